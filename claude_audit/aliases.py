@@ -1,0 +1,115 @@
+"""What people call the fields of a usage record, in columns, JSON keys and key=value lines.
+
+Upper and lower case, `_`, `-`, blanks and camelCase make no difference: inputTokens, Input-Tokens and input_tokens are one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_WORDS = {
+    "ts": "timestamp ts time datetime created_at date started_at start_time asctime @timestamp",
+    "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
+    "model_raw": "model model_name model_id model_version ai_model model_used",
+    "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count",
+    "output_tokens": "output_tokens completion_tokens tokens_out output_token_count",
+    "cache_read_tokens": "cache_read_input_tokens cache_read_tokens cached_tokens",
+    "cache_write_tokens": "cache_creation_input_tokens cache_write_tokens cache_creation_tokens",
+    "cache_write_5m_tokens": "ephemeral_5m_input_tokens cache_write_5m_tokens",
+    "cache_write_1h_tokens": "ephemeral_1h_input_tokens cache_write_1h_tokens",
+    "thinking_tokens": "thinking_tokens",
+    "web_searches": "web_search_requests web_searches",
+    "latency_ms": "latency_ms duration_ms delay_ms response_time_ms",
+    "latency_s": "elapsed latency",
+    "ttft_ms": "ttft_ms",
+    "cost_reported_usd": "cost cost_usd estimated_cost cost_estimate spend",
+    "user": "user user_id customer_id tenant_id end_user",
+    "session": "session session_id conversation_id thread_id",
+    "request_id": "request_id anthropic_request_id",
+    "message_id": "message_id msg_id",
+    "bare_id": "id",
+    "tier": "service_tier tier",
+    "is_batch": "is_batch",
+    "speed": "speed",
+    "geo": "inference_geo",
+    "workspace": "workspace workspace_id",
+    "api_key": "api_key_id api_key",
+    "team": "team",
+    "project": "project",
+    "environment": "environment",
+    "provider": "provider",
+    "region": "region",
+    "max_tokens": "max_tokens",
+    "stop_reason": "stop_reason",
+    "stream": "stream",
+    "tools_defined": "tools_defined",
+    "tools_used": "tools_used",
+    "message_count": "message_count",
+    "has_images": "has_images",
+    "thinking": "thinking",
+    "task": "task",
+    "latency_tolerant": "latency_tolerant",
+    "unit": "unit",
+    "status": "status",
+    "retry_of": "retry_of",
+    "request_hash": "request_hash",
+    "prefix_hash": "prefix_hash",
+    "output_blocks": "output_blocks",
+    "calls": "calls claude_call_details",
+}
+ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
+"""Our field -> its names, the likeliest first."""
+
+OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", "cached_tokens"
+"""Side by side, these are the OpenAI shape, whose input includes the cached part."""
+
+TEXT_FIELDS = frozenset(
+    "prompt completion text content input output query question answer message messages msg response request body error "
+    "exception stack traceback system instructions user_message assistant_message raw_response full_response".split()
+)
+"""Names under which logs keep what was asked and answered: never taken as a tag."""
+
+
+def normalized(name: str) -> str:
+    """The name without what makes no difference."""
+    return re.sub(r"[^a-z0-9@]", "", name.lower())
+
+
+_BY_NAME = {normalized(word): (field, rank) for field, words in ALIASES.items() for rank, word in enumerate(words)}
+
+
+def field_of(name: str) -> str | None:
+    """Our field of that name; None when it is none we know."""
+    found = _BY_NAME.get(normalized(name))
+    return found[0] if found else None
+
+
+def fields(names: Iterable[str]) -> dict[str, list[str]]:
+    """Our field -> those of the `names` that mean it, the likeliest first."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        if known := _BY_NAME.get(normalized(name)):
+            found.setdefault(known[0], []).append((known[1], name))
+    return {field: [name for _, name in sorted(pairs)] for field, pairs in found.items()}
+
+
+def inclusive(names: Mapping[str, list[str]]) -> bool | None:
+    """Whether input contains the cached tokens, by the names alone: True, False, or None where both could be."""
+    if "cache_read_tokens" not in names and "cache_write_tokens" not in names:
+        return False
+    openai_input = normalized(names.get("input_tokens", [""])[0]) == normalized(OPENAI_INPUT)
+    openai_cached = normalized(names.get("cache_read_tokens", [""])[0]) == normalized(OPENAI_CACHED)
+    if openai_input and openai_cached:
+        return True
+    if not openai_input and not openai_cached:
+        return False
+    return None
+
+
+def taggable(name: str) -> bool:
+    """Whether an unknown field may become a tag: it has a plain name, and not one that holds text."""
+    return normalized(name) not in _TEXT and len(name) <= 64 and name.isprintable()
+
+
+_TEXT = frozenset(map(normalized, TEXT_FIELDS))

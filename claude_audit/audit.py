@@ -1,0 +1,118 @@
+"""The Python face: open a store, ask it what the commands ask it.
+
+    >>> from claude_audit.audit import Audit
+    >>> Audit.open(".claude-audit").spend(by=["endpoint", "model"]).to_frame()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.bill import LineItem, explain
+from claude_audit.errors import AuditError
+from claude_audit.filters import Filters, dimension
+from claude_audit.spend import TOKEN_TYPE, Spend, spend
+from claude_audit.store import Manifest, Store
+from claude_audit.tally import Line, Reach, tally
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.catalog import Catalog
+    from claude_audit.engines.duckdb import DuckDB
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The rows of a store that the filters leave, and the prices to bill them with."""
+
+    store: Store
+    manifest: Manifest
+    catalog: Catalog
+    filters: Filters
+
+    @classmethod
+    def open(cls, store: str | Path, *, catalog: Catalog | None = None, filters: Filters | None = None) -> Audit:
+        """The audit of a store directory. Raises AuditError when nothing was ingested there."""
+        place = Store(Path(store))
+        if not place.exists:
+            raise AuditError(
+                f"{place.path}: nothing has been ingested here", "claude-audit ingest PATH reads logs into the store"
+            )
+        if catalog is None:
+            from claude_audit.catalog import load
+
+            catalog = load()
+        return cls(place, place.manifest(), catalog, filters or Filters())
+
+    def filtered(self, **changes: Any) -> Audit:
+        """The same store under other filters (fields of filters.Filters)."""
+        return replace(self, filters=replace(self.filters, **changes))
+
+    @cached_property
+    def engine(self) -> DuckDB:
+        """What scans the parts."""
+        from claude_audit.engines.duckdb import DuckDB
+
+        return DuckDB()
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """The Parquet files."""
+        return [str(path) for path in self.store.part_paths(self.manifest)]
+
+    @cached_property
+    def reach(self) -> Reach | None:
+        """First and last instant and the models of the whole store; None when it holds no rows."""
+        parts = [part for part in self.manifest.parts if part.first and part.last]
+        if not parts:
+            return None
+        first = min(datetime.fromisoformat(str(part.first)) for part in parts)
+        last = max(datetime.fromisoformat(str(part.last)) for part in parts)
+        return Reach(first, last, tuple(sorted({model for part in parts for model in part.models})))
+
+    def usage(self, tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+        """The filtered rows, lazily, with a column `tag:<key>` for each of `tags`."""
+        frame = self.engine.scan(self.parts, tuple(dict.fromkeys((*tags, *self.filters.tags))))
+        return self.filters.apply(frame, self.catalog)
+
+    def lines(self, by: Sequence[str] = ()) -> list[Line]:
+        """The tally by these dimensions; empty for an empty store."""
+        if self.reach is None:
+            return []
+        tags = [name.removeprefix("tag:") for name in by if name.startswith("tag:")]
+        return tally(self.usage(tags), self.reach, self.catalog, self.engine, by, self.filters.timezone)
+
+    def period(self) -> tuple[datetime | None, datetime | None]:
+        """The first and the last instant of the filtered rows, UTC."""
+        if self.reach is None:
+            return None, None
+        if self.filters == replace(Filters(), timezone=self.filters.timezone):
+            return self.reach.first, self.reach.last
+        import narwhals.stable.v2 as nw
+
+        start = datetime(1970, 1, 1, tzinfo=UTC)
+        frame = self.usage().select(
+            first=(nw.col("ts").min() - nw.lit(start)).dt.total_microseconds(),
+            last=(nw.col("ts").max() - nw.lit(start)).dt.total_microseconds(),
+        )
+        first, last = self.engine.rows(frame)[0]
+        if first is None:
+            return None, None
+        return start + timedelta(microseconds=first), start + timedelta(microseconds=last)
+
+    def spend(self, by: Sequence[str] = ()) -> Spend:
+        """The bill by these dimensions."""
+        by = tuple(dict.fromkeys(dimension(name, "--by") for name in by))
+        lines = self.lines([name for name in by if name != TOKEN_TYPE])
+        since, until = self.period()
+        return spend(lines, self.catalog, by, since, until)
+
+    def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
+        """The bill of the filtered rows as line items."""
+        return explain(self.lines(by), self.catalog)

@@ -1,0 +1,319 @@
+"""From price files to a catalog's contents: rows get their end, the user's go before the list's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from claude_audit.errors import AuditError
+from claude_audit.model_ids import Match, ModelIds
+from claude_audit.price_files import (
+    AliasEntry,
+    Discount,
+    FactorRow,
+    LongPromptRow,
+    ModelEntry,
+    ModelFile,
+    PlatformFile,
+    PriceRow,
+    RefusalRow,
+    SettingRow,
+    TokenizerRow,
+    ToolRow,
+    UserFile,
+    UserPrice,
+)
+from claude_audit.price_files import Over as OverEntry
+from claude_audit.rates import Band, Factor, Model, Rate, RefusalRule, Setting
+from claude_audit.shape import Document, document, read
+from claude_audit.usage import TOKEN_CLASSES
+
+NEEDED = {
+    "settings": (
+        "fast_without_price",
+        "long_prompts_elsewhere",
+        "refusals_on_clouds",
+    ),
+    "factors": (
+        "batch",
+        "inference_geo_us",
+        "bedrock_global",
+        "bedrock_regional",
+        "bedrock_bare",
+        "bedrock_unknown",
+        "bedrock_us_gov",
+        "vertex_global",
+        "vertex_regional",
+        "vertex_unknown",
+        "foundry",
+        "foundry_us_data_zone",
+        "claude_platform_aws",
+        "priority",
+    ),
+    "server_tools": ("web_search",),
+    "tokenizers": ("new",),
+}
+"""What the rules in catalog.py look up by name in platforms.yaml."""
+IN_ORDER = "keep rows in the order of time"
+LISTED = "claude-audit prices lists the models"
+
+
+@dataclass(slots=True)
+class Contents:
+    """All that a Catalog answers from."""
+
+    models: dict[str, Model]
+    ids: ModelIds
+    factors: dict[str, FactorRow]
+    tools: Mapping[str, ToolRow]
+    refusals: tuple[RefusalRule, ...]
+    tokenizer: TokenizerRow
+    """The new one against the old."""
+    long_prompts_elsewhere: LongPromptRow
+    settings: dict[str, Setting]
+    as_of: date
+    discounts: list[tuple[Discount, Factor]] = field(default_factory=list)
+
+
+def folder() -> Path:
+    """Where the built-in price files are: inside an installed package, beside it in a checkout."""
+    installed = Path(__file__).parent / "_pricing"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "pricing"
+
+
+@cache
+def built_in() -> tuple[ModelFile, PlatformFile]:
+    """The price files that ship with the package, read once a process."""
+    return (
+        read(ModelFile, document(folder() / "anthropic.yaml", "pricing/anthropic.yaml")),
+        read(PlatformFile, document(folder() / "platforms.yaml", "pricing/platforms.yaml")),
+    )
+
+
+def build(user_files: Sequence[Path]) -> Contents:
+    """The built-in files and the user's on top, later files before earlier ones. Raises AuditError with file:line."""
+    listed, platforms = built_in()
+    documents = [document(path) for path in user_files]
+    users = [(read(UserFile, file), file) for file in documents]
+    return assemble(listed, platforms, users)
+
+
+def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[UserFile, Document]]) -> Contents:
+    """`build` on files that were read already."""
+    entries, sources = dict(listed.models), dict(listed.sources)
+    for user, _ in users:
+        sources |= user.sources
+        for model, entry in user.models.items():
+            if model in entries:
+                raise AuditError(f"{entry.where}: {model} is in the list already", "give your price under `prices`")
+            entries[model] = entry
+    for part, names in NEEDED.items():
+        if missing := [name for name in names if name not in getattr(platforms, part)]:
+            raise AuditError(f"platforms.yaml: {part}: {missing[0]} is missing")
+    settings = {name: _setting(name, row) for name, row in platforms.settings.items()}
+    factors = dict(platforms.factors)
+    for user, file in users:
+        for name, value in user.settings.items():
+            settings[name] = _answer(settings, name, value, file)
+            if factor := platforms.settings[name].factor:
+                factors[factor] = replace(factors[factor], factor=Decimal(value), where=settings[name].where)
+    contents = Contents(
+        models={model: _model(model, entry, sources) for model, entry in entries.items()},
+        ids=ModelIds(entries, listed.families),
+        factors=factors,
+        tools=platforms.server_tools,
+        refusals=_refusals(platforms.refusals, settings),
+        tokenizer=platforms.tokenizers["new"],
+        long_prompts_elsewhere=platforms.long_prompts_elsewhere,
+        settings=settings,
+        as_of=min(listed.as_of, platforms.as_of),
+    )
+    for user, file in users:
+        for spelling, target in user.aliases.items():
+            contents.ids.alias(spelling, _alias(contents.ids, spelling, target, file))
+    for user, _ in users:
+        for price in user.prices:
+            _override(contents, price)
+        contents.discounts += [(discount, _discount(discount, entries)) for discount in user.discounts]
+    return contents
+
+
+def _model(model: str, entry: ModelEntry, sources: Mapping[str, str]) -> Model:
+    rates = _rates(model, entry.prices, sources, fast=False)
+    if not rates:
+        raise AuditError(f"{entry.where}: {model} has no price row")
+    released = entry.released
+    if isinstance(released, str):
+        try:
+            released = date.fromisoformat(f"{released}-01")
+        except ValueError as error:
+            raise AuditError(f"{entry.where}: released: {released!r} is neither a day nor a month (YYYY-MM)") from error
+    minimums = tuple((row.since, row.tokens) for row in entry.minimum_cacheable)
+    for before, row in pairwise(entry.minimum_cacheable):
+        if row.since <= before.since:
+            raise AuditError(f"{row.where}: a row of {row.since} after one of {before.since}", IN_ORDER)
+    tools = entry.tool_prompt_tokens
+    return Model(
+        id=model,
+        name=entry.name,
+        family=entry.family,
+        tokenizer=entry.tokenizer,
+        released=released,
+        deprecated=entry.deprecated,
+        retired=entry.retired,
+        context=entry.context,
+        max_output=entry.max_output,
+        inference_geo_us=entry.inference_geo_us,
+        regional_premium=entry.regional_premium,
+        rates=rates,
+        fast_rates=_rates(model, entry.fast, sources, fast=True),
+        minimums=minimums,
+        aliases=entry.aliases,
+        bedrock=entry.bedrock.id if entry.bedrock else None,
+        profiles=entry.bedrock.profiles if entry.bedrock else (),
+        vertex=entry.vertex,
+        tool_prompt_tokens=(tools.auto, tools.forced) if tools else None,
+        notes=entry.notes,
+        conflicts=entry.conflicts,
+        where=entry.where,
+    )
+
+
+def _rates(model: str, rows: Sequence[PriceRow], sources: Mapping[str, str], *, fast: bool) -> tuple[Rate, ...]:
+    rates = []
+    for row, after in zip(rows, (*rows[1:], None), strict=False):
+        if after and after.since <= row.since:
+            raise AuditError(f"{after.where}: a row of {after.since} after one of {row.since}", IN_ORDER)
+        if row.until and (row.until <= row.since or (after and row.until > after.since)):
+            hint = "leave `until` out: the next row ends it"
+            raise AuditError(f"{row.where}: until {row.until} lies outside of the row", hint)
+        if unknown := [name for name in row.source if name not in sources]:
+            raise AuditError(f"{row.where}: source {unknown[0]!r} is not under `sources`")
+        rates.append(
+            Rate(
+                model=model,
+                since=row.since,
+                until=row.until or (after.since if after else None),
+                usd_per_mtok=_prices(row.usd_per_mtok, row.where),
+                band=_band(row.over, row.where),
+                fast=fast,
+                where=row.where,
+                read=row.read,
+                source=", ".join(row.source),
+                confidence=row.confidence,
+                setting=row.setting,
+                note=row.note,
+            )
+        )
+    return tuple(rates)
+
+
+def _prices(given: Mapping[Any, Decimal | None], where: str) -> dict[str, Decimal | None]:
+    prices = {name: given.get(name) for name in TOKEN_CLASSES}
+    for name, price in prices.items():
+        if price is not None and price < 0:
+            raise AuditError(f"{where}: {name}: a price can't be below 0")
+    if all(price is None for price in prices.values()):
+        raise AuditError(f"{where}: a row without any price")
+    return prices
+
+
+def _band(over: OverEntry | None, where: str) -> Band | None:
+    if over is None:
+        return None
+    if over.prompt_tokens <= 0:
+        raise AuditError(f"{where}: over: prompt_tokens must be more than 0")
+    return Band(over.prompt_tokens, _prices(over.usd_per_mtok, where), over.beta_header)
+
+
+def _refusals(rows: Sequence[RefusalRow], settings: Mapping[str, Setting]) -> tuple[RefusalRule, ...]:
+    rules = []
+    for row, after in zip(rows, (*rows[1:], None), strict=False):
+        if row.unlisted and row.unlisted not in settings:
+            raise AuditError(f"{row.where}: unlisted: there is no setting {row.unlisted!r}")
+        listed = row.billed if isinstance(row.billed, tuple) else ()
+        others = settings[row.unlisted].value == "billed" if row.unlisted else row.billed == "all"
+        until = after.since if after else None
+        rules.append(RefusalRule(row.since, until, frozenset(listed), frozenset(row.free), others, row.where))
+    return tuple(rules)
+
+
+def _setting(name: str, row: SettingRow) -> Setting:
+    settable = bool(row.choices or row.factor)
+    return Setting(name, row.question, row.says, row.default, row.default, row.choices, settable, row.change, row.where)
+
+
+def _answer(settings: Mapping[str, Setting], name: str, value: Decimal | str, file: Document) -> Setting:
+    known = settings.get(name)
+    if known is None:
+        names = ", ".join(setting.name for setting in settings.values() if setting.settable)
+        raise file.wrong(("settings", name), "unknown setting", f"known: {names}")
+    if not known.settable:
+        raise file.wrong(("settings", name), "is not answered by a setting", f"what answers it: {known.change}")
+    if known.choices and value not in known.choices:
+        raise file.wrong(("settings", name), f"{value} is not one of {', '.join(known.choices)}")
+    if not known.choices and (isinstance(value, str) or value <= 0):
+        raise file.wrong(("settings", name), f"{value} is not a factor", "1 is the list price, 1.1 is ten percent more")
+    return replace(known, value=value, where=file.place(("settings", name)))
+
+
+def _alias(ids: ModelIds, spelling: str, target: str | AliasEntry, file: Document) -> Match:
+    entry = AliasEntry(model=target) if isinstance(target, str) else target
+    match = ids.find(entry.model)
+    if match is None:
+        raise file.wrong(("aliases", spelling), f"{entry.model!r} is no known model", LISTED)
+    return replace(match, provider=entry.provider or match.provider, routing=entry.routing or match.routing)
+
+
+def _override(contents: Contents, price: UserPrice) -> None:
+    match = contents.ids.find(price.model, families=False)
+    if match is None:
+        raise AuditError(f"{price.where}: {price.model!r} is no known model", LISTED)
+    if price.until is not None and price.until <= price.since:
+        raise AuditError(f"{price.where}: until {price.until} is not after since {price.since}")
+    rate = Rate(
+        model=match.model,
+        since=price.since,
+        until=price.until,
+        usd_per_mtok=_prices(price.usd_per_mtok, price.where),
+        band=_band(price.over, price.where),
+        fast=price.fast,
+        where=price.where,
+        read=price.read or price.since,
+        source=price.source,
+        confidence="high",
+        listed=False,
+    )
+    model = contents.models[match.model]
+    if price.fast:
+        contents.models[model.id] = replace(model, fast_rates=overlay(model.fast_rates, rate))
+    else:
+        contents.models[model.id] = replace(model, rates=overlay(model.rates, rate))
+
+
+def overlay(rates: Iterable[Rate], top: Rate) -> tuple[Rate, ...]:
+    """`rates` with `top` in force on all of its days; what it covers is cut away."""
+    kept = [top]
+    for rate in rates:
+        if rate.since < top.since:
+            kept.append(replace(rate, until=min(rate.until or top.since, top.since)))
+        if top.until is not None and (rate.until is None or rate.until > top.until):
+            kept.append(replace(rate, since=max(rate.since, top.until)))
+    return tuple(sorted(kept, key=lambda rate: rate.since))
+
+
+def _discount(discount: Discount, entries: Mapping[str, ModelEntry]) -> Factor:
+    if not any(fnmatchcase(model, discount.models) for model in entries):
+        raise AuditError(f"{discount.where}: models: {discount.models!r} matches no model id", LISTED)
+    if discount.factor < 0:
+        raise AuditError(f"{discount.where}: factor: {discount.factor} is below 0", "0.9 is ten percent off")
+    if discount.since and discount.until and discount.until <= discount.since:
+        raise AuditError(f"{discount.where}: until {discount.until} is not after since {discount.since}")
+    return Factor(f"discount on {discount.models}", discount.factor, discount.where)

@@ -1,0 +1,159 @@
+"""`claude-audit ingest`: read logs into the store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from claude_audit.commands.common import Format, FormatOption, emit, emit_json, say, session
+from claude_audit.errors import Exit
+
+if TYPE_CHECKING:
+    from claude_audit.ingest import IngestReport, Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(help="Read logs into the store: files, folders, globs, or - for standard input.")(ingest)
+
+
+def ingest(
+    ctx: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders (walked), globs; .gz and .zst too.")],
+    input_format: Annotated[
+        str | None, typer.Option("--input-format", metavar="NAME", help="Read everything by this format.")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option("--map", metavar="FILE.yaml", help="Which columns or JSON paths hold what.")
+    ] = None,
+    assume_model: Annotated[
+        str | None, typer.Option("--assume-model", metavar="ID", help="Model of records that name none.")
+    ] = None,
+    assume_timezone: Annotated[
+        str | None, typer.Option("--assume-timezone", metavar="TZ", help="Zone of times without one [default: UTC].")
+    ] = None,
+    default_endpoint: Annotated[
+        str | None, typer.Option("--default-endpoint", metavar="NAME", help="Endpoint of records that name none.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 when a line was rejected.")] = False,
+    rejects: Annotated[
+        str | None, typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV).")
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Read logs into the store."""
+    from claude_audit.calls import Assumptions
+    from claude_audit.clock import zone
+    from claude_audit.ingest import ingest as read
+    from claude_audit.store import Store
+
+    here = session(ctx)
+    timezone = assume_timezone or here.config.assume_timezone or "UTC"
+    zone(timezone)
+    assume = Assumptions(
+        model=assume_model or here.config.assume_model,
+        timezone=timezone,
+        endpoint=default_endpoint,
+        mapping=_mapping(mapping),
+    )
+    with _progress() as progress:
+        report = read(
+            paths,
+            Store(here.store),
+            lambda: here.catalog,
+            assume,
+            input_format=input_format,
+            progress=progress,
+            rejects_file=Path(rejects) if rejects else None,
+        )
+    if output is Format.JSON:
+        emit_json(_document(report))
+    else:
+        _tell(report, rejects)
+    if strict and report.counted.rejected:
+        raise typer.Exit(Exit.ERROR)
+
+
+def _mapping(file: str | None) -> dict[str, str] | None:
+    if file is None:
+        return None
+    from claude_audit.mapping import load
+
+    return load(Path(file))
+
+
+def _document(report: IngestReport) -> dict[str, object]:
+    return {
+        "files": report.files,
+        "unchanged_files": report.unchanged,
+        "bytes": report.bytes,
+        "lines": report.counted.lines,
+        "kept": report.counted.kept,
+        "rows_added": report.rows_added,
+        "duplicates": report.counted.duplicates,
+        "ignored": dict(report.counted.ignored),
+        "rejected": report.counted.rejected,
+        "rejects": [{"source": r.source, "line": r.line, "reason": r.reason} for r in report.rejects],
+        "formats": dict(report.formats),
+        "unpriced_models": dict(report.unpriced_models),
+        "warnings": list(report.warnings),
+        "evidence_rows": report.evidence_rows,
+        "rows_total": report.rows_total,
+    }
+
+
+def _tell(report: IngestReport, rejects_file: str | None) -> None:
+    from claude_audit.renderers.terminal import clean, size
+
+    if not report.formats:
+        emit(f"Nothing new: {report.unchanged} of {report.files} files are as they were. {report.rows_total:,} rows in the store.")
+        for warning in report.warnings:
+            say(f"warning: {clean(warning)}")
+        return
+    formats = ", ".join(f"{name} ({files})" for name, files in report.formats.items())
+    emit(f"Read {sum(report.formats.values())} files, {size(report.bytes)}: {formats}")
+    if report.unchanged:
+        emit(f"Unchanged since the last ingest: {report.unchanged} files")
+    ignored = sum(report.counted.ignored.values())
+    width = len(f"{report.counted.lines:,}")
+    emit(f"  lines      {report.counted.lines:>{width},}")
+    emit(f"  kept       {report.counted.kept:>{width},}  calls ({report.rows_added:,} new rows)")
+    emit(f"  duplicates {report.counted.duplicates:>{width},}  of calls already counted")
+    emit(f"  ignored    {ignored:>{width},}  {clean(_top(dict(report.counted.ignored)))}".rstrip())
+    emit(f"  rejected   {report.counted.rejected:>{width},}")
+    for reject in report.rejects[:5]:
+        place = f"{reject.source}:{reject.line}" if reject.line is not None else reject.source
+        say(f"rejected: {clean(place)}: {clean(reject.reason)}")
+    if report.counted.rejected > 5:
+        say(f"… and {report.counted.rejected - 5:,} more" + ("" if rejects_file else "; see them all: --rejects rejects.csv"))
+    for name, rows in report.unpriced_models.items():
+        say(f"warning: {rows:,} rows of model {clean(name)}, which has no price: add it in a prices file (claude-audit prices --help)")
+    for warning in report.warnings:
+        say(f"warning: {clean(warning)}")
+    emit(f"{report.rows_total:,} rows in the store.")
+
+
+def _top(ignored: dict[str, int]) -> str:
+    """The commonest reasons, on one line."""
+    ranked = sorted(ignored.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {lines:,}" for reason, lines in ranked[:4]) + (", …" if len(ranked) > 4 else "")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Progress by bytes on stderr, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,105 @@
+"""Which lines tell of the same call: one of them wins, the others are duplicates, whatever their file, order or ingest.
+
+Rules (and where they come from: transcripts repeat a response once a content block, and repeat whole sessions when resumed;
+gateways reuse ids):
+- lines with one identity and equal input counters are one call; the one with most output counts, whole, at the earliest time;
+- one identity with other input counters is another call, unless the format says that its lines are snapshots of one call;
+- without any id every line is a call of its own;
+- a side-chain line whose message id is known under another request id is a replay of that call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+KEY = """CASE
+    WHEN identity IS NULL THEN 'line:' || path || ':' || line
+    WHEN snapshots THEN identity
+    ELSE identity || '|' || concat_ws(',', coalesce(uncached, 0), coalesce(cache_read_tokens, 0), writes, coalesce(model_name, ''))
+END"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the contest decided, beside the tables `winners` and `stale`."""
+
+    stale: int
+    """Calls in the store that a new line replaces or dates back."""
+
+
+def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
+    """Fill `winners(call, key, first_at, reused)` and `stale(key)`, and count every line of `calls` in `line_counts`.
+
+    `stored` is the relation of the store's rows, None when it is empty. A stored call that still wins, at its time, is left
+    alone; one that a new line completes is listed in `stale`, with its rows to be written again under `winners` or, where
+    only its time moves, in `moved(key, first_at)`.
+    """
+    run = connection.execute
+    run(f"""
+        CREATE TEMP TABLE contest AS
+        SELECT calls.rowid AS call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
+            weight, moment, calls.file, calls.line
+        FROM calls JOIN files USING (file)""")
+    if stored:
+        run(f"""
+            INSERT INTO contest
+            SELECT NULL, call_key, any_value(identity), any_value(message_id), any_value(request_id),
+                bool_or(coalesce(tags['side_chain'] = 'true', false)), coalesce(sum(output_tokens), 0), min(ts), NULL, NULL
+            FROM {stored}
+            WHERE call_key IN (SELECT key FROM contest)
+                OR format = 'claude_code' AND message_id IN (SELECT message_id FROM contest)
+            GROUP BY call_key""")
+    run("""
+        CREATE TEMP TABLE keys AS
+        SELECT key, any_value(call) AS call, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
+            any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
+            bool_and(side) AS side
+        FROM contest GROUP BY key""")
+    # Of the keys of one message id, a main-chain one is the call and the side-chain ones are replays; of side chains
+    # alone the earliest is the call.
+    run("""
+        CREATE TEMP TABLE replays AS
+        SELECT key FROM (
+            SELECT key, side, row_number() OVER (PARTITION BY message_id ORDER BY side, first_at, key) AS place
+            FROM keys
+            WHERE request_id IS NOT NULL AND message_id IN (
+                SELECT message_id FROM keys WHERE request_id IS NOT NULL GROUP BY message_id HAVING count(*) > 1 AND bool_or(side))
+        ) WHERE side AND place > 1""")
+    run("DELETE FROM keys WHERE key IN (SELECT key FROM replays)")
+    run("""
+        CREATE TEMP TABLE winners AS
+        SELECT call, key, first_at, lines > new_lines AS known FROM keys WHERE lines = 1 AND call IS NOT NULL
+        UNION ALL
+        SELECT c.call, key, k.first_at, k.lines > k.new_lines
+        FROM contest AS c JOIN keys AS k USING (key)
+        WHERE k.lines > 1
+        QUALIFY row_number() OVER (
+            PARTITION BY key ORDER BY weight DESC, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
+    run("CREATE TEMP TABLE moved (key VARCHAR, first_at TIMESTAMPTZ)")
+    run("CREATE TEMP TABLE stale (key VARCHAR)")
+    if stored:
+        run("""
+            INSERT INTO moved
+            SELECT w.key, w.first_at FROM winners AS w JOIN contest AS c USING (key)
+            WHERE w.call IS NULL AND c.call IS NULL AND w.first_at < c.moment""")
+        run("""
+            INSERT INTO stale
+            SELECT key FROM moved
+            UNION SELECT key FROM winners WHERE known AND call IS NOT NULL
+            UNION SELECT r.key FROM replays AS r JOIN contest AS c USING (key) WHERE c.call IS NULL""")
+        run("DELETE FROM winners WHERE call IS NULL")
+    run("""
+        CREATE TEMP TABLE reused AS
+        SELECT identity FROM keys WHERE identity IS NOT NULL AND new_lines > 0 GROUP BY identity HAVING count(*) > 1""")
+    run("""
+        INSERT INTO line_counts
+        SELECT c.file, CASE WHEN w.call IS NOT NULL AND NOT w.known THEN 'kept' ELSE 'duplicate' END, NULL, count(*)
+        FROM contest AS c LEFT JOIN winners AS w ON w.call = c.call
+        WHERE c.call IS NOT NULL
+        GROUP BY ALL""")
+    found = run("SELECT count(*) FROM stale").fetchone()
+    return Outcome(stale=found[0] if found else 0)

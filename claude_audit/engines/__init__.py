@@ -1,0 +1,21 @@
+"""Where a frame of usage comes from. Everything above is written once, in narwhals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+
+class Engine(Protocol):
+    """Something that scans the store's Parquet parts."""
+
+    def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+        """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
+        ...
+
+    def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
+        """The frame's rows as Python values."""
+        ...

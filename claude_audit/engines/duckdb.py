@@ -1,0 +1,76 @@
+"""The embedded engine: DuckDB in this process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import narwhals.stable.v2 as nw
+
+from claude_audit.errors import AuditError
+
+SPILL_LIMIT_SHARE = 0.6
+
+
+class DuckDB:
+    """Scans Parquet parts on all cores; spills to a temporary folder when memory runs short."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect()
+        for setting in (
+            "TimeZone = 'UTC'",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "enable_progress_bar = false",
+            "preserve_insertion_order = false",
+        ):
+            self._connection.execute(f"SET {setting}")
+
+    def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+        """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
+        extra = "".join(f", tags[{_text(key)}] AS {_name('tag:' + key)}" for key in tags)
+        files = "[" + ", ".join(_text(part) for part in parts) + "]"
+        try:
+            relation = self._connection.sql(f"SELECT *{extra} FROM read_parquet({files}, union_by_name = true)")
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+        return nw.from_native(relation)
+
+    def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
+        """The frame's rows as Python values."""
+        try:
+            return list(nw.to_native(frame).fetchall())
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+
+    def sql(self, query: str, parts: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Rows of a query over the view `usage`: for looking at single rows, not for sums."""
+        files = "[" + ", ".join(_text(part) for part in parts) + "]"
+        try:
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW usage AS SELECT * FROM read_parquet({files}, union_by_name = true)"
+            )
+            return self._connection.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+
+
+def _damaged(error: duckdb.Error) -> AuditError:
+    first = str(error).splitlines()[0]
+    return AuditError(
+        f"the store cannot be read: {first}", "restore it from a backup, or ingest the logs into a new one (--store DIR)"
+    )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+# narwhals warns whenever a lazy schema is resolved; ours is one Parquet footer.
+warnings.filterwarnings("ignore", category=nw.exceptions.PerformanceWarning if hasattr(nw, "exceptions") else Warning, module="narwhals")

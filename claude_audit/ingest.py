@@ -1,0 +1,415 @@
+"""Logs into the store: walk, recognise, read, find duplicates, commit; every line accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_audit import accounting
+from claude_audit import pieces as reading
+from claude_audit.accounting import IngestReport, Lines
+from claude_audit.errors import AuditError
+from claude_audit.pieces import Extent, LogFile, Piece, quoted, quoted_list
+from claude_audit.store import REJECTS_KEPT, FileRecord, Manifest, Part, Store
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from claude_audit.calls import Assumptions
+    from claude_audit.catalog import Catalog
+    from claude_audit.ingestors import Ingestor
+
+BATCH_BYTES = 256 * 2**20
+"""Read at a time: bounds memory, and how often progress is told."""
+
+_RFC3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes read, bytes in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file to read, the format it is read by, and whether it is one JSON document."""
+
+    index: int
+    file: LogFile
+    ingestor: Ingestor
+    document: bool
+    fallback: datetime
+
+
+def ingest(
+    arguments: Sequence[str],
+    store: Store,
+    catalog: Callable[[], Catalog],
+    assume: Assumptions,
+    *,
+    input_format: str | None = None,
+    progress: Progress | None = None,
+    rejects_file: Path | None = None,
+) -> IngestReport:
+    """Read what `arguments` mean (files, folders, globs, `-`) and commit the new rows to the store, all or nothing.
+
+    Files that were read before and have not changed are skipped; grown ones are read from where they ended. `catalog` is
+    asked for only when there is something to read. Every rejected line's place and reason goes to `rejects_file`, as CSV.
+    Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
+    """
+    with store.writing() as scratch:
+        manifest = store.manifest()
+        found = [_log_file(path, name) for path, name in reading.expand(arguments, scratch)]
+        files, unchanged = _to_read(found, manifest)
+        if not files:
+            return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
+        jobs, unread = _recognised(files, input_format)
+        if not jobs:
+            return _nothing_read(found, unread, unchanged, manifest, arguments)
+        run = _Run(store, manifest, scratch, jobs, catalog(), assume, len(found), unchanged, unread)
+        return run.commit(progress, rejects_file)
+
+
+def _log_file(path: Path, name: str) -> LogFile:
+    stat = path.stat()
+    return LogFile(path, name, stat.st_size, stat.st_mtime_ns)
+
+
+def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile], int]:
+    """The files that are new, changed or grown (these from where they ended), and how many are as they were."""
+    files, unchanged = [], 0
+    for file in found:
+        known = manifest.files.get(str(file.path))
+        if known is None or file.name == "<stdin>":
+            files.append(file)
+        elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
+            unchanged += 1
+        elif not file.packed and reading.continues(file, Extent(known.end, known.head, known.tail)) and known.format != "csv":
+            files.append(replace(file, start=known.end, lines_before=reading.count_lines(file.path, known.end)))
+        else:
+            files.append(file)
+    return files, unchanged
+
+
+def _recognised(files: Sequence[LogFile], forced: str | None) -> tuple[list[_Job], tuple[tuple[LogFile, str], ...]]:
+    from claude_audit.ingestors import Head, registry
+
+    formats = registry()
+    if forced and forced not in formats:
+        raise AuditError(f"unknown format {forced!r}", f"use one of: {', '.join(sorted(formats))}")
+    jobs: list[_Job] = []
+    unread = []
+    for file in files:
+        head = Head(file.name, reading.head(file))
+        if not head.text.strip():
+            continue
+        ingestor = formats[forced] if forced else next((f for f in formats.values() if f.recognise(head)), None)
+        if ingestor is None:
+            unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
+            continue
+        jobs.append(_Job(len(jobs), file, ingestor, head.document and ingestor.kind == "lines", _time_of(file)))
+    return jobs, tuple(unread)
+
+
+def _time_of(file: LogFile) -> datetime:
+    """For records that carry no time: a date in the file's name, else the file's own time."""
+    match = re.search(r"(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)", file.path.name)
+    if match:
+        try:
+            return datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC)
+        except ValueError:
+            pass  # 30 February is no date: the file's time then
+    return datetime.fromtimestamp(file.mtime_ns / 1e9, UTC)
+
+
+def _nothing_read(
+    found: Sequence[LogFile],
+    unread: Sequence[tuple[LogFile, str]],
+    unchanged: int,
+    manifest: Manifest,
+    arguments: Sequence[str],
+) -> IngestReport:
+    if unread and not unchanged:
+        file, why = unread[0]
+        more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+        raise AuditError(
+            f"{file.name}: {why}{more}",
+            "claude-audit formats lists what can be read; --input-format NAME forces one, --map FILE.yaml maps columns",
+        )
+    if not unread and not unchanged:
+        raise AuditError(f"{', '.join(arguments)}: no log lines found", "the files are empty: point at the folder that holds your logs")
+    return IngestReport(
+        files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread))
+    )
+
+
+def _not_read(unread: Sequence[tuple[LogFile, str]]) -> list[str]:
+    return [f"{file.name}: {why}; not read" for file, why in unread[:20]] + (
+        [f"{len(unread) - 20} more files were not read"] if len(unread) > 20 else []
+    )
+
+
+def connect(scratch: Path, size: int) -> DuckDBPyConnection:
+    """A DuckDB connection for reading logs: nothing from the network, spilling into `scratch`."""
+    import duckdb
+
+    # A gigabyte of logs and more is worked on in a file, so that memory holds what is in use, not all of it.
+    connection = duckdb.connect(str(scratch / "work.duckdb") if size > 2**30 else ":memory:")
+    for setting in (
+        f"temp_directory = {quoted(str(scratch))}",
+        "TimeZone = 'UTC'",
+        "preserve_insertion_order = false",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "enable_progress_bar = false",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+@dataclass(slots=True)
+class _Run:
+    """One ingest at work, under the store's lock."""
+
+    store: Store
+    manifest: Manifest
+    scratch: Path
+    jobs: Sequence[_Job]
+    catalog: Catalog
+    assume: Assumptions
+    files: int
+    unchanged: int
+    unread: Sequence[tuple[LogFile, str]]
+    """Files of no known format, with the reason."""
+
+    def commit(self, progress: Progress | None, rejects_file: Path | None) -> IngestReport:
+        """Read the jobs, decide the duplicates, write the parts, make them the store's; say what was done."""
+        import duckdb
+
+        from claude_audit import calls, contest, passes
+
+        size = sum(job.file.size - job.file.start for job in self.jobs)
+        connection = connect(self.scratch, size)
+        try:
+            calls.macros(connection, self.assume)
+            calls.prepare(connection, [_described(job) for job in self.jobs])
+            self._read(connection, size, progress)
+            digests = _known_copies(connection, self.jobs, self.manifest)
+            passes.models(connection, self.catalog)
+            passes.plausible_times(connection)
+            outcome = contest.decide(connection, self._stored())
+            passes.rows(connection, self.catalog)
+            parts = self._write(connection, bool(outcome.stale))
+            counts = accounting.lines_by_file(connection)
+            if rejects_file:
+                accounting.write_rejects(connection, rejects_file)
+            report = self._report(connection, counts, parts, size)
+            rejects = (*self.manifest.rejects, *report.rejects)[:REJECTS_KEPT]
+            self.store.commit(Manifest(tuple(parts), self._records(counts, digests), rejects))
+            return report
+        except duckdb.IOException as error:
+            raise AuditError(
+                f"{self.store.path}: the store cannot be written: {str(error).splitlines()[0]}",
+                "free some space or choose another place with --store DIR; what was stored before is unharmed",
+            ) from error
+        finally:
+            connection.close()
+
+    def _read(self, connection: DuckDBPyConnection, size: int, progress: Progress | None) -> None:
+        done = 0
+        for ingestor, batch, document in _batches(self.jobs, self.scratch):
+            bytes_in_batch = sum(piece.size for piece in batch)
+            self._read_batch(connection, ingestor, batch, document)
+            done += bytes_in_batch
+            if progress:
+                progress(min(done, size), size)
+
+    def _read_batch(self, connection: DuckDBPyConnection, ingestor: Ingestor, batch: list[Piece], document: bool) -> None:
+        """One batch into `calls`. Files that are not UTF-8 are copied, the broken bytes replaced, and read again."""
+        import duckdb
+
+        from claude_audit import calls
+        from claude_audit.ingestors import Kind, Reading
+
+        for attempt in (1, 2):
+            try:
+                if ingestor.kind is Kind.LINES:
+                    (reading.documents_relation if document else reading.lines_relation)(connection, batch)
+                paths = {piece.file: str(piece.path) for piece in batch}
+                select = ingestor.select(Reading(connection, self.assume, paths))
+                calls.take(connection, ingestor.name, select, self.assume, self.catalog, ingestor.shared)
+                return
+            except duckdb.Error as error:
+                if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
+                    raise
+                batch[:] = [mended for piece in batch for mended in self._mended(piece)]
+
+    def _mended(self, piece: Piece) -> Iterator[Piece]:
+        if reading.not_utf8(piece.path):
+            file = self.jobs[piece.file].file
+            part = replace(file, path=piece.path, start=0, lines_before=piece.lines_before)
+            yield from reading.copied(piece.file, part, self.scratch, mend=True)
+        else:
+            yield piece
+
+    def _stored(self) -> str | None:
+        paths = self.store.part_paths(self.manifest)
+        return f"read_parquet({quoted_list([str(p) for p in paths])})" if paths else None
+
+    def _write(self, connection: DuckDBPyConnection, stale: bool) -> list[Part]:
+        """The parts of the next manifest: those that stay, those written again without stale rows, and the new one."""
+        parts = []
+        for part in self.manifest.parts:
+            source = f"read_parquet({quoted(str(self.store.part(part.name)))})"
+            if stale and _count(connection, f"SELECT count(*) FROM {source} WHERE call_key IN (SELECT key FROM stale)"):
+                parts += self._written(
+                    connection,
+                    f"""SELECT p.* REPLACE (coalesce(m.first_at, p.ts) AS ts)
+                    FROM {source} AS p LEFT JOIN moved AS m ON m.key = p.call_key
+                    WHERE m.key IS NOT NULL OR p.call_key NOT IN (SELECT key FROM stale)""",
+                )
+            else:
+                parts.append(part)
+        return parts + self._written(connection, "SELECT * FROM new_rows")
+
+    def _written(self, connection: DuckDBPyConnection, query: str) -> list[Part]:
+        name = self.store.new_part()
+        place = quoted(str(self.store.part(name)))
+        connection.execute(f"COPY ({query}) TO {place} (FORMAT parquet, COMPRESSION zstd)")
+        row = connection.execute(
+            f"SELECT count(*), strftime(min(ts), '{_RFC3339}'), strftime(max(ts), '{_RFC3339}'), "
+            f"list(DISTINCT model) FILTER (WHERE model IS NOT NULL) FROM read_parquet({place})"
+        ).fetchone()
+        if row is None or not row[0]:
+            return []
+        return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
+
+    def _records(self, counts: dict[int, Lines], digests: dict[int, str]) -> dict[str, FileRecord]:
+        merged = dict(self.manifest.files)
+        for job in self.jobs:
+            if job.file.name == "<stdin>":
+                continue
+            before = merged.get(str(job.file.path)) if job.file.start else None
+            merged[str(job.file.path)] = accounting.added_up(before, _record(job, digests), counts.get(job.index, Lines()))
+        return merged
+
+    def _report(
+        self, connection: DuckDBPyConnection, counts: dict[int, Lines], parts: Sequence[Part], size: int
+    ) -> IngestReport:
+        formats: dict[str, int] = defaultdict(int)
+        for job in self.jobs:
+            formats[job.ingestor.name] += 1
+        rows = sum(part.rows for part in parts)
+        return IngestReport(
+            files=self.files,
+            unchanged=self.unchanged,
+            bytes=size,
+            counted=sum(counts.values(), Lines()),
+            rejects=accounting.first_rejects(connection),
+            formats=dict(sorted(formats.items())),
+            rows_added=rows - self.manifest.rows,
+            rows_total=rows,
+            unpriced_models=accounting.unpriced_models(connection),
+            warnings=(*_not_read(self.unread), *accounting.warnings(connection)),
+        )
+
+
+def _described(job: _Job) -> tuple[str, str, datetime, datetime]:
+    return job.file.name, _key_path(job.file), job.fallback, datetime.fromtimestamp(job.file.mtime_ns / 1e9, UTC)
+
+
+def _key_path(file: LogFile) -> str:
+    """What tells this file's lines from another's, for records without an id."""
+    if file.name == "<stdin>":
+        return "stdin:" + hashlib.sha256(file.path.read_bytes()).hexdigest()
+    return str(file.path)
+
+
+def _batches(jobs: Sequence[_Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], bool]]:
+    """Pieces in groups of one format, BATCH_BYTES at most (but never less than one piece). Temporary ones are removed after use."""
+    groups: dict[tuple[str, bool], list[_Job]] = defaultdict(list)
+    for job in jobs:
+        groups[job.ingestor.name, job.document].append(job)
+    for (_, document), members in groups.items():
+        batch: list[Piece] = []
+        for job in members:
+            for piece in _pieces(job, scratch):
+                if batch and sum(p.size for p in batch) + piece.size > BATCH_BYTES:
+                    yield members[0].ingestor, batch, document
+                    _drop(batch, scratch)
+                    batch = []
+                batch.append(piece)
+        if batch:
+            yield members[0].ingestor, batch, document
+            _drop(batch, scratch)
+
+
+def _pieces(job: _Job, scratch: Path) -> Iterator[Piece]:
+    from claude_audit.ingestors import Kind
+
+    if job.document:
+        yield reading.document(job.index, job.file, scratch)
+    elif job.ingestor.kind is Kind.TABLE:
+        yield Piece(job.file.path, job.index, 0, job.file.size)
+    elif piece := reading.whole(job.index, job.file):
+        yield piece
+    else:
+        yield from reading.copied(job.index, job.file, scratch)
+
+
+def _drop(batch: Sequence[Piece], scratch: Path) -> None:
+    for piece in batch:
+        if piece.path.parent == scratch and piece.path.name.startswith("piece-"):
+            piece.path.unlink(missing_ok=True)
+
+
+def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[_Job], manifest: Manifest) -> dict[int, str]:
+    """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
+    taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
+    """
+    anonymous = [row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()]
+    digests: dict[int, str] = {}
+    known = {(r.sha256, r.end): r.path for r in manifest.files.values() if r.sha256}
+    for index in sorted(anonymous):
+        file = jobs[index].file
+        end = reading.extent(file).end
+        own = str(file.path)
+        marks = reading.sha256_at(file.path, sorted({e for _, e in known if e <= end} | {end}))
+        digests[index] = marks[end]
+        seen = [e for (sha, e), path in known.items() if path != own and marks.get(e) == sha]
+        known.setdefault((marks[end], end), own)
+        if not seen:
+            continue
+        lines = reading.count_lines(file.path, max(seen)) if not file.packed else 2**62
+        gone = f"file = {index} AND identity IS NULL AND line <= {lines}"
+        connection.execute(
+            f"INSERT INTO line_counts SELECT file, 'duplicate', NULL, count(*) FROM calls WHERE {gone} GROUP BY file"
+        )
+        connection.execute(f"DELETE FROM calls WHERE {gone}")
+    return digests
+
+
+def _count(connection: DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _record(job: _Job, digests: dict[int, str]) -> FileRecord:
+    file, reach = job.file, reading.extent(job.file)
+    return FileRecord(
+        path=str(file.path),
+        name=file.name,
+        format=job.ingestor.name,
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        end=reach.end,
+        head=reach.head,
+        tail=reach.tail,
+        sha256=digests.get(job.index),
+    )
+
+

@@ -1,0 +1,124 @@
+"""Log formats, one file each: how a file is recognised, and the one SELECT that reads it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from claude_audit.calls import Assumptions
+
+
+class Kind(StrEnum):
+    """What one record of a file is."""
+
+    LINES = "lines"
+    """A line of JSON, or of text: read from the view `lines(file, line, text)`."""
+    TABLE = "table"
+    """A row under a header: read by the engine's CSV reader."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file, as recognition sees it."""
+
+    name: str
+    data: bytes
+
+    @cached_property
+    def text(self) -> str:
+        """Decoded, without a byte order mark; what is no UTF-8 is replaced."""
+        return self.data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Up to 200 non-blank lines; the last one may be cut."""
+        return tuple(line for line in self.text.split("\n")[:400] if line.strip())[:200]
+
+    @cached_property
+    def document(self) -> bool:
+        """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
+        text = self.text.lstrip()
+        if text.startswith("["):
+            return True
+        return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
+
+    @cached_property
+    def records(self) -> tuple[Mapping[str, Any], ...]:
+        """The JSON objects among the first lines, or the first ones of a document."""
+        if self.document:
+            return _of_document(self.text)
+        return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
+
+    @property
+    def header(self) -> str:
+        """The first line, where a CSV has its column names."""
+        return self.lines[0].strip() if self.lines else ""
+
+
+def _parsed(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:
+    decoder, found = json.JSONDecoder(), []
+    at = text.find("{")
+    while at >= 0 and len(found) < 20:
+        try:
+            record, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        found.append(record)
+        at = text.find("{", end)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a SELECT may use: the connection with the view `lines`, and what the user said."""
+
+    connection: DuckDBPyConnection
+    assume: Assumptions
+    paths: Mapping[int, str] = field(default_factory=dict)
+    """Of TABLE formats: file number -> path to read."""
+
+
+@dataclass(frozen=True)
+class Ingestor:
+    """One log format."""
+
+    name: str
+    title: str
+    """What it is, in half a line."""
+    kind: Kind
+    recognise: Callable[[Head], bool]
+    """Whether a file that begins like this is of the format: by content, never by name."""
+    select: Callable[[Reading], str]
+    """The SELECT: rows with any of calls.CALL_COLUMNS, one for each line or record."""
+    rank: int
+    """Order of recognition: the most particular formats come first."""
+    shared: bool = False
+    """Other vendors' models are logged in it too: their rows are ignored."""
+    doc: str = ""
+
+
+@cache
+def registry() -> Mapping[str, Ingestor]:
+    """Every format by name, in the order of recognition."""
+    found = []
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            loaded = importlib.import_module(f"{__name__}.{module.name}")
+            found += [i for i in vars(loaded).values() if isinstance(i, Ingestor)]
+    return {i.name: i for i in sorted(found, key=lambda i: (i.rank, i.name))}

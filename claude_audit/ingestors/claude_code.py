@@ -1,0 +1,98 @@
+"""Claude Code session transcripts: ~/.claude/projects/<folder>/<session>.jsonl and its subagents/**/agent-*.jsonl.
+
+Recognised by records with `sessionId` and `type`. A call is an assistant line with `message.usage`; it stands on one line
+for each content block or streaming snapshot, and again in every session that resumed this one. Lines of one (message id,
+request id) are one call: the one with most output counts, at the earliest time. Without a request id the session takes
+its place; without a message id, the line's uuid.
+
+Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent.
+Cannot tell: endpoint, key, workspace, latency; the /compact summary and web-search side calls are not in a transcript, so
+its cost is a lower bound. Under a subscription the dollars are notional.
+"""
+
+from __future__ import annotations
+
+import json
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors._messages_usage import USAGE, counts
+
+STRUCTURE = json.dumps(
+    {
+        "type": "VARCHAR",
+        "timestamp": "VARCHAR",
+        "sessionId": "VARCHAR",
+        "requestId": "VARCHAR",
+        "uuid": "VARCHAR",
+        "isSidechain": "VARCHAR",
+        "agentId": "VARCHAR",
+        "cwd": "VARCHAR",
+        "gitBranch": "VARCHAR",
+        "effort": "VARCHAR",
+        "message": {
+            "id": "VARCHAR",
+            "model": "VARCHAR",
+            "role": "VARCHAR",
+            "stop_reason": "VARCHAR",
+            "stop_details": {"category": "VARCHAR"},
+            "usage": USAGE,
+        },
+    }
+)
+
+
+def _recognise(head: Head) -> bool:
+    return any("sessionId" in r and "type" in r for r in head.records)
+
+
+def _select(_: Reading) -> str:
+    return f"""
+        SELECT
+            file, line,
+            CASE WHEN r IS NULL THEN 'not valid JSON' END AS reject,
+            CASE
+                WHEN coalesce(r."type", r.message.role, '') <> 'assistant' THEN coalesce(r."type", 'other record')
+                WHEN r.message.model = '<synthetic>' THEN 'synthetic message'
+                WHEN r.message.usage IS NULL THEN 'assistant line without usage'
+            END AS ignore,
+            r."timestamp" AS ts,
+            r.message.model AS model_raw,
+            r.requestId AS request_id,
+            r.message.id AS message_id,
+            CASE
+                WHEN r.message.id IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.uuid
+                WHEN r.requestId IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.message.id
+                ELSE 'claude_code:' || r.message.id || '/' || r.requestId
+            END AS identity,
+            true AS snapshots,
+            r.isSidechain AS side_chain,
+            r.sessionId AS session,
+            r.cwd AS project,
+            r.effort AS effort,
+            r.message.stop_reason AS stop_reason,
+            r.message.stop_details.category AS refusal_category,
+            {counts("r.message.usage")},
+            'claude_code' AS gateway,
+            ['lower_bound'] AS notes,
+            map_from_entries(list_filter([
+                {{'k': 'gitBranch', 'v': r.gitBranch}},
+                {{'k': 'agentId', 'v': r.agentId}},
+                {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
+            ], lambda e: e.v IS NOT NULL)) AS tags
+        FROM (
+            SELECT file, line, coalesce(
+                TRY(json_transform(text, '{STRUCTURE}')),
+                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
+            FROM lines
+        )"""
+
+
+CLAUDE_CODE = Ingestor(
+    name="claude_code",
+    title="Claude Code session transcripts",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    rank=40,
+    doc=__doc__,
+)

@@ -1,0 +1,246 @@
+"""Which model a spelling means: whole ids only, under the routes, profiles and suffixes that vendors wrap them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from claude_audit.errors import AuditError
+from claude_audit.price_files import ModelEntry
+
+ROUTES = {
+    "openrouter": "openrouter",
+    "anthropic": None,
+    "bedrock": "aws_bedrock",
+    "bedrock_converse": "aws_bedrock",
+    "converse": None,
+    "invoke": None,
+    "vertex_ai": "gcp_vertex",
+    "azure_ai": "azure_foundry",
+    "publishers": "gcp_vertex",
+    "models": None,
+}
+"""Path segments that gateways put before an id -> who bills then; None when that stays open (LiteLLM and OpenRouter
+both write `anthropic/`)."""
+
+_AWS_REGION = re.compile(r"[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]")
+_ARN = re.compile(r"arn:(aws[a-z-]*):bedrock:[a-z0-9-]*:[0-9]*:([a-z-]+)/(?:.*/)?([^/]+)")
+_VERTEX = re.compile(r"projects/[^/]+/locations/([^/]+)/publishers/anthropic/models/([^/]+)")
+_PROFILE = re.compile(r"(?:(us|eu|jp|au|apac|in|global|us-gov)\.)?anthropic\.(.+)")
+_OPAQUE = re.compile(r"arn:aws[a-z-]*:bedrock:[^/]*:(?:application-inference-profile|provisioned-model)/.+", re.I)
+_SUFFIXES = (
+    re.compile(r"(.+)\[1m\]"),  # Claude Code, for the long window
+    re.compile(r"(.+):thinking"),  # OpenRouter
+    re.compile(r"(.+):beta"),  # OpenRouter
+    re.compile(r"(.+)@default"),  # Vertex
+    re.compile(r"(.+):[0-9]+k"),  # Bedrock, provisioned throughput with that window
+)
+_DATE_AT = re.compile(r"(.+)@([0-9]{8})")
+_LATEST = re.compile(r"(.+)(?<!-[0-9]{8})-latest")
+_VERSION = re.compile(r"(.+)-v([0-9]+)(?::[0-9]+)?")
+_FAMILY_FIRST = re.compile(r"claude-([a-z]+)-([0-9](?:-[0-9])?)(-[0-9]{8})?")
+_NUMBER_FIRST = re.compile(r"claude-([0-9](?:-[0-9])?)-([a-z]+)(-[0-9]{8})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a spelling says."""
+
+    model: str
+    """The id in the price file."""
+    provider: str | None = None
+    """aws_bedrock, gcp_vertex, azure_foundry or openrouter, when the spelling shows it."""
+    routing: str | None = None
+    """global, regional, us-gov or bare (a Bedrock id without a profile), when the spelling shows it."""
+
+
+class ModelIds:
+    """Every spelling of the models of a price file."""
+
+    def __init__(self, entries: Mapping[str, ModelEntry], families: tuple[str, ...]) -> None:
+        self._ids: dict[str, str] = {}
+        self._display: dict[str, str] = {}
+        self._versions: dict[str, int] = {}
+        self._user: dict[str, Match] = {}
+        self._cache: dict[str, Match | None] = {}
+        for model, entry in entries.items():
+            names = list(dict.fromkeys(_names(model, entry)))
+            for name in names:
+                self._claim(self._ids, name, model, entry.where)
+            for name in (entry.name.lower(), *_display_names(names)):
+                self._claim(self._display, name, model, entry.where)
+        for model, entry in entries.items():
+            self._versions[model] = self._bedrock_version(model, entry)
+        self._families = {family: _newest(entries, family) for family in families}
+
+    @staticmethod
+    def _claim(index: dict[str, str], name: str, model: str, where: str) -> None:
+        other = index.setdefault(name, model)
+        if other != model:
+            raise AuditError(f"{where}: {name!r} is a spelling of {other} too", "a spelling stands for one model only")
+
+    def _bedrock_version(self, model: str, entry: ModelEntry) -> int:
+        """The N that may follow the model's name as -vN: its Bedrock id's, 1 when that has none, 0 for never."""
+        if entry.bedrock is None:
+            return 1
+        version = _VERSION.fullmatch(entry.bedrock.id.removeprefix("anthropic."))
+        if version is None:
+            return 1
+        return int(version[2]) if self._ids.get(version[1]) == model else 0
+
+    def alias(self, spelling: str, match: Match) -> None:
+        """Let `spelling` mean `match`, before anything else it could mean."""
+        self._user[_trimmed(spelling)] = match
+        self._cache.clear()
+
+    @property
+    def spellings(self) -> Mapping[str, str]:
+        """Whole ids -> model, without routes, profiles and suffixes."""
+        return self._ids
+
+    def find(self, spelling: str, *, families: bool = True) -> Match | None:
+        """What `spelling` means, or None: never a guess.
+
+        A bare family name ("haiku") means its newest model when `families` is true. That is what a person types; a
+        log that says so does not tell which model ran.
+        """
+        name = _trimmed(spelling)
+        if name in self._families and name not in self._user:
+            return Match(self._families[name]) if families else None
+        if name not in self._cache:
+            if len(self._cache) > 50_000:  # a log may hold any text where a model should stand
+                self._cache.clear()
+            self._cache[name] = self._find(name)
+        return self._cache[name]
+
+    def _find(self, name: str) -> Match | None:
+        if name in self._user:
+            return self._user[name]
+        if not name.isascii() or len(name) > 300:
+            return None
+        if " " in name:
+            model = self._display.get(" ".join(name.split()))
+            return Match(model) if model else None
+        peeled = _peel(name)
+        if peeled is None:
+            return None
+        core, match = peeled
+        model = self._whole(core)
+        if model is None:
+            return None
+        vertex = match.provider is None and "@" in core
+        return replace(match, model=model, provider="gcp_vertex" if vertex else match.provider)
+
+    def _whole(self, core: str) -> str | None:
+        """The model of an id that may still wear suffixes, each at most once."""
+        version = None
+        suffixes = list(_SUFFIXES)
+        while core not in self._ids:
+            for suffix in suffixes:
+                if found := suffix.fullmatch(core):
+                    suffixes.remove(suffix)
+                    core = found[1]
+                    break
+            else:
+                if found := _DATE_AT.fullmatch(core):
+                    core = f"{found[1]}-{found[2]}"
+                elif version is None and (found := _VERSION.fullmatch(core)):
+                    core, version = found[1], int(found[2])
+                elif (found := _LATEST.fullmatch(core)) and found[1] in self._ids:
+                    core = found[1]
+                else:
+                    return None
+        model = self._ids[core]
+        return model if version in (None, self._versions[model]) else None
+
+
+def is_claude(spelling: str) -> bool:
+    """Whether a spelling can be a Claude model's: it says so, or it is an ARN that hides its model."""
+    return "claude" in spelling.lower() or is_opaque(spelling)
+
+
+def is_opaque(spelling: str) -> bool:
+    """Whether it is an ARN that names no model (an application inference profile): unpriced until the user maps it."""
+    return _OPAQUE.fullmatch(spelling.strip()) is not None
+
+
+def _trimmed(spelling: str) -> str:
+    text = spelling.strip(" \t\r\n'\"`")
+    return text.lower() if text.isascii() else text  # lower() turns some foreign letters into ASCII ones
+
+
+def _peel(name: str) -> tuple[str, Match] | None:
+    """(what is left, provider and routing) without ARN, routes and profile; None when an unknown thing is in front."""
+    provider: str | None = None
+    region = ""
+    if name.startswith("arn:"):
+        arn = _ARN.fullmatch(name)
+        if arn is None or arn[2] not in ("inference-profile", "foundation-model"):
+            return None
+        provider, region, name = "aws_bedrock", "us-gov-" if arn[1] == "aws-us-gov" else "", arn[3]
+    if vertex := _VERTEX.fullmatch(name):
+        return vertex[2], Match("", "gcp_vertex", "global" if vertex[1] == "global" else "regional")
+    *routes, name = name.split("/")
+    for route in routes:
+        if provider == "aws_bedrock" and _AWS_REGION.fullmatch(route):
+            region = route
+        elif route in ROUTES:
+            provider = provider or ROUTES[route]
+        else:
+            return None
+    profile = _PROFILE.fullmatch(name)
+    if profile is None:
+        return name, Match("", provider)
+    routing = {None: "bare", "global": "global", "us-gov": "us-gov"}.get(profile[1], "regional")
+    if routing == "bare" and region.startswith("us-gov-"):
+        routing = "us-gov"
+    return profile[2], Match("", "aws_bedrock", routing)
+
+
+def _names(model: str, entry: ModelEntry) -> Iterator[str]:
+    """Every whole id of a model: as published, with dots, with the number before the family, with the release date."""
+    published = [model, *entry.aliases, *entry.vertex]
+    if entry.bedrock:
+        published += [name.removeprefix("anthropic.") for name in (entry.bedrock.id, *entry.bedrock.also)]
+    for name in (name.lower() for name in published):
+        for form in (name, *_turned(name, entry.family)):
+            yield form
+            if isinstance(entry.released, date) and not re.search(r"[0-9]{8}|-v[0-9]", model + form):
+                yield f"{form}-{entry.released:%Y%m%d}"  # OpenRouter dates the ids that Anthropic doesn't
+
+
+def _turned(name: str, family: str) -> Iterator[str]:
+    """The same id with a dot in its number, and with number and family the other way round.
+
+    claude-sonnet-4-5 is also claude-sonnet-4.5, claude-4-5-sonnet and claude-4.5-sonnet. An id of the 3 generation,
+    born number first, takes the family first with a dot only: claude-haiku-3-5 is in guides and was never an id.
+    """
+    if (found := _FAMILY_FIRST.fullmatch(name)) and found[1] == family:
+        number, day, native = found[2], found[3] or "", True
+    elif (found := _NUMBER_FIRST.fullmatch(name)) and found[2] == family:
+        number, day, native = found[1], found[3] or "", False
+    else:
+        return
+    dotted = number.replace("-", ".")
+    yield f"claude-{number}-{family}{day}"
+    yield f"claude-{dotted}-{family}{day}"
+    if native or "." in dotted:
+        yield f"claude-{family}-{dotted}{day}"
+
+
+def _display_names(names: list[str]) -> Iterator[str]:
+    """`claude haiku 4.5` and `claude 4.5 haiku` of ids without a date: the Console writes names, not ids."""
+    for name in names:
+        if re.fullmatch(r"claude(?:-[a-z]+)*-[0-9](?:\.[0-9])?(?:-[a-z]+)*|claude(?:-[a-z]+)+", name):
+            yield name.replace("-", " ")
+            if found := re.fullmatch(r"claude-([0-9])-([a-z]+)", name):
+                yield f"claude {found[2]} {found[1]}"
+
+
+def _newest(entries: Mapping[str, ModelEntry], family: str) -> str:
+    members = [(str(entry.released), model) for model, entry in entries.items() if entry.family == family]
+    if not members:
+        raise AuditError(f"no model of the family {family!r} in the price file")
+    return max(members)[1]

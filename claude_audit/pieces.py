@@ -1,0 +1,353 @@
+"""Log files as pieces of whole lines that DuckDB can read: compressed, huge, grown or broken files are copied in parts."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from claude_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PIECE_BYTES = 32 * 2**20
+"""A file up to this size is read where it lies; a larger one is copied in parts of about this size, so that memory stays
+bounded and both cores have work."""
+
+BLOCK_BYTES = 2**20
+SAMPLE_BYTES = 4096
+HEAD_BYTES = 256 * 1024
+LONGEST_HEAD = 256 * 2**20
+GLOB_CHARACTERS = frozenset("*?[]{}")
+"""In a file's own name they would be read as a pattern by the engine: such a file is copied first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file to read, and from where."""
+
+    path: Path
+    """Absolute. For standard input: a temporary copy of it."""
+    name: str
+    """As the user wrote it: what `source` and `rejects` show."""
+    size: int
+    mtime_ns: int
+    start: int = 0
+    """Byte to begin at: a grown file is read from where the last ingest ended."""
+    lines_before: int = 0
+    """Lines before `start`."""
+
+    @property
+    def packed(self) -> bool:
+        """Compressed: it has no meaningful byte positions and is always read whole."""
+        return self.path.suffix in (".gz", ".zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of whole lines of one file."""
+
+    path: Path
+    file: int
+    """Position of the file among those of this ingest."""
+    lines_before: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a file has been read: what the next ingest needs to go on from there."""
+
+    end: int
+    """Byte after the last complete line (the size, for a compressed file)."""
+    head: str
+    tail: str
+    """Digests of the bytes at the start, and of those just before `end`: they tell a grown file from another one."""
+
+
+def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
+    """(absolute path, name to show) of every file that the arguments mean: files, folders, globs, `-` for standard input.
+
+    Sorted and without repeats. Raises AuditError for an argument that leads to no file.
+    """
+    found: dict[Path, str] = {}
+    for argument in arguments:
+        if argument == "-":
+            copy = work / "stdin"
+            with copy.open("wb") as out:
+                while block := sys.stdin.buffer.read(BLOCK_BYTES):
+                    out.write(block)
+            found[copy] = "<stdin>"
+            continue
+        path = Path(argument)
+        try:
+            if path.is_dir():
+                files = sorted(p for p in path.rglob("*") if not _hidden(p.relative_to(path)) and p.is_file())
+                if not files:
+                    raise AuditError(f"{argument}: the folder holds no files", "point at the folder that holds your logs")
+            elif path.is_file():
+                files = [path]
+            elif path.exists():
+                raise AuditError(f"{argument}: not a regular file", "pipe it instead: … | claude-audit ingest -")
+            else:
+                files = sorted(p for p in Path(path.anchor or ".").glob(_pattern(path)) if p.is_file())
+                if not files:
+                    raise AuditError(f"{argument}: no such file or folder", "check the spelling; globs may be quoted")
+        except PermissionError as error:
+            raise AuditError(f"{error.filename}: permission denied", "make it readable for this user") from error
+        for file in files:
+            found.setdefault(file.absolute(), file.as_posix())
+    return sorted(found.items(), key=lambda item: item[0])
+
+
+def _pattern(path: Path) -> str:
+    return path.relative_to(path.anchor).as_posix() if path.anchor else path.as_posix() or "*"
+
+
+def _hidden(path: Path) -> bool:
+    # A store inside the folder (.claude-audit) and editors' leftovers are no logs; "~/.claude/projects" is named itself.
+    return any(part.startswith(".") for part in path.parts)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file's bytes, decompressed."""
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        import pyarrow as pa
+
+        return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return path.open("rb")
+
+
+def head(file: LogFile) -> bytes:
+    """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
+    try:
+        with opened(file.path) as stream:
+            data = stream.read(HEAD_BYTES)
+            while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
+                data += block
+            return data
+    except (OSError, EOFError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: LogFile, error: Exception) -> AuditError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
+
+
+def whole(index: int, file: LogFile) -> Piece | None:
+    """The file itself as one piece, when it can be read where it lies."""
+    if file.packed or file.start or file.size > PIECE_BYTES or not GLOB_CHARACTERS.isdisjoint(str(file.path)):
+        return None
+    return Piece(file.path, index, 0, file.size)
+
+
+def copied(index: int, file: LogFile, work: Path, *, mend: bool = False) -> Iterator[Piece]:
+    """The file from `start` on, copied to pieces of whole lines in `work`. `mend` replaces bytes that are not UTF-8.
+
+    A generator: each piece may be removed when it has been read, before the next one is asked for.
+    """
+    lines, rest, count = file.lines_before, b"", 0
+    try:
+        with opened(file.path) as stream:
+            if file.start:
+                stream.seek(file.start)
+            while True:
+                block = stream.read(PIECE_BYTES)
+                data = rest + block
+                cut = data.rfind(b"\n") + 1 if block else len(data)
+                if block and not cut:
+                    rest = data  # one line longer than a piece: go on until it ends
+                    continue
+                body, rest = data[:cut], data[cut:]
+                if body:
+                    text = body.decode("utf-8", "replace").encode("utf-8") if mend else body
+                    path = work / f"piece-{index}-{count}"
+                    path.write_bytes(text)
+                    yield Piece(path, index, lines, len(text))
+                    lines += body.count(b"\n")
+                    count += 1
+                if not block:
+                    return
+    except (OSError, EOFError) as error:
+        raise _unreadable(file, error) from error
+
+
+def not_utf8(path: Path) -> bool:
+    """Whether the file holds bytes that are not UTF-8."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        try:
+            while block := stream.read(8 * BLOCK_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return True
+    return False
+
+
+def digest(data: bytes) -> str:
+    """A short digest that tells apart what two files hold at one place."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def extent(file: LogFile) -> Extent:
+    """How far `file` reaches now, to its last complete line."""
+    with file.path.open("rb") as stream:
+        first = stream.read(SAMPLE_BYTES)
+        end = file.size if file.packed else _after_last_break(stream, file.start, file.size)
+        return Extent(end, digest(first[:end]), _tail(stream, end))
+
+
+def _after_last_break(stream: IO[bytes], start: int, size: int) -> int:
+    at = size
+    while at > start:
+        begin = max(start, at - BLOCK_BYTES)
+        stream.seek(begin)
+        found = stream.read(at - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        at = begin
+    return start
+
+
+def count_lines(path: Path, end: int) -> int:
+    """Line breaks in the first `end` bytes of the file."""
+    lines = 0
+    with path.open("rb") as stream:
+        while end > 0 and (block := stream.read(min(8 * BLOCK_BYTES, end))):
+            lines, end = lines + block.count(b"\n"), end - len(block)
+    return lines
+
+
+def _tail(stream: IO[bytes], end: int) -> str:
+    begin = max(0, end - SAMPLE_BYTES)
+    stream.seek(begin)
+    return digest(stream.read(end - begin))
+
+
+def continues(file: LogFile, known: Extent) -> bool:
+    """Whether the file still begins with what was read of it before."""
+    if file.size < known.end:
+        return False
+    with file.path.open("rb") as stream:
+        first = stream.read(SAMPLE_BYTES)
+        return digest(first[: known.end]) == known.head and _tail(stream, known.end) == known.tail
+
+
+def lines_relation(connection: DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
+    """Make the temporary view `lines(file INTEGER, line BIGINT, text VARCHAR)` over the pieces: blank lines left out."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE pieces AS "
+        "SELECT unnest(?::VARCHAR[]) AS path, unnest(?::INTEGER[]) AS file, unnest(?::BIGINT[]) AS lines_before",
+        [[str(p.path) for p in pieces], [p.file for p in pieces], [p.lines_before for p in pieces]],
+    )
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP VIEW lines AS
+        SELECT file, line, text
+        FROM (
+            SELECT
+                file,
+                line,
+                CASE WHEN line = 1 AND starts_with(text, chr(65279)) THEN substr(text, 2) ELSE text END AS text
+            FROM (
+                SELECT
+                    file,
+                    lines_before + generate_subscripts(texts, 1) AS line,
+                    unnest(texts) AS text
+                FROM (
+                    SELECT p.file, p.lines_before, string_split(t.content, chr(10)) AS texts
+                    FROM read_text({quoted_list([str(p.path) for p in pieces])}) AS t
+                    JOIN pieces AS p ON p.path = t.filename
+                )
+            )
+        )
+        WHERE CASE WHEN ascii(text) <= 32 THEN trim(text, chr(32) || chr(9) || chr(13)) <> '' ELSE true END""")
+
+
+def quoted(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_list(texts: Sequence[str]) -> str:
+    """A SQL list of string literals."""
+    return "[" + ", ".join(map(quoted, texts)) + "]"
+
+
+def document(index: int, file: LogFile, work: Path) -> Piece:
+    """A file that is one JSON document: where it lies, or unpacked in `work`. Several documents in a row become lines."""
+    import json
+
+    if not file.packed and GLOB_CHARACTERS.isdisjoint(str(file.path)):
+        text = file.path.read_bytes()
+        path = file.path
+    else:
+        with opened(file.path) as stream:
+            text = stream.read()
+        path = work / f"piece-{index}-0"
+        path.write_bytes(text)
+    decoder, body = json.JSONDecoder(), text.decode("utf-8", "replace").removeprefix("\ufeff").strip()
+    try:
+        _, end = decoder.raw_decode(body)
+    except (ValueError, RecursionError):
+        return Piece(path, index, 0, len(text))
+    if end < len(body):
+        found, at = [], 0
+        while at < len(body):
+            try:
+                record, at = decoder.raw_decode(body, at)
+            except (ValueError, RecursionError):
+                found.append(body[at:].replace("\n", " "))
+                break
+            found.append(json.dumps(record))
+            while at < len(body) and body[at] in " \t\r\n,":
+                at += 1
+        path = work / f"piece-{index}-0"
+        path.write_text("[" + ",".join(found) + "]", encoding="utf-8")
+    return Piece(path, index, 0, len(text))
+
+
+def documents_relation(connection: DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
+    """Make the view `lines` over whole-file JSON: a row for each element of an array, or one for an object.
+
+    `line` is the element's number. A file that is no valid JSON is one row, which its format then rejects.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE pieces AS SELECT unnest(?::VARCHAR[]) AS path, unnest(?::INTEGER[]) AS file",
+        [[str(p.path) for p in pieces], [p.file for p in pieces]],
+    )
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP VIEW lines AS
+        SELECT file, generate_subscripts(items, 1)::BIGINT AS line, unnest(items) AS text
+        FROM (
+            SELECT file, CASE
+                WHEN NOT json_valid(content) THEN [content]
+                WHEN json_type(content) = 'ARRAY' THEN from_json(content, '["JSON"]')::VARCHAR[]
+                ELSE [content] END AS items
+            FROM (
+                SELECT p.file, ltrim(t.content, chr(65279)) AS content
+                FROM read_text({quoted_list([str(p.path) for p in pieces])}) AS t JOIN pieces AS p ON p.path = t.filename
+            )
+        )""")
+
+
+def sha256_at(path: Path, ends: Sequence[int]) -> dict[int, str]:
+    """SHA-256 of the file's first `end` bytes, for each of the ascending `ends`."""
+    found, running, at = {}, hashlib.sha256(), 0
+    with path.open("rb") as stream:
+        for end in ends:
+            while at < end and (block := stream.read(min(BLOCK_BYTES, end - at))):
+                running.update(block)
+                at += len(block)
+            found[end] = running.hexdigest()
+    return found

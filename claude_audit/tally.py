@@ -1,0 +1,244 @@
+"""Usage summed into whole quantities a price group: the one heavy query behind every figure.
+
+Within a group (model, stretch of days without a price change, prompt-size band, tier, speed, geography, provider) cost is
+linear in tokens, so the engine sums integers, and money is made afterwards from a few thousand lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from claude_audit.clock import EPOCH, from_day, offsets, week_start
+from claude_audit.rates import Group
+from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.catalog import Catalog
+    from claude_audit.engines import Engine
+
+Label = str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a store holds, as far as prices are concerned: known without reading a row."""
+
+    first: datetime
+    last: datetime
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the tally: rows that agree in the asked-for dimensions and in everything that decides a price."""
+
+    labels: tuple[Label, ...]
+    """A value for each dimension asked for; None: not recorded."""
+    group: Group
+    name: Label
+    """The model: the catalog's id, else as logged."""
+    unsold: bool
+    """Its rows hold cache tokens, of a model that has no price for them at some time."""
+    requests: int
+    billed_requests: int
+    """Without the free ones."""
+    billed_passes: int
+    """Billed rows that are not a call's first."""
+    tokens: tuple[int, ...]
+    """Billed tokens by TOKEN_CLASSES; writes of unknown TTL are among those of 5m."""
+    ttl_unknown: int
+    """The part of them whose TTL is unknown."""
+    searches: int
+    """Billed web searches."""
+    more: tuple[Any, ...] = ()
+    """Values of the extra keys and sums that were asked for, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Keys and sums that a what-if adds to the scan: narwhals expressions by column name."""
+
+    keys: Mapping[str, Any]
+    sums: Mapping[str, Any]
+
+
+TOKEN_COLUMNS = {
+    "input": ("input_tokens",),
+    "cache_read": ("cache_read_tokens",),
+    "cache_write_5m": ("cache_write_5m_tokens", "cache_write_unknown_tokens"),
+    "cache_write_1h": ("cache_write_1h_tokens",),
+    "output": ("output_tokens",),
+}
+"""Token class -> the columns of the usage table that make it up."""
+
+
+def quantity(token_class: str) -> nw.Expr:
+    """The tokens of that class of a row; what was not recorded adds nothing."""
+    import narwhals.stable.v2 as nw
+
+    first, *rest = (nw.col(column).fill_null(0) for column in TOKEN_COLUMNS[token_class])
+    for column in rest:
+        first = first + column
+    return first
+
+
+def tally(
+    usage: nw.LazyFrame[Any],
+    reach: Reach,
+    catalog: Catalog,
+    engine: Engine,
+    by: Sequence[str] = (),
+    timezone: ZoneInfo = ZoneInfo("UTC"),
+    extra: Extra | None = None,
+    targets: Sequence[str] = (),
+) -> list[Line]:
+    """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
+
+    `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
+    """
+    import narwhals.stable.v2 as nw
+
+    first_day, last_day = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
+    days = catalog.boundaries({*reach.models, *targets}, first_day, last_day)
+    billed = nw.col("unbilled").is_null()
+    keys: dict[str, Any] = {f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)}
+    keys |= {
+        "g_name": model_label(),
+        "g_model": nw.col("model"),
+        "g_epoch": epoch(days),
+        "g_size": size(catalog, nw.col("model"), nw.col("prompt_tokens")),
+        "g_tier": nw.col("tier"),
+        "g_speed": nw.col("speed"),
+        "g_geo": nw.col("geo"),
+        "g_provider": nw.col("provider"),
+        "g_routing": nw.col("routing"),
+        "g_region": nw.col("region"),
+        "g_unsold": unsold(catalog),
+    }
+    sums: dict[str, Any] = {
+        "s_requests": nw.col("requests").fill_null(0),
+        "s_billed": _if(billed, nw.col("requests").fill_null(0)),
+        "s_passes": _if(billed & (nw.col("pass") > 0), nw.lit(1)),
+        **{f"s_{name}": _if(billed, quantity(name)) for name in TOKEN_CLASSES},
+        "s_ttl_unknown": _if(billed, nw.col("cache_write_unknown_tokens").fill_null(0)),
+        "s_searches": _if(billed, nw.col("web_searches").fill_null(0)),
+    }
+    if extra:
+        keys |= extra.keys
+        sums |= extra.sums
+    frame = usage.select(*(e.alias(n) for n, e in keys.items()), *(e.alias(n) for n, e in sums.items()))
+    grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
+    rows = engine.rows(grouped.select(*keys, *sums))
+    lines = [_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows]
+    return sorted(lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group))))
+
+
+def _key(group: Group) -> tuple[Any, ...]:
+    return (group.on, group.size, group.tier, group.speed, group.geo, group.provider, group.routing, group.region)
+
+
+def _if(condition: nw.Expr, value: nw.Expr) -> nw.Expr:
+    import narwhals.stable.v2 as nw
+
+    return nw.when(condition).then(value).otherwise(nw.lit(0))
+
+
+def _line(row: tuple[Any, ...], by: Sequence[str], days: Sequence[date], first_day: date, extra_keys: int) -> Line:
+    at = len(by)
+    labels = tuple(written(name, value) for name, value in zip(by, row[:at], strict=True))
+    name, model, passed, band, tier, speed, geo, provider, routing, region, no_price = row[at : at + 11]
+    more_keys = row[at + 11 : at + 11 + extra_keys]
+    sums = row[at + 11 + extra_keys :]
+    group = Group(
+        model, days[passed - 1] if passed else first_day, int(band), tier, speed, geo, provider, routing, region
+    )
+    return Line(
+        labels=labels,
+        group=group,
+        name=name,
+        unsold=bool(no_price),
+        requests=int(sums[0]),
+        billed_requests=int(sums[1]),
+        billed_passes=int(sums[2]),
+        tokens=tuple(int(v) for v in sums[3:8]),
+        ttl_unknown=int(sums[8]),
+        searches=int(sums[9]),
+        more=(*more_keys, *sums[10:]),
+    )
+
+
+def model_label() -> nw.Expr:
+    """The catalog's id, else the model as logged."""
+    import narwhals.stable.v2 as nw
+
+    return nw.coalesce(nw.col("model"), nw.col("model_raw"))
+
+
+def epoch(days: Sequence[date]) -> nw.Expr:
+    """How many of the (ascending) `days` a row's instant has reached: rows that agree in it share all prices."""
+    import narwhals.stable.v2 as nw
+
+    passed: nw.Expr = nw.lit(0)
+    for day in days:
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        passed = passed + (nw.col("ts") >= nw.lit(begin)).cast(nw.Int64)
+    return passed
+
+
+def size(catalog: Catalog, model: nw.Expr, prompt: nw.Expr) -> nw.Expr:
+    """How many of the catalog's prompt-size limits the prompt is larger than (strictly), for models that have one."""
+    import narwhals.stable.v2 as nw
+
+    passed: nw.Expr = nw.lit(0)
+    for limit in catalog.thresholds:
+        passed = passed + (prompt.fill_null(0) > limit).cast(nw.Int64)
+    return nw.when(model.is_in(sorted(catalog.banded_models))).then(passed).otherwise(nw.lit(0))
+
+
+def unsold(catalog: Catalog) -> nw.Expr:
+    """Whether a row holds cache tokens of a model that at some time has no price for them."""
+    import narwhals.stable.v2 as nw
+
+    without = sorted(m.id for m in catalog.models.values() if any(r.usd_per_mtok["cache_read"] is None for r in m.rates))
+    cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h") > 0
+    return nw.col("model").is_in(without).fill_null(False) & cached
+
+
+def label(name: str, reach: Reach, timezone: ZoneInfo) -> nw.Expr:
+    """The column that a dimension groups by. Days and hours are numbers here; `written` makes them text."""
+    import narwhals.stable.v2 as nw
+
+    if name == "model":
+        return model_label()
+    if name not in TIME_DIMENSIONS:
+        return nw.col(name)
+    start = datetime(EPOCH.year, EPOCH.month, EPOCH.day, tzinfo=UTC)
+    seconds = (nw.col("ts") - nw.lit(start)).dt.total_seconds()
+    shift: nw.Expr | None = None
+    for begin, offset in reversed(offsets(timezone, reach.first, reach.last)):
+        shift = nw.lit(offset) if shift is None else nw.when(nw.col("ts") < nw.lit(end)).then(nw.lit(offset)).otherwise(shift)
+        end = begin
+    local = seconds if shift is None else seconds + shift
+    return local // 3600 if name == "hour" else local // 86400
+
+
+def written(name: str, value: Any) -> Label:
+    """A label as it is shown: 2026-11-01, 2026-11-01T09 (hour), the Monday of a week, 2026-11 (month)."""
+    if value is None:
+        return None
+    match name:
+        case "hour":
+            return (datetime(1970, 1, 1) + timedelta(hours=int(value))).strftime("%Y-%m-%dT%H")  # noqa: DTZ001 - local time
+        case "day":
+            return from_day(int(value)).isoformat()
+        case "week":
+            return week_start(from_day(int(value))).isoformat()
+        case "month":
+            return from_day(int(value)).isoformat()[:7]
+    return str(value)

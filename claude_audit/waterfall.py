@@ -1,0 +1,174 @@
+"""What a scenario answers: the bill before, each lever's step, the bill after; graded, bounded, explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.money import EXACT, ZERO, exact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Grade(StrEnum):
+    """What a figure rests on, strongest first."""
+
+    METERED = "metered"
+    """Arithmetic on billed tokens: no behaviour is assumed."""
+    REPLAYED = "replayed"
+    """Deterministic replay of timestamps and hashes under documented rules."""
+    BOUNDED = "bounded"
+    """A field is missing, or the effect is an interval."""
+    ASSUMED = "assumed"
+    """Rests on a parameter that is not in the log."""
+
+    @property
+    def evidenced(self) -> bool:
+        """Whether its low end may be added to the headline."""
+        return self in (Grade.METERED, Grade.REPLAYED)
+
+    def at_best(self, other: Grade) -> Grade:
+        """The weaker of the two."""
+        order = list(Grade)
+        return max(self, other, key=order.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A parameter that a step rests on."""
+
+    name: str
+    value: str
+    source: str
+    """flag, default, measured or vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Requests that a gate kept out, and what they cost today."""
+
+    gate: str
+    requests: int
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One lever at its place in the order."""
+
+    lever: str
+    argument: str
+    before_usd: Decimal
+    after_usd: Decimal
+    alone_usd: Decimal
+    """What the lever saves on the untouched log."""
+    low_usd: Decimal
+    high_usd: Decimal
+    """Bounds of the step's own saving."""
+    requests_changed: int
+    grade: Grade
+    caveats: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Where the lever raises the bill, in words."""
+    assumptions: tuple[Assumption, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Further figures of the lever, by name (truncated_share, target, …), ready for JSON."""
+    last_usd: Decimal | None = None
+    """What it adds when it is applied last."""
+    shapley_usd: Decimal | None = None
+    """Its mean share over all orders."""
+
+    @property
+    def saving_usd(self) -> Decimal:
+        """before - after, exact. Negative when the lever raises the bill."""
+        return EXACT.subtract(self.before_usd, self.after_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """baseline - the steps' savings = final, exactly."""
+
+    since: datetime | None
+    until: datetime | None
+    baseline_usd: Decimal
+    steps: tuple[Step, ...]
+    monthly_saving_usd: Decimal | None
+    """A projection: saving / days x 30, half even to six places. None without rows."""
+    notes: tuple[str, ...] = ()
+    unpriced_requests: int = 0
+    """Requests that no lever touched, because they have no price."""
+
+    @property
+    def final_usd(self) -> Decimal:
+        """The bill after all steps."""
+        return self.steps[-1].after_usd if self.steps else self.baseline_usd
+
+    @property
+    def saving_usd(self) -> Decimal:
+        """baseline - final."""
+        return EXACT.subtract(self.baseline_usd, self.final_usd)
+
+    @property
+    def evidenced_saving_usd(self) -> Decimal:
+        """The sum of the low ends of the steps that are metered or replayed: what a budget may count on."""
+        result = ZERO
+        for step in self.steps:
+            if step.grade.evidenced:
+                result = EXACT.add(result, step.low_usd)
+        return result
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step, as a pandas frame; money is Decimal."""
+        import pandas as pd
+
+        columns = "lever argument before_usd after_usd saving_usd alone_usd low_usd high_usd requests_changed grade".split()
+        rows = [{name: getattr(step, name) for name in columns} for step in self.steps]
+        return pd.DataFrame(rows, columns=columns)
+
+    def as_document(self) -> dict[str, Any]:
+        """The answer as JSON carries it."""
+        return {
+            "period": {"since": _instant(self.since), "until": _instant(self.until)},
+            "baseline_usd": exact(self.baseline_usd),
+            "final_usd": exact(self.final_usd),
+            "saving_usd": exact(self.saving_usd),
+            "evidenced_saving_usd": exact(self.evidenced_saving_usd),
+            "monthly_saving_usd": exact(self.monthly_saving_usd),
+            "steps": [_step(step) for step in self.steps],
+            "notes": list(self.notes),
+        }
+
+
+def _instant(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def _step(step: Step) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "lever": step.lever,
+        "argument": step.argument,
+        "before_usd": exact(step.before_usd),
+        "after_usd": exact(step.after_usd),
+        "saving_usd": exact(step.saving_usd),
+        "alone_usd": exact(step.alone_usd),
+        "low_usd": exact(step.low_usd),
+        "high_usd": exact(step.high_usd),
+        "requests_changed": step.requests_changed,
+        "grade": step.grade.value,
+        "caveats": list(step.caveats),
+        "warnings": list(step.warnings),
+        "assumptions": [{"name": a.name, "value": a.value, "source": a.source} for a in step.assumptions],
+        "excluded": [{"gate": e.gate, "requests": e.requests, "usd": exact(e.usd)} for e in step.excluded],
+        **step.facts,
+    }
+    if step.last_usd is not None:
+        document["last_usd"] = exact(step.last_usd)
+    if step.shapley_usd is not None:
+        document["shapley_usd"] = exact(step.shapley_usd)
+    return document
