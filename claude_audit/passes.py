@@ -30,7 +30,7 @@ ENTRIES = (
 
 
 def models(connection: DuckDBPyConnection, catalog: Catalog) -> None:
-    """Fill `models(name, model, provider, routing, first_sold)` for every spelling among the calls."""
+    """Fill `models(spelling, model, provider, routing, first_sold)` for every spelling among the calls."""
     names = [
         row[0]
         for row in connection.execute(f"""
@@ -41,7 +41,7 @@ def models(connection: DuckDBPyConnection, catalog: Catalog) -> None:
     ]
     found = [catalog.resolve(name, families=False) for name in names]
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE models AS SELECT unnest(?::VARCHAR[]) AS name, unnest(?::VARCHAR[]) AS model, "
+        "CREATE OR REPLACE TEMP TABLE models AS SELECT unnest(?::VARCHAR[]) AS spelling, unnest(?::VARCHAR[]) AS model, "
         "unnest(?::VARCHAR[]) AS provider, unnest(?::VARCHAR[]) AS routing, unnest(?::DATE[]) AS first_sold",
         [
             names,
@@ -64,11 +64,11 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
             SELECT files.file, files.written
             FROM files
             JOIN (
-                SELECT file, model_name AS name FROM calls WHERE list_contains(flags, 'time_from_file')
+                SELECT file, model_name AS spelling FROM calls WHERE list_contains(flags, 'time_from_file')
                 UNION ALL SELECT file, unnest(json_extract_string(iterations, '$[*].model')) FROM calls
                 WHERE list_contains(flags, 'time_from_file') AND passes_in(iterations) > 0
             ) AS named USING (file)
-            JOIN models USING (name)
+            JOIN models USING (spelling)
             WHERE files.fallback <> files.written
             GROUP BY files.file, files.written, files.fallback
             HAVING max(models.first_sold) > files.fallback
@@ -96,7 +96,7 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog) -> None:
 
 _JOINS = """
     JOIN files USING (file)
-    LEFT JOIN models AS m ON m.name = p.pass_model"""
+    LEFT JOIN models AS m ON m.spelling = p.pass_model"""
 
 
 def _sum(field: str) -> str:
