@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.bill import LineItem, explain
 from claude_audit.errors import AuditError
 from claude_audit.filters import Filters, dimension
+from claude_audit.money import ZERO
 from claude_audit.spend import TOKEN_TYPE, Spend, spend
 from claude_audit.store import Manifest, Store
 from claude_audit.tally import Line, Reach, tally
+from claude_audit.waterfall import Waterfall
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -112,6 +114,29 @@ class Audit:
         lines = self.lines([name for name in by if name != TOKEN_TYPE])
         since, until = self.period()
         return spend(lines, self.catalog, by, since, until)
+
+    def whatif(self, *, attribution: str = "waterfall", **options: Any) -> Waterfall:
+        """What levers would have saved: `whatif(route_simple="haiku", cache_hit="0.85", batch=["report"])`.
+
+        The options are the flags of the command, with underscores. Raises AuditError for one that makes no sense.
+        """
+        from claude_audit.scenario import levers_of, simulate
+
+        levers = levers_of(options, self.catalog)
+        since, until = self.period()
+        if self.reach is None or since is None:
+            return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
+        return simulate(
+            self.usage(),
+            self.reach,
+            levers,
+            self.catalog,
+            self.engine,
+            since=since,
+            until=until,
+            timezone=self.filters.timezone,
+            attribution=attribution,
+        )
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
         """The bill of the filtered rows as line items."""

@@ -92,8 +92,8 @@ class BudgetResult:
 
     @property
     def open(self) -> bool:
-        """Nobody can say whether it is breached, and it would matter."""
-        return self.verdict == "undecided" and not self.breached and self.budget.mode == "block"
+        """Nobody can say whether it is kept, and it would matter."""
+        return self.verdict == "undecided" and self.budget.mode == "block"
 
     @property
     def crosses_on(self) -> date | None:

@@ -40,6 +40,11 @@ NEEDED = {
         "fast_without_price",
         "long_prompts_elsewhere",
         "refusals_on_clouds",
+        "bedrock_bare_id",
+        "bedrock_without_profile",
+        "bedrock_us_gov",
+        "vertex_without_location",
+        "priority_tier",
     ),
     "factors": (
         "batch",
@@ -116,7 +121,7 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
             entries[model] = entry
     for part, names in NEEDED.items():
         if missing := [name for name in names if name not in getattr(platforms, part)]:
-            raise AuditError(f"platforms.yaml: {part}: {missing[0]} is missing")
+            raise AuditError(f"{_file(platforms.refusals)}: {part}: {missing[0]} is missing")
     settings = {name: _setting(name, row) for name, row in platforms.settings.items()}
     factors = dict(platforms.factors)
     for user, file in users:
@@ -135,6 +140,10 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
         settings=settings,
         as_of=min(listed.as_of, platforms.as_of),
     )
+    for known in contents.models.values():
+        for rate in (*known.rates, *known.fast_rates):
+            if rate.setting is not None and rate.setting not in settings:
+                raise AuditError(f"{rate.where}: setting: there is no question {rate.setting!r} in platforms.yaml")
     for user, file in users:
         for spelling, target in user.aliases.items():
             contents.ids.alias(spelling, _alias(contents.ids, spelling, target, file))
@@ -143,6 +152,11 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
             _override(contents, price)
         contents.discounts += [(discount, _discount(discount, entries)) for discount in user.discounts]
     return contents
+
+
+def _file(rows: Iterable[RefusalRow]) -> str:
+    """The file that they stand in."""
+    return next((row.where.rpartition(":")[0] for row in rows), "price file")
 
 
 def _model(model: str, entry: ModelEntry, sources: Mapping[str, str]) -> Model:

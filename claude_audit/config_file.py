@@ -52,6 +52,7 @@ def sources(forced: Path | None, environ: Mapping[str, str], cwd: Path) -> list[
 
 def read(path: Path, cwd: Path) -> Source | None:
     """What a YAML file, or the table of a TOML file, says; None for a TOML file without that table."""
+    path = cwd / path
     name, base = _shown(path, cwd), Path(_shown(path.parent, cwd))
     if path.suffix == ".toml":
         found = _toml(path, name)
@@ -94,7 +95,7 @@ def _users(environ: Mapping[str, str], cwd: Path) -> Source | None:
 
 def _shown(path: Path, cwd: Path) -> str:
     """Relative to the working folder where that is shorter to read, else in full."""
-    full = Path(os.path.normpath(cwd / path))
+    full = Path(os.path.normpath(path))
     if full.is_relative_to(cwd):
         return str(full.relative_to(cwd))
     return os.path.relpath(full, cwd) if cwd.is_relative_to(full.parent) and len(cwd.parts) > 2 else str(full)

@@ -242,5 +242,6 @@ def _display_names(names: list[str]) -> Iterator[str]:
 def _newest(entries: Mapping[str, ModelEntry], family: str) -> str:
     members = [(str(entry.released), model) for model, entry in entries.items() if entry.family == family]
     if not members:
-        raise AuditError(f"no model of the family {family!r} in the price file")
+        file = next((entry.where.rpartition(":")[0] for entry in entries.values()), "price file")
+        raise AuditError(f"{file}: families: no model is of the family {family!r}")
     return max(members)[1]

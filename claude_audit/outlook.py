@@ -216,6 +216,8 @@ def _by_prices(history: History, since: date, days: list[date]) -> list[tuple[da
 
 def _aged(guess: Forecast, complete: Sequence[date], window: Window, as_of: AsOf) -> Forecast:
     """The forecast with what the ends of the log say about it; no forecast where the log ended too long ago."""
+    if guess.method == "undecided":
+        return guess
     notes = list(guess.notes)
     if complete and complete[0] in window and complete[0] > window.first:
         notes.append(f"the log begins on {day_name(complete[0])}: what {window.name} cost before is not in the figures")

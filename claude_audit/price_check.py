@@ -67,7 +67,7 @@ def _file(file: Document, today: date) -> Iterator[Problem]:
     elif "families" in data:
         listed = read(ModelFile, file)
         assemble(listed, platforms, ())
-        yield from _models(listed, platforms, file)
+        yield from _models(listed, file)
         yield from _ages([(file.place(("as_of",)), listed.as_of), *_model_readings(listed)], today)
     else:
         user = read(UserFile, file)
@@ -75,7 +75,7 @@ def _file(file: Document, today: date) -> Iterator[Problem]:
         yield from _user(user, file, listed)
 
 
-def _models(listed: ModelFile, platforms: PlatformFile, file: Document) -> Iterator[Problem]:
+def _models(listed: ModelFile, file: Document) -> Iterator[Problem]:
     cited: set[str] = set()
     for model, entry in listed.models.items():
         for rows in (entry.prices, entry.fast):
@@ -84,8 +84,6 @@ def _models(listed: ModelFile, platforms: PlatformFile, file: Document) -> Itera
                 cited |= set(row.source)
                 if row.confidence == "conflict" and row.setting is None:
                     yield Problem("warning", f"{row.where}: a conflict without a `setting` that names the question")
-                if row.setting is not None and row.setting not in platforms.settings:
-                    yield Problem("error", f"{row.where}: no setting {row.setting!r} in platforms.yaml")
         for minimum in entry.minimum_cacheable:
             cited |= set(minimum.source)
             yield from _sources(minimum.where, minimum.source, listed.sources)

@@ -40,8 +40,8 @@ def load(text: str, path: str | Path) -> tuple[Any, dict[Key, int]]:
             parser.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        raise AuditError(f"{place}: not valid YAML: {error.problem or error.context}") from error
+        where = f"{path}:{min(mark.line, text.count(chr(10))) + 1}" if mark else f"{path}"
+        raise AuditError(f"{where}: not valid YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise AuditError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     lines: dict[Key, int] = {}

@@ -135,6 +135,7 @@ def unpriced(number: int) -> FakeHistory:
     ("without_price", "limit", "most", "verdict", "exit_code"),
     [
         (1, "400", "0.05", "ok", 0),  # 1 of 21 requests of November is under 5 %
+        (5, "400", "0.2", "ok", 0),  # 5 of 25 are 20 %, and that is allowed
         (2, "400", "0.05", "undecided", 3),
         (2, "400", "0.10", "ok", 0),
         (2, "250", "0.05", "over", 1),  # what has no price can only add
@@ -185,6 +186,8 @@ def test_a_budget_of_one_endpoint_sees_that_endpoint() -> None:
     # Quiet since: the days on which the log goes on without it are days at $0, not missing ones.
     assert result.outlook.forecast.complete_days == 11
     assert result.outlook.forecast.gaps == ()
+    projected = result.outlook.forecast.projected_usd
+    assert projected is not None and projected < 410  # what is to come is the report's, not everybody's
 
 
 def test_a_value_that_no_record_has_is_a_typo_until_shown_otherwise() -> None:
@@ -205,7 +208,10 @@ def test_an_increase_is_over_the_actual_cost_of_the_period_before(increase: str,
     ("history", "reason"),
     [
         (FakeHistory(steady(date(2026, 10, 2), 50)), "is not whole: the log begins on 2026-10-02"),
-        (FakeHistory([*steady(OCT, 51), *(Row(OCT, None) for _ in range(9))]), "9 of 40 requests of October 2026 have no price, at most 2 may"),
+        (
+            FakeHistory([*steady(OCT, 51), *(Row(OCT, None) for _ in range(9))]),
+            "9 of 40 requests of October 2026 have no price, at most 2 may",
+        ),
         (
             FakeHistory([*steady(OCT, 31, "0"), *steady(NOV, 20)]),
             "October 2026, which it is compared with, cost nothing",

@@ -228,6 +228,8 @@ def test_a_backtest_needs_a_week_before_and_the_horizon_after() -> None:
     assert backtest(history(*[10.0] * 16), 10) == Backtest(horizon=10, origins=0, mape=None, coverage=None)
     assert backtest(history(*[10.0] * 17), 10).origins == 1
     assert backtest({}, 10).origins == 0
+    # Seven weeks of Mon to Fri end on a Friday: days 7 to 37 can be an origin, and 9 of them are idle.
+    assert backtest(history(*OFFICE * 7), 10).origins == 31 - 9
 
 
 def test_a_backtest_that_failed_is_doubtful_once_there_are_enough_trials() -> None:

@@ -1,7 +1,7 @@
 """Every price row against the genai-prices package: each difference is known, and each known one is still there.
 
-genai-prices (MIT, pydantic) is dated and exact too, which makes it the best second opinion there is. Where it differs, the
-reason stands in KNOWN, and the row's own sources in pricing/anthropic.yaml decide.
+genai-prices (MIT, pydantic) is dated and exact too, which makes it the best second opinion there is. Where it differs,
+the reason stands in KNOWN, and the row's own sources in pricing/anthropic.yaml decide.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Answer = Decimal | str
 
 @dataclass(frozen=True)
 class Case:
-    """One request: a model, a UTC day, tokens of one class (for output also a prompt), a way of serving, a prompt size."""
+    """One request: model, UTC day, tokens of one class (for output also a prompt), how it is served, size of prompt."""
 
     model: str
     on: date
@@ -149,7 +149,7 @@ def no_fast_row() -> Iterator[Known]:
         edges.append(date.max)
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             if start < end:
-                yield Known("a price for fast mode that is not sold", (model.id,), modes=("fast",), since=start, until=end)
+                yield Known("a fast price when none is sold", (model.id,), modes=("fast",), since=start, until=end)
 
 
 UNKNOWN_TO_THEM = ("claude-instant-1", "claude-1", "claude-mythos-preview", "claude-mythos-5", "claude-mythos-5-1")
@@ -277,7 +277,7 @@ def our_cloud_price(spelling: str, region: str | None = None, provider: str | No
 
 
 def test_bedrock_ids_cost_the_same() -> None:
-    """10,000 tokens in, 1,000 out. GovCloud is 1.2 here and 1.1 there: an open question (claude-audit prices settings)."""
+    """10,000 tokens in, 1,000 out. GovCloud is 1.2 here and 1.1 there: an open question, the setting bedrock_us_gov."""
     unknown = set()
     for model in CATALOG.models.values():
         for profile in ("", *model.profiles):

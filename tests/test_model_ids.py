@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_audit.catalog import load
+from claude_audit.catalog import Model, load
 from claude_audit.catalog_build import built_in
 from claude_audit.model_ids import ModelIds
 
@@ -20,6 +20,7 @@ H45, S45, S4, S37 = (
 )
 OCTOBER, JUNE, H35 = "claude-3-5-sonnet-20241022", "claude-3-5-sonnet-20240620", "claude-3-5-haiku-20241022"
 ARN = "arn:aws:bedrock:us-east-1:123456789012"
+GOV_ARN = "arn:aws-us-gov:bedrock:us-gov-west-1::"
 VERTEX_PATH = "projects/shop/locations/{}/publishers/anthropic/models/claude-opus-5"
 
 SPELLINGS = [
@@ -76,7 +77,12 @@ SPELLINGS = [
     ("bedrock/us-gov-west-1/anthropic.claude-opus-5", "claude-opus-5", "aws_bedrock", "us-gov"),
     (f"{ARN}:inference-profile/us.anthropic.{S45}-v1:0", S45, "aws_bedrock", "regional"),
     (f"arn:aws:bedrock:us-west-2::foundation-model/anthropic.{H45}-v1:0", H45, "aws_bedrock", "bare"),
-    ("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/anthropic.claude-opus-5", "claude-opus-5", "aws_bedrock", "us-gov"),
+    (
+        f"{GOV_ARN}foundation-model/anthropic.claude-opus-5",
+        "claude-opus-5",
+        "aws_bedrock",
+        "us-gov",
+    ),
     # Vertex, Foundry
     ("claude-haiku-4-5@20251001", H45, "gcp_vertex", None),
     ("claude-haiku-4-5@default", H45, "gcp_vertex", None),
@@ -154,18 +160,24 @@ def test_a_family_is_its_newest_model_for_people_and_nothing_in_logs(family: str
 
 
 @pytest.mark.parametrize("model", CATALOG.models.values(), ids=lambda model: model.id)
-def test_every_published_id_is_its_own_model_on_every_cloud(model) -> None:  # type: ignore[no-untyped-def]
+def test_every_published_id_is_its_own_model_on_every_cloud(model: Model) -> None:
     for spelling in (model.id, *model.aliases, *model.vertex, model.id.upper(), f"{model.id}[1m]", model.name):
-        assert CATALOG.resolve(spelling, families=False).model is model, spelling  # type: ignore[union-attr]
+        assert CATALOG.resolve(spelling, families=False).model is model, spelling
     assert model.bedrock is not None
     for profile in ("", *(f"{profile}." for profile in model.profiles)):
         for route in ("", "bedrock/", "bedrock/us-east-1/", f"{ARN}:inference-profile/"):
-            assert CATALOG.resolve(f"{route}{profile}{model.bedrock}").model is model, profile  # type: ignore[union-attr]
+            assert CATALOG.resolve(f"{route}{profile}{model.bedrock}").model is model, profile
 
 
 def test_claude_or_another_vendor() -> None:
     ours = ["claude-nova-9", "us.anthropic.claude-x", "haiku", f"{ARN}:application-inference-profile/abc"]
-    theirs = ["gpt-4o", "amazon.nova-lite-v1:0", "gemini-2.5-pro", "", "arn:aws:bedrock:us-east-1::foundation-model/meta.x"]
+    theirs = [
+        "gpt-4o",
+        "amazon.nova-lite-v1:0",
+        "gemini-2.5-pro",
+        "",
+        f"{ARN}:foundation-model/meta.llama",
+    ]
     assert [spelling for spelling in ours + theirs if CATALOG.is_claude(spelling)] == ours
 
 

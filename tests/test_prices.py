@@ -6,10 +6,11 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from claude_audit.catalog import TOKEN_CLASSES, Catalog, Group, Price, Unpriced, load
+from claude_audit.catalog import TOKEN_CLASSES, Catalog, Group, Model, Price, Unpriced, load
 from claude_audit.commands import run
 
 CATALOG = load()
@@ -97,25 +98,23 @@ BANDS = [
 
 
 def decimals(prices: tuple[str | None, ...]) -> dict[str, Decimal | None]:
-    return {
-        name: None if price is None else Decimal(price) for name, price in zip(TOKEN_CLASSES, prices, strict=True)
-    }
+    return {name: None if price is None else Decimal(price) for name, price in zip(TOKEN_CLASSES, prices, strict=True)}
 
 
 def size(prompt: int) -> int:
     return sum(prompt > threshold for threshold in CATALOG.thresholds)
 
 
-def price(model: str, on: str, prompt: int = 1_000, catalog: Catalog = CATALOG, **group: str) -> Price:
+def price(model: str, on: str, prompt: int = 1_000, catalog: Catalog = CATALOG, **group: Any) -> Price:
     found = catalog.resolve(model)
     assert found is not None
-    answer = catalog.price(Group(found.model.id, date.fromisoformat(on), size=size(prompt), **group))  # type: ignore[arg-type]
+    answer = catalog.price(Group(found.model.id, date.fromisoformat(on), size=size(prompt), **group))
     assert isinstance(answer, Price), answer
     return answer
 
 
-def refused(model: str | None, on: str, **group: str) -> str:
-    answer = CATALOG.price(Group(model, date.fromisoformat(on), **group))  # type: ignore[arg-type]
+def refused(model: str | None, on: str, **group: Any) -> str:
+    answer = CATALOG.price(Group(model, date.fromisoformat(on), **group))
     assert isinstance(answer, Unpriced), answer
     return answer.reason
 
@@ -132,7 +131,9 @@ def mtok(price: Price, token_class: str, tokens: int) -> Decimal:
 
 def test_every_standard_row_stands_here() -> None:
     stated = [
-        (model.id, str(rate.since), dict(rate.usd_per_mtok)) for model in CATALOG.models.values() for rate in model.rates
+        (model.id, str(rate.since), dict(rate.usd_per_mtok))
+        for model in CATALOG.models.values()
+        for rate in model.rates
     ]
     assert stated == [(model, since, decimals(prices)) for model, since, prices in ROWS]
 
@@ -148,7 +149,13 @@ def test_every_fast_row_stands_here() -> None:
 
 def test_every_long_prompt_price_stands_here() -> None:
     stated = [
-        (model.id, str(rate.since), str(rate.until) if rate.until else None, rate.band.over, dict(rate.band.usd_per_mtok))
+        (
+            model.id,
+            str(rate.since),
+            str(rate.until) if rate.until else None,
+            rate.band.over,
+            dict(rate.band.usd_per_mtok),
+        )
         for model in CATALOG.models.values()
         for rate in model.rates
         if rate.band
@@ -165,7 +172,7 @@ READS = {"claude-opus-5-5": "0.05", "claude-fable-5-1": "0.025", "claude-mythos-
 
 
 @pytest.mark.parametrize("model", CATALOG.models.values(), ids=lambda model: model.id)
-def test_cache_prices_are_the_published_multiples_of_input(model) -> None:  # type: ignore[no-untyped-def]
+def test_cache_prices_are_the_published_multiples_of_input(model: Model) -> None:
     """1.25x, 2x and 0.1x, with the exceptions that Anthropic publishes: a slip of the pen in a row shows here."""
     for rate in (*model.rates, *model.fast_rates):
         for prices in (rate.usd_per_mtok, *([rate.band.usd_per_mtok] if rate.band else [])):
@@ -174,6 +181,7 @@ def test_cache_prices_are_the_published_multiples_of_input(model) -> None:  # ty
             read = READS.get(model.id, "0.1")
             if model.id == "claude-sonnet-5-5" and rate.since >= date(2026, 10, 7):
                 read = "0.05"
+            assert prices["input"] is not None
             assert prices["cache_write_5m"] == prices["input"] * Decimal("1.25")
             assert prices["cache_write_1h"] == prices["input"] * 2
             assert prices["cache_read"] == prices["input"] * Decimal(read)
@@ -324,7 +332,7 @@ def test_bedrock(spelling: str, on: str, factor: str, question: str | None) -> N
         ({"tier": "standard", "speed": "standard"}, "1", ()),
     ],
 )
-def test_clouds_and_tiers(group: dict[str, str], factor: str, questions: tuple[str, ...]) -> None:
+def test_clouds_and_tiers(group: dict[str, Any], factor: str, questions: tuple[str, ...]) -> None:
     answer = price("claude-opus-5", "2026-11-20", **group)
     assert (answer.factor, answer.decided) == (Decimal(factor), questions)
 
@@ -371,6 +379,13 @@ def test_the_first_minimum_for_what_ifs() -> None:
 
 
 # The command
+
+
+@pytest.fixture(autouse=True)
+def nobodys_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("CLAUDE_AUDIT_PRICES", raising=False)
 
 
 def prices(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -452,7 +467,8 @@ def test_check_of_a_broken_file(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     file.write_text("aliases:\n  cheap: claude-haiku-9\n")
     code, out = prices(capsys, "check", str(file), "--format", "json")
     assert (code, json.loads(out)["errors"]) == (2, 1)
-    assert json.loads(out)["problems"][0]["message"].startswith(f"{file}:2: aliases.cheap: 'claude-haiku-9' is no known model")
+    (problem,) = json.loads(out)["problems"]
+    assert problem["message"] == f"{file}:2: aliases.cheap: 'claude-haiku-9' is no known model"
 
 
 def test_check_warns_of_what_works_but_is_hardly_meant(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def show(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
     """Every setting, its value and its origin."""
-    from claude_audit.renderers.rows import as_csv, as_markdown, as_text
+    from claude_audit.renderers.columns import as_csv, as_markdown, as_text
 
     settings = _settings(session(ctx).config)
     header = ("setting", "value", "from", "variable")
@@ -63,18 +63,17 @@ def _settings(config: Config) -> list[dict[str, Any]]:
 def _budget(rule: Budget) -> dict[str, Any]:
     from claude_audit.money import exact
 
-    amount = {"limit_usd": exact(rule.limit)} if rule.limit is not None else {"increase": exact(rule.increase)}
+    amount = {"increase": _plain(rule.increase)} if rule.limit is None else {"limit_usd": exact(rule.limit)}
     return {**amount, "period": rule.period, "only": dict(rule.only), "mode": rule.mode, "fail_on": rule.fail_on}
 
 
 def _plain(value: object) -> Any:
-    from claude_audit.money import exact
-
+    """As JSON carries it: shares are numbers."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Path | date):
         return str(value)
-    return exact(value) if isinstance(value, Decimal) else value
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _words(value: object) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from claude_audit.forecast import Backtest, DayForecast
 from claude_audit.money import dollars, exact
 from claude_audit.outlook import Outlook
+from claude_audit.renderers.columns import as_csv, as_markdown, as_text
 from claude_audit.renderers.gate import trials
-from claude_audit.renderers.rows import as_csv, as_markdown, as_text
 from claude_audit.text import count
 
 HEADER = ("day", "low_usd", "median_usd", "high_usd", "total_low_usd", "total_median_usd", "total_high_usd")

@@ -10,7 +10,7 @@ from claude_audit.budget import BudgetResult, Gate
 from claude_audit.forecast import Backtest
 from claude_audit.gate_words import Advice, message, rule, verdict_line, word
 from claude_audit.money import dollars, exact
-from claude_audit.renderers.rows import as_csv, as_markdown
+from claude_audit.renderers.columns import as_csv, as_markdown
 
 
 def document(gate: Gate, advice: Advice | None = None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _budget(result: BudgetResult, advice: Advice | None) -> dict[str, Any]:
         "fail_on": budget.fail_on,
         "only": dict(budget.only),
         "rule": budget.where or None,
-        "increase": exact(budget.increase),
+        "increase": None if budget.increase is None else float(budget.increase),
         "previous_usd": exact(result.previous_usd),
         "period": {"since": view.window.first.isoformat(), "until": view.window.last.isoformat()},
         "today": view.as_of.today.isoformat(),

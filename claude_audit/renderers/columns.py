@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from claude_audit.text import printable
 
 _MARKUP = re.compile(r"([\\`*_\[\]|~])")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def markdown_text(text: str) -> str:
@@ -51,4 +51,5 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
+    text = printable(text)
     return f"'{text}" if text.startswith(_FORMULA) and not re.fullmatch(r"-[0-9]+(\.[0-9]+)?", text) else text

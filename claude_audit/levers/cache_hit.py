@@ -1,0 +1,253 @@
+"""Prompt caching at an assumed rate: a share of the cacheable tokens is read, the rest is written. Graded assumed.
+
+What it assumes: RATE of cacheable *tokens* (not of requests) are read from the cache. The rest are written, and writes cost
+more than plain input: below the break-even rate (21.7 % with 5-minute writes at 1.25x and reads at 0.1x) caching loses.
+
+Cacheable tokens of a row: with prompt_blocks, those up to the last marked block, else the leading tools and system blocks,
+else all blocks, never less than what was billed as cached; without blocks, what was billed as cached; with neither,
+`--cacheable` (tokens, or a percentage of the prompt), by default the whole prompt, and then the low end leaves such rows as
+they are. Rows under the model's minimum are never cached.
+
+Formula: read = RATE x K, write = (1 - RATE) x K, uncached = prompt - K, over groups of workspace, endpoint and model; a
+group that reads RATE or more already is left as it is, so only the change from today counts.
+
+Example: prompts of 4,500 tokens with a system prompt of 4,000 on Claude Sonnet 4.5, at 0.85: 500 x 3 + 600 x 3.75 +
+3,400 x 0.30 = $0.00477 for $0.0135.
+
+When it costs money: at low rates, on cold traffic, and for the parallel first requests of a burst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.errors import AuditError
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
+from claude_audit.money import EXACT
+from claude_audit.rates import Unpriced
+from claude_audit.scan import READ, State, Variant
+from claude_audit.waterfall import Assumption, Grade
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.catalog import Catalog
+    from claude_audit.scan import Pricer, Scan
+
+NAME = "cache_hit"
+
+
+@dataclass
+class CacheHit(Lever):
+    """`--cache-hit RATE`."""
+
+    rate: Decimal
+    asked: str
+    ttl: str
+    cacheable_tokens: int | None
+    cacheable_share: Fraction | None
+    name: str = NAME
+    stage: Stage = Stage.CACHE
+    dimensions: tuple[str, ...] = ("workspace", "endpoint")
+
+    @property
+    def argument(self) -> str:
+        """The rate."""
+        return self.asked
+
+    @property
+    def guessed(self) -> bool:
+        """What is cacheable in prompts without structure is a guess: nobody said."""
+        return self.cacheable_tokens is None and self.cacheable_share is None
+
+    def classify(self, scan: Scan) -> None:
+        """The cacheable tokens of each row, whether that is a guess, and whether they reach the minimum."""
+        import narwhals.stable.v2 as nw
+
+        guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
+        scan.key("cache_guess", guess.fill_null(False))
+        for variant, cacheable in scan.quantities["cacheable"].items():
+            target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
+            if any("@" in mark for mark in variant):
+                continue  # made for the bounds of another lever
+            if target is None:
+                # What is billed as cached reaches the minimum, whatever the catalog says.
+                enough = (cacheable >= minimum_of(scan.catalog, scan.reach.models)) | (scan.cached > 0)
+            else:
+                enough = cacheable >= minimum_of(scan.catalog, [target], lenient=True)
+            scan.key(_reaches(variant), (scan.call & (cacheable > 0) & enough).fill_null(False))
+
+    def provide(self, scan: Scan) -> None:
+        """The cacheable tokens, for the levers before it to scale."""
+        scan.quantities["cacheable"] = {(): self.prompt_part(scan)}
+
+    def prompt_part(self, scan: Scan) -> nw.Expr:
+        """The cacheable tokens of a row as logged."""
+        import narwhals.stable.v2 as nw
+
+        shown = nw.max_horizontal(nw.col("cacheable_tokens"), scan.cached)
+        shown = nw.min_horizontal(shown, scan.prompt)
+        if self.cacheable_tokens is not None:
+            assumed = nw.min_horizontal(nw.lit(self.cacheable_tokens), scan.prompt)
+        elif self.cacheable_share is not None:
+            assumed = scan.prompt * self.cacheable_share.numerator // self.cacheable_share.denominator
+        else:
+            assumed = scan.prompt
+        return (
+            nw.when(~nw.col("cacheable_tokens").is_null())
+            .then(shown)
+            .otherwise(nw.when(scan.cached > 0).then(scan.cached).otherwise(assumed))
+        )
+
+    def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
+        """Read RATE of what is cacheable, in the groups that read less today."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for n, state in enumerate(states):
+            if self._passes(state, pricer):
+                key = (state.labels["workspace"], state.labels["endpoint"], state.group.model, state.moved)
+                groups.setdefault(key, []).append(n)
+        result = list(states)
+        for members in groups.values():
+            cacheable = sum(states[n].sum_of("cacheable") for n in members)
+            read = sum((states[n].tokens[READ] for n in members), Decimal(0))
+            if read >= EXACT.multiply(self.rate, Decimal(cacheable)):
+                continue
+            for n in members:
+                result[n] = self._cached(states[n])
+        return result
+
+    def _passes(self, state: State, pricer: Pricer) -> bool:
+        if not state.keys[_reaches(state.prompt)]:
+            return False
+        price = pricer.price(state)
+        return not isinstance(price, Unpriced) and price.usd("cache_read") is not None
+
+    def _cached(self, state: State) -> State:
+        cacheable = Decimal(state.sum_of("cacheable"))
+        read = EXACT.multiply(self.rate, cacheable)
+        written = EXACT.subtract(cacheable, read)
+        return state.with_tokens(
+            input=EXACT.subtract(Decimal(state.sum_of("prompt")), cacheable),
+            cache_read=read,
+            cache_write_5m=written if self.ttl == "5m" else 0,
+            cache_write_1h=written if self.ttl == "1h" else 0,
+        )
+
+    def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
+        """The point, and without the rows whose cacheable part is a guess."""
+        point, sure, guessed_rows = Decimal(0), Decimal(0), 0
+        for old, new in zip(before, after, strict=True):
+            if old is new:
+                continue
+            saving = EXACT.subtract(pricer.cost(old), pricer.cost(new))
+            point = EXACT.add(point, saving)
+            if self.guessed and old.keys["cache_guess"]:
+                guessed_rows += old.rows
+            else:
+                sure = EXACT.add(sure, saving)
+        caveats = []
+        if guessed_rows:
+            caveats.append(
+                f"{guessed_rows:,} requests show no prompt structure: the rate applies to their whole prompt, which is an "
+                "assumption; say --cacheable TOKENS, or log prompt_blocks."
+            )
+        unknown = sorted({str(b.group.model) for b, a in zip(before, after, strict=True) if a is not b} & _without_minimum(pricer))
+        if unknown:
+            caveats.append(f"No source states the shortest cacheable prompt of {', '.join(unknown)}: none was applied.")
+        return Outcome(
+            changed=changed_rows(before, after),
+            low=min(point, sure),
+            high=max(point, sure),
+            grade=Grade.ASSUMED,
+            caveats=tuple(caveats),
+            assumptions=(
+                Assumption("share of cacheable tokens read", self.asked, "flag"),
+                Assumption("TTL of writes", self.ttl, "flag" if self.ttl != "5m" else "default"),
+                *(() if self.guessed else (Assumption("cacheable part of prompts without structure", self._said(), "flag"),)),
+            ),
+        )
+
+    def _said(self) -> str:
+        return f"{self.cacheable_tokens} tokens" if self.cacheable_tokens is not None else f"{float(self.cacheable_share or 0):.1%}"
+
+
+def _reaches(variant: Variant) -> str:
+    return "+".join(("cache_reaches", *variant))
+
+
+def _without_minimum(pricer: Pricer) -> set[str]:
+    return {model.id for model in pricer.catalog.models.values() if not model.minimums}
+
+
+def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:
+    """The shortest cacheable prompt, in tokens, of a row's own model on its day; of the one model given, when `lenient`.
+
+    1 where no source states any. `lenient` takes the first figure for days before it.
+    """
+    from datetime import UTC, datetime
+
+    import narwhals.stable.v2 as nw
+
+    found: nw.Expr = nw.lit(1)
+    for name in models:
+        model = catalog.models.get(name)
+        if model is None or not model.minimums:
+            continue
+        own: nw.Expr = nw.lit(model.minimums[0][1] if lenient else 1)
+        for since, tokens in model.minimums:
+            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+            own = nw.when(nw.col("ts") >= nw.lit(begin)).then(nw.lit(tokens)).otherwise(own)
+        found = own if lenient else nw.when(nw.col("model") == name).then(own).otherwise(found)
+    return found
+
+
+def build(options: Mapping[str, Any], catalog: Catalog) -> CacheHit | None:
+    """The lever for these options. Raises AuditError for a rate that is none."""
+    asked = options.get(NAME)
+    if asked is None:
+        return None
+    try:
+        rate = Decimal(str(asked))
+    except ArithmeticError:
+        rate = Decimal(-1)
+    if not rate.is_finite() or not 0 <= rate <= 1:
+        hint = f"did you mean {float(rate) / 100:g}?" if rate.is_finite() and 1 < rate <= 100 else "for example --cache-hit 0.85"
+        raise AuditError(f"--cache-hit {asked} is not a rate from 0 to 1", hint)
+    ttl = str(options.get("cache_ttl") or "5m")
+    if ttl not in ("5m", "1h"):
+        raise AuditError(f"--cache-ttl {ttl!r} with --cache-hit", "use 5m or 1h; auto needs --cache-replay")
+    tokens, share = _cacheable(options.get("cacheable"))
+    return CacheHit(rate, str(asked), ttl, tokens, share)
+
+
+def _cacheable(value: Any) -> tuple[int | None, Fraction | None]:
+    if value is None:
+        return None, None
+    text = str(value).strip()
+    try:
+        if text.endswith("%"):
+            share = Fraction(Decimal(text[:-1])) / 100
+            if 0 <= share <= 1:
+                return None, share
+        elif int(text) >= 0:
+            return int(text), None
+    except (ValueError, ArithmeticError):
+        pass
+    raise AuditError(f"--cacheable {text!r} is neither tokens nor a percentage", "for example --cacheable 4000 or --cacheable 50%")
+
+
+KIND = Kind(
+    NAME,
+    Stage.CACHE,
+    (
+        Option(NAME, str, "Assume that this share of cacheable tokens is read from the cache.", "RATE"),
+        Option("cache_ttl", str, "Lifetime of written entries: 5m or 1h [5m].", "TTL"),
+        Option("cacheable", str, "Cacheable start of prompts that show no structure.", "TOKENS|PCT%"),
+    ),
+    build,
+    __doc__ or "",
+)

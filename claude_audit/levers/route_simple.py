@@ -1,0 +1,299 @@
+"""Routing: requests judged simple are answered by a smaller model. Graded assumed.
+
+What it assumes: the target answers them as well. Costs are simulated, answers are not.
+
+Who is simple, on the row as logged: CERTAIN, a `task` of classify, extract, yes_no, route, triage, format, short_summary.
+LIKELY, these, or no `task`, a prompt of at most 2,000 and an answer of at most 150 tokens, a single message and no tools.
+POSSIBLE, every row that passes the gates. The point moves LIKELY. Gates: the target is cheaper in input or output and has
+room for prompt and answer; the answer ended by itself; no tools used, no thinking, no images; standard speed, no priority
+tier; US inference only where the target has it; not an endpoint of `--never-route`.
+
+Formula: the whole prompt becomes uncached input of the target, because caches are per model; across a tokenizer change
+prompt and output are scaled, each rounded up once a row; then the price band of the new size.
+Low and high: the lowest and highest saving over the three sets and over tokenizer factors 1.00, the one in use, and 1.35.
+
+Example: 1,200 tokens in and 80 out on Claude Sonnet 5.5 cost 1,200 x 2 + 80 x 10 = $0.0032; on Haiku 5.5 (same tokenizer)
+1,200 x 0.10 + 80 x 0.50 = $0.00016.
+
+When it costs money: a warm conversation. 20,000 tokens read from Sonnet 4.5's cache cost $0.006; the same prompt, cold, on
+Haiku 4.5 costs $0.02. Also a prompt that grows over the target's price band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.errors import AuditError
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, positive
+from claude_audit.money import EXACT
+from claude_audit.rates import Model, Unpriced
+from claude_audit.scan import OUTPUT, State, text_of
+from claude_audit.waterfall import Assumption, Excluded, Grade
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.catalog import Catalog
+    from claude_audit.scan import Pricer, Scan
+
+NAME = "route_simple"
+SIMPLE_TASKS = ("classify", "extract", "yes_no", "route", "triage", "format", "short_summary")
+UNFINISHED = ("tool_use", "pause_turn", "max_tokens", "refusal", "model_context_window_exceeded")
+"""Stop reasons of answers that a smaller model may not have ended alike."""
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+NESTED = ((CERTAIN,), (CERTAIN, LIKELY), (CERTAIN, LIKELY, POSSIBLE))
+
+
+def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
+    """ceil(factor x tokens), in whole numbers."""
+    if factor == 1:
+        return tokens
+    return (tokens * factor.numerator + (factor.denominator - 1)) // factor.denominator
+
+
+@dataclass
+class RouteSimple(Lever):
+    """`--route-simple MODEL`."""
+
+    target: Model
+    asked: str
+    factor: Decimal
+    factors: tuple[Decimal, ...]
+    """The one in use, and the ends of the vendor's range: what the bounds are taken over."""
+    never: tuple[str, ...]
+    prompt_limit: int
+    output_limit: int
+    others: tuple[str, ...]
+    """Models that count tokens by another tokenizer than the target."""
+    given: bool
+    """The factor was asked for."""
+    name: str = NAME
+    stage: Stage = Stage.MODEL
+    dimensions: tuple[str, ...] = ("endpoint",)
+
+    @property
+    def argument(self) -> str:
+        """As the user gave it."""
+        return self.asked
+
+    def _row_factor(self, factor: Decimal) -> Fraction:
+        exact = Fraction(factor)
+        return exact if self.target.tokenizer == "new" else 1 / exact
+
+    def _scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
+        import narwhals.stable.v2 as nw
+
+        ratio = self._row_factor(factor)
+        if ratio == 1:
+            return tokens
+        foreign = nw.col("model").is_in(list(self.others)).fill_null(False)
+        return nw.when(foreign).then(scaled(tokens, ratio)).otherwise(tokens)
+
+    def classify(self, scan: Scan) -> None:
+        """Which set each row belongs to, and its sizes on the target under each factor."""
+        import narwhals.stable.v2 as nw
+
+        from claude_audit.tally import size
+
+        scan.moves[NAME] = self.target.id
+        prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
+        scan.key("route", self._set(scan, prompt, output))
+        marks = {f: self._mark(f) for f in self.factors}
+        for factor, mark in marks.items():
+            scan.vary("prompt", mark, lambda p, f=factor: self._scaled(p, f))  # type: ignore[misc]
+            scan.vary("output", mark, lambda o, f=factor: self._scaled(o, f))  # type: ignore[misc]
+            if "cacheable" in scan.quantities:
+                scan.vary("cacheable", mark, lambda k, f=factor: self._scaled(k, f))  # type: ignore[misc]
+            if self.target.id in scan.catalog.banded_models:
+                target = nw.lit(self.target.id)
+                scan.key(f"size+{mark}", size(scan.catalog, target, self._scaled(prompt, factor)))
+
+    def _mark(self, factor: Decimal) -> str:
+        return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
+
+    def _set(self, scan: Scan, prompt: nw.Expr, output: nw.Expr) -> nw.Expr:
+        import narwhals.stable.v2 as nw
+
+        from claude_audit.levers._thinking import thinks
+
+        big_in, big_out = self._scaled(prompt, self.factor), self._scaled(output, self.factor)
+        room = (big_in + big_out <= self.target.context) & (big_out <= self.target.max_output)
+        task = nw.col("task")
+        certain = task.is_in(list(SIMPLE_TASKS)).fill_null(False)
+        likely = (
+            task.is_null()
+            & (prompt <= self.prompt_limit)
+            & (output <= self.output_limit)
+            & (nw.col("message_count").fill_null(1) <= 1)
+            & (nw.col("tools_defined").fill_null(0) == 0)
+        )
+        gates = (
+            ("pass of a longer call", ~scan.call),
+            (f"no room on {self.target.id}", ~room),
+            ("answer not ended by itself", nw.col("stop_reason").is_in(list(UNFINISHED)).fill_null(False)),
+            ("tools used", nw.col("tools_used").fill_null(0) > 0),
+            ("thinking", thinks()),
+            ("images", nw.col("has_images").fill_null(False)),
+        )
+        found = nw.when(certain).then(nw.lit(CERTAIN)).otherwise(
+            nw.when(likely).then(nw.lit(LIKELY)).otherwise(nw.lit(POSSIBLE))
+        )
+        for gate, closed in reversed(gates):
+            found = nw.when(closed).then(nw.lit(gate)).otherwise(found)
+        return found
+
+    def barred(self, state: State, pricer: Pricer) -> str | None:
+        """The gate that keeps a state where it is; None when it may be routed."""
+        if state.keys["route"] not in (CERTAIN, LIKELY, POSSIBLE):
+            return str(state.keys["route"])
+        if state.group.model == self.target.id:
+            return "on the target already"
+        if state.group.speed == "fast":
+            return "fast mode"
+        if state.group.tier == "priority":
+            return "priority tier"
+        if state.group.geo == "us" and not self.target.inference_geo_us:
+            return "US inference, which the target has not"
+        if any(fnmatchcase(state.labels["endpoint"] or "", pattern) for pattern in self.never):
+            return "--never-route"
+        today = pricer.catalog.price(replace(state.group, size=0))
+        there = pricer.catalog.price(replace(state.group, model=self.target.id, size=0), lenient=True)
+        if isinstance(today, Unpriced) or isinstance(there, Unpriced):
+            return "no price"
+        now, then = today.rate.usd_per_mtok, there.rate.usd_per_mtok
+        if all((now[c] or 0) <= (then[c] or 0) for c in ("input", "output")):
+            return "not dearer than the target"
+        return None
+
+    def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
+        """The likely set answers on the target."""
+        return [
+            self.routed(state, self.factor)
+            if state.keys["route"] in (CERTAIN, LIKELY) and self.barred(state, pricer) is None
+            else state
+            for state in states
+        ]
+
+    def routed(self, state: State, factor: Decimal) -> State:
+        """The state on the target: scaled, its whole prompt uncached."""
+        mark = self._mark(factor)
+        output, prompt = (*state.output, mark), (*state.prompt, mark)
+        banded = f"size+{mark}" in state.keys
+        moved = replace(state, output=output, prompt=prompt, moved=True).regrouped(
+            model=self.target.id, size=int(state.keys[f"size+{mark}"]) if banded else 0
+        )
+        return moved.with_tokens(
+            input=state.sum_of("prompt", prompt),
+            cache_read=0,
+            cache_write_5m=0,
+            cache_write_1h=0,
+            output=state.sum_of("output", output) if state.tokens[OUTPUT] else 0,
+        )
+
+    def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
+        """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
+        free = [(state, self.barred(state, pricer)) for state in before]
+        by_set = {name: [s for s, why in free if why is None and s.keys["route"] == name] for name in (CERTAIN, LIKELY, POSSIBLE)}
+        savings = []
+        for factor in self.factors:
+            each = {
+                name: EXACT.subtract(pricer.total(members), pricer.total([self.routed(s, factor) for s in members]))
+                for name, members in by_set.items()
+            }
+            savings += [sum((each[name] for name in names), Decimal(0)) for names in NESTED]
+        moved = [(b, a) for b, a in zip(before, after, strict=True) if a is not b]
+        early = sum(a.rows for _, a in moved if a.group.on < self.target.rates[0].since)
+        excluded: dict[str, tuple[int, Decimal]] = {}
+        for state, why in free:
+            if why:
+                rows, usd = excluded.get(why, (0, Decimal(0)))
+                excluded[why] = rows + state.rows, EXACT.add(usd, pricer.cost(state))
+        rows = sum(a.rows for _, a in moved)
+        caveats = []
+        if moved:
+            caveats.append(
+                f"Costs are simulated, answers are not: {rows:,} requests would have been answered by {self.target.name}. "
+                "Try 100-200 of them per endpoint before switching."
+            )
+        if early:
+            caveats.append(f"{early:,} requests are older than {self.target.name}; they are priced at its first price.")
+        foreign = any(b.group.model in self.others for b, _ in moved)
+        return Outcome(
+            changed=changed_rows(before, after),
+            low=min(savings),
+            high=max(savings),
+            grade=Grade.ASSUMED,
+            caveats=tuple(caveats),
+            assumptions=(
+                Assumption("target", self.target.id, "flag"),
+                Assumption("simple prompt, tokens at most", str(self.prompt_limit), "flag" if self.prompt_limit != 2000 else "default"),
+                Assumption("simple answer, tokens at most", str(self.output_limit), "flag" if self.output_limit != 150 else "default"),
+                *(
+                    (Assumption("tokens of the new tokenizer for one of the old", text_of(self.factor), "flag" if self.given else "vendor"),)
+                    if foreign
+                    else ()
+                ),
+            ),
+            excluded=tuple(Excluded(why, rows, usd) for why, (rows, usd) in sorted(excluded.items())),
+            facts={
+                "target": self.target.id,
+                "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
+            },
+        )
+
+
+def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
+    """The lever for these options. Raises AuditError for a target that the catalog does not know."""
+    asked = options.get(NAME)
+    if asked is None:
+        return None
+    found = catalog.resolve(str(asked))
+    if found is None:
+        raise AuditError(
+            f"--route-simple {asked!r}: no such model", "claude-audit prices lists the models; haiku means the newest Haiku"
+        )
+    factor = catalog.tokenizer_factor
+    if options.get("tokenizer_factor") is not None:
+        factor = _factor(options["tokenizer_factor"])
+    low, high = catalog.tokenizer_range
+    return RouteSimple(
+        target=found.model,
+        asked=str(asked),
+        factor=factor,
+        factors=tuple(dict.fromkeys((factor, low, high))),
+        never=tuple(map(str, options.get("never_route") or ())),
+        prompt_limit=positive(options.get("simple_prompt") or 2000, "--simple-prompt"),
+        output_limit=positive(options.get("simple_output") or 150, "--simple-output"),
+        others=tuple(sorted(m.id for m in catalog.models.values() if m.tokenizer != found.model.tokenizer)),
+        given=options.get("tokenizer_factor") is not None,
+    )
+
+
+def _factor(value: Any) -> Decimal:
+    try:
+        factor = Decimal(str(value))
+    except ArithmeticError:
+        factor = Decimal(0)
+    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10:
+        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", "a number from 0.1 to 10, such as 1.3")
+    return factor
+
+
+KIND = Kind(
+    NAME,
+    Stage.MODEL,
+    (
+        Option(NAME, str, "Route simple requests to a model, or to a family's newest.", "MODEL"),
+        Option("never_route", list[str], "Never route endpoints that match (repeatable).", "GLOB"),
+        Option("simple_prompt", int, "A simple prompt has at most N tokens [2000].", "N"),
+        Option("simple_output", int, "A simple answer has at most N tokens [150].", "N"),
+        Option("tokenizer_factor", str, "Tokens of the new tokenizer for one of the old [1.3].", "F"),
+    ),
+    build,
+    __doc__ or "",
+)
