@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.bill import LineItem, explain
 from claude_audit.errors import AuditError
 from claude_audit.filters import Filters, dimension
+from claude_audit.history import History
 from claude_audit.money import ZERO
 from claude_audit.spend import TOKEN_TYPE, Spend, spend
 from claude_audit.store import Manifest, Store
@@ -114,6 +115,10 @@ class Audit:
         lines = self.lines([name for name in by if name != TOKEN_TYPE])
         since, until = self.period()
         return spend(lines, self.catalog, by, since, until)
+
+    def history(self) -> History:
+        """Spending by day, for forecasts and budgets."""
+        return History(self)
 
     def whatif(self, *, attribution: str = "waterfall", **options: Any) -> Waterfall:
         """What levers would have saved: `whatif(route_simple="haiku", cache_hit="0.85", batch=["report"])`.

@@ -131,6 +131,8 @@ def explain(lines: Iterable[Line], catalog: Catalog) -> list[LineItem]:
     items = []
     for line in lines:
         price = catalog.price(line.group)
+        # One class without a price leaves the whole request without one: no part of it is shown as its cost.
+        priced = components(price, line.tokens, line.searches, catalog) is not None
         for name, quantity in zip(TOKEN_CLASSES, line.tokens, strict=True):
             if not quantity:
                 continue
@@ -143,14 +145,13 @@ def explain(lines: Iterable[Line], catalog: Catalog) -> list[LineItem]:
             rate = price.list_usd_per_mtok[name]
             factors = tuple((f.name, f.value, f.where) for f in price.factors)
             usd = price.usd(name)
-            amount = None if usd is None else cost(quantity, usd)
+            amount = cost(quantity, usd) if priced and usd is not None else None
             where = price.rate.where if rate is not None else "this model has no price for cache tokens"
             if price.banded and price.rate.band:
                 note = "; ".join(filter(None, (note, f"prompt over {price.rate.band.over:,} tokens")))
             items.append(LineItem(line.name, name, quantity, rate, 1_000_000, factors, amount, where, line.group, note))
         if line.searches:
             fee, where = catalog.search_fee()
-            known = not isinstance(price, Unpriced)
-            amount = EXACT.multiply(fee, Decimal(line.searches)) if known else None
+            amount = EXACT.multiply(fee, Decimal(line.searches)) if priced else None
             items.append(LineItem(line.name, SEARCHES, line.searches, fee, 1, (), amount, where, line.group))
     return items

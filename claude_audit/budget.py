@@ -9,10 +9,11 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Literal, get_args
 
+from claude_audit.bill import total
 from claude_audit.errors import Exit
 from claude_audit.forecast import Backtest
 from claude_audit.money import EXACT
-from claude_audit.outlook import AsOf, Driver, History, Outlook, Period, Window, outlook, total
+from claude_audit.outlook import AsOf, Driver, History, Outlook, Period, Window, outlook
 from claude_audit.text import count, printable
 
 Verdict = Literal["ok", "at_risk", "undecided", "over"]

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import reduce
 from typing import TYPE_CHECKING, Literal
 
+from claude_audit.bill import total
 from claude_audit.money import EXACT, ZERO, rounded
 from claude_audit.projection import LEVEL_DAYS, Draws, Fit, fit, simulate
 from claude_audit.text import count, day_name, day_names
@@ -188,7 +188,7 @@ def backtest(
     inside = 0
     for origin in origins[-most:] if most else origins:
         ahead = tuple(_between(origin + timedelta(days=1), origin + timedelta(days=horizon)))
-        actual = reduce(EXACT.add, (history.get(day, ZERO) for day in ahead), ZERO)
+        actual = total(history.get(day, ZERO) for day in ahead)
         known = {day: usd for day, usd in history.items() if day <= origin}
         guess = forecast([Segment(ahead, known)], ZERO, days_off=days_off)
         if guess.median_usd is None or guess.low_usd is None or guess.high_usd is None or actual <= 0:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import reduce
 from itertools import pairwise
 from typing import Literal, Protocol
 
+from claude_audit.bill import total
 from claude_audit.clock import week_start
 from claude_audit.forecast import Backtest, Forecast, Segment, backtest, forecast, undecided
-from claude_audit.money import EXACT, ZERO
+from claude_audit.money import ZERO
 from claude_audit.text import count, day_name
 
 Period = Literal["month", "week", "day"]
@@ -198,11 +198,6 @@ def outlook(
         requests=requests,
         past=segments[0].history if segments else {},
     )
-
-
-def total(amounts: Iterable[Decimal]) -> Decimal:
-    """Their exact sum: Decimal's own `+` would round it to 28 digits."""
-    return reduce(EXACT.add, amounts, ZERO)
 
 
 def _by_prices(history: History, since: date, days: list[date]) -> list[tuple[date, ...]]:

@@ -169,7 +169,7 @@ def copied(index: int, file: LogFile, work: Path, *, mend: bool = False) -> Iter
                 body, rest = data[:cut], data[cut:]
                 if body:
                     text = body.decode("utf-8", "replace").encode("utf-8") if mend else body
-                    path = work / f"piece-{index}-{count}"
+                    path = work / f"piece-{index}-{count}{'-mended' if mend else ''}"
                     path.write_bytes(text)
                     yield Piece(path, index, lines, len(text))
                     lines += body.count(b"\n")

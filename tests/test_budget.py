@@ -10,9 +10,10 @@ from fake_history import FakeHistory, Row, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_audit.bill import total
 from claude_audit.budget import SEVERITY, Budget, BudgetResult, Gate, OnUndecided, evaluate
 from claude_audit.money import EXACT
-from claude_audit.outlook import AsOf, Window, total
+from claude_audit.outlook import AsOf, Window
 
 OCT, NOV = date(2026, 10, 1), date(2026, 11, 1)
 TODAY = date(2026, 11, 21)

@@ -1,0 +1,312 @@
+"""Logs into the store: what is kept, what is a duplicate, what is refused, and that nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from logs import audit, audited, read, record, said, table, write
+
+from claude_audit.accounting import IngestReport
+from claude_audit.calls import Assumptions
+from claude_audit.errors import AuditError
+
+
+def counts(report: IngestReport) -> tuple[int, int, int, int, int]:
+    c = report.counted
+    assert c.lines == c.kept + c.duplicates + sum(c.ignored.values()) + c.rejected
+    return c.lines, c.kept, c.duplicates, sum(c.ignored.values()), c.rejected
+
+
+def test_every_line_has_a_fate(tmp_path: Path) -> None:
+    log = write(
+        tmp_path / "app.jsonl",
+        [
+            record(1),
+            record(1),  # the same call, logged twice
+            {"timestamp": "2026-11-02T10:00:00Z", "event": "server started"},
+            record(2, output=-3),
+            "not json",
+            "",
+            record(3),
+        ],
+    )
+    report = read(tmp_path / "store", log)
+    assert counts(report) == (6, 2, 1, 1, 2)
+    assert [(r.line, r.reason) for r in report.rejects] == [(4, "output_tokens is -3"), (5, "not valid JSON")]
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"),
+    [
+        ("100", True),
+        ("100.0", True),
+        ('"100"', True),
+        ("0", True),
+        ("-1", False),
+        ("10.5", False),
+        ("1e999", False),
+        ("NaN", False),
+        ("9223372036854775807", True),
+        ("9223372036854775808", False),
+        ('"many"', False),
+        ("true", False),
+    ],
+)
+def test_what_a_count_is(tmp_path: Path, count: str, kept: bool) -> None:
+    line = json.dumps(record(1)).replace('"output_tokens": 100', f'"output_tokens": {count}')
+    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(2), line]))
+    assert (report.counted.kept, report.counted.rejected) == ((2, 0) if kept else (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("time", "utc"),
+    [
+        ("2026-11-02T10:00:00Z", "2026-11-02T10"),
+        ("2026-11-02T01:30:00+02:00", "2026-11-01T23"),
+        ("2026-11-02 10:00:00,123", "2026-11-02T10"),
+        ("2026-11-02T10:00:00.123456789Z", "2026-11-02T10"),
+        ("2026-11-02T00:30:00+0100", "2026-11-01T23"),
+        ("2026-11-02 10:00:00 UTC", "2026-11-02T10"),
+        (1793613600, "2026-11-02T10"),
+        (1793613600.5, "2026-11-02T10"),
+        (1793613600000, "2026-11-02T10"),
+        (1793613600000000, "2026-11-02T10"),
+        (1793613600000000000, "2026-11-02T10"),
+    ],
+)
+def test_spellings_of_one_instant(tmp_path: Path, time: object, utc: str) -> None:
+    spend = audited(tmp_path, [record(1, timestamp=time)]).spend(["hour"])
+    assert [row.labels for row in spend.rows] == [(utc,)]
+
+
+def test_a_time_without_zone_is_read_in_the_assumed_one_and_flagged(tmp_path: Path) -> None:
+    log = write(tmp_path / "app.jsonl", [record(1, timestamp="2026-11-02 00:30:00")])
+    report = read(tmp_path / "store", log, assume=Assumptions(timezone="Europe/Berlin"))
+    assert [row.labels for row in audit(tmp_path / "store").spend(["day"]).rows] == [("2026-11-01",)]
+    assert any("no zone" in warning for warning in report.warnings)
+
+
+def test_an_unreadable_time_rejects_its_line(tmp_path: Path) -> None:
+    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(1), record(2, timestamp="yesterday")]))
+    assert [r.reason for r in report.rejects] == ["the time yesterday cannot be read"]
+
+
+def test_growing_snapshots_of_a_transcript_are_one_call_at_its_earliest_time(tmp_path: Path) -> None:
+    late, early = "2026-11-02T00:00:01.000Z", "2026-11-01T23:59:59.000Z"
+    spend = audited(
+        tmp_path, [said(output=9, ts=early, stop=None), said(output=9, ts=early, stop=None), said(output=159, ts=late)]
+    ).spend(["day"])
+    assert [(row.labels[0], row.cost_usd) for row in spend.rows] == [("2026-11-01", Decimal("0.002415"))]
+
+
+def test_one_id_with_other_input_is_another_call(tmp_path: Path) -> None:
+    both = audited(tmp_path, [record(1, request_id="req_x"), record(2, request_id="req_x", input=5000)])
+    assert both.spend().requests == 2
+    assert any("id_reused" in (row[0] or "") for row in table(tmp_path / "store", without=["row_id"]) for row in [(row[5],)])
+
+
+def test_records_without_an_id_are_calls_each_and_a_copy_of_their_file_adds_nothing(tmp_path: Path) -> None:
+    anonymous = {k: v for k, v in record(1).items() if k != "request_id"}
+    first = write(tmp_path / "logs" / "a.jsonl", [anonymous, anonymous])
+    assert counts(read(tmp_path / "store", first)) == (2, 2, 0, 0, 0)
+    copy = tmp_path / "logs" / "backup" / "a (copy).jsonl"
+    copy.parent.mkdir()
+    copy.write_bytes(first.read_bytes())
+    assert counts(read(tmp_path / "store", tmp_path / "logs")) == (2, 0, 2, 0, 0)
+    assert audit(tmp_path / "store").spend().requests == 2
+
+
+def test_nothing_new_reads_nothing(tmp_path: Path) -> None:
+    log = write(tmp_path / "app.jsonl", [record(1)])
+    read(tmp_path / "store", log)
+    again = read(tmp_path / "store", log)
+    assert (again.unchanged, again.counted.lines, again.rows_added, again.rows_total) == (1, 0, 0, 1)
+
+
+def test_a_grown_file_is_read_from_where_it_ended_and_completes_what_was_partial(tmp_path: Path) -> None:
+    store, log = tmp_path / "store", tmp_path / "s1.jsonl"
+    whole = [said("msg_1", "req_1"), said("msg_2", "req_2", output=9, stop=None), said("msg_2", "req_2", output=159)]
+    text = "".join(json.dumps(line) + "\n" for line in whole)
+    log.write_text(text[: len(text) - 40])
+    first = read(store, log)
+    assert (first.counted.kept, first.counted.rejected) == (2, 1)
+    log.write_text(text + json.dumps(said("msg_3", "req_3")) + "\n")
+    second = read(store, log)
+    assert second.counted.lines == 2, "only the tail is read again"
+    assert (second.counted.kept, second.counted.duplicates, second.rows_added) == (1, 1, 1)
+    assert audit(store).spend().tokens["output"] == 100 + 159 + 100
+    whole_store = tmp_path / "at once"
+    read(whole_store, log)
+    assert table(store, without=["line"]) == table(whole_store, without=["line"])
+
+
+def test_line_numbers_are_those_of_the_file_also_in_its_grown_part(tmp_path: Path) -> None:
+    log = write(tmp_path / "app.jsonl", [record(1), "", record(2)])
+    read(tmp_path / "store", log)
+    with log.open("a") as out:
+        out.write("\nbroken\n")
+    assert [(r.line, r.reason) for r in read(tmp_path / "store", log).rejects] == [(5, "not valid JSON")]
+
+
+def test_a_rewritten_file_is_read_whole(tmp_path: Path) -> None:
+    log = write(tmp_path / "app.jsonl", [record(1), record(2)])
+    read(tmp_path / "store", log)
+    write(log, [record(3), record(4), record(5)])
+    assert read(tmp_path / "store", log).counted.kept == 3
+
+
+def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    def line(n: int) -> bytes:
+        return json.dumps(record(n)).encode()
+
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.jsonl.gz").write_bytes(gzip.compress(line(1) + b"\n"))
+    with pa.CompressedOutputStream(pa.OSFile(str(logs / "b.jsonl.zst"), "wb"), "zstd") as out:
+        out.write(line(2) + b"\n")
+    (logs / "c.jsonl").write_bytes(b"\xef\xbb\xbf" + line(3) + b"\r\n\r\n" + line(4) + b"\r\n")
+    (logs / "d[1].jsonl").write_bytes(line(5).replace(b'"chat"', b'"caf\xe9"') + b"\n" + line(6))
+    report = read(tmp_path / "store", logs)
+    assert counts(report) == (6, 6, 0, 0, 0)
+    assert {row.labels[0] for row in audit(tmp_path / "store").spend(["endpoint"]).rows} == {"chat", "caf�"}
+
+
+def test_a_log_larger_than_one_piece_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_audit.pieces.PIECE_BYTES", 2_000)
+    monkeypatch.setattr("claude_audit.ingest.BATCH_BYTES", 5_000)
+    log = write(tmp_path / "app.jsonl", [*(record(n) for n in range(100)), "broken", "x" * 9_000, record(100)])
+    report = read(tmp_path / "store", log)
+    assert counts(report) == (103, 101, 0, 0, 2)
+    assert [r.line for r in report.rejects] == [101, 102]
+
+
+def test_passes_are_rows_of_their_own_model_and_one_request(tmp_path: Path) -> None:
+    entry = {"cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+    advised = {
+        "input_tokens": 2390,
+        "output_tokens": 121,
+        "iterations": [
+            {"type": "message", "input_tokens": 1128, "output_tokens": 110, **entry},
+            {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 2518, "output_tokens": 22, **entry},
+            {"type": "message", "input_tokens": 1262, "output_tokens": 11, **entry},
+        ],
+    }
+    spend = audited(tmp_path, [record(1, model="claude-sonnet-5", usage=advised)]).spend(["model"])
+    costs = {row.labels[0]: (row.requests, row.cost_usd) for row in spend.rows}
+    assert costs == {
+        "claude-sonnet-5": (1, Decimal(2390 * 2 + 121 * 10) / 10**6),
+        "claude-opus-4-8": (0, Decimal(2518 * 5 + 22 * 25) / 10**6),
+    }
+
+
+def test_a_count_that_is_none_inside_iterations_rejects_the_line(tmp_path: Path) -> None:
+    bad = {"iterations": [{"type": "message", "input_tokens": -1, "output_tokens": 1}]}
+    report = read(tmp_path / "store", write(tmp_path / "a.jsonl", [record(1), record(2, usage=bad)]))
+    assert [r.reason for r in report.rejects] == ["input_tokens in iterations is -1"]
+
+
+def test_message_entries_that_do_not_add_up_leave_the_top_level_in_charge(tmp_path: Path) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 100, "iterations": [{"type": "message", "input_tokens": 1, "output_tokens": 1}]}
+    assert audited(tmp_path, [record(1, usage=usage)]).spend().tokens["input"] == 1000
+
+
+def test_a_write_split_smaller_than_the_total_leaves_the_rest_unknown_and_billed_as_5m(tmp_path: Path) -> None:
+    usage = {
+        "cache_creation_input_tokens": 100_000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 40_000},
+    }
+    answer = audited(tmp_path, [record(1, input=0, output=0, usage=usage)]).spend()
+    assert answer.tokens["cache_write_5m"] == 60_000
+    assert answer.total_usd == Decimal("60000") * Decimal("2.5") / 10**6 + Decimal("40000") * 4 / 10**6
+    assert any("60,000 tokens" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize(
+    ("day", "category", "cost"),
+    [
+        ("2026-06-01", "cyber", "0.005"),  # until 2026-06-02 refusals were billed: 1,000 x 5
+        ("2026-06-02", "cyber", "0"),
+        ("2026-10-01", "cyber", "0"),
+        ("2026-10-01", "bio", "0.005"),
+    ],
+)
+def test_refusals_without_output_are_billed_by_the_rule_of_their_day(
+    tmp_path: Path, day: str, category: str, cost: str
+) -> None:
+    refused = record(
+        1,
+        model="claude-opus-4-7",
+        output=0,
+        timestamp=f"{day}T12:00:00Z",
+        stop_reason="refusal",
+        stop_details={"type": "refusal", "category": category},
+    )
+    answer = audited(tmp_path, [refused]).spend()
+    assert (answer.requests, answer.total_usd) == (1, Decimal(cost))
+
+
+def test_request_and_response_pairs_keep_hashes_and_sizes_and_no_text(tmp_path: Path) -> None:
+    import duckdb
+
+    def pair(n: int, question: str) -> dict[str, object]:
+        return {
+            "timestamp": f"2026-11-02T10:00:0{n}Z",
+            "endpoint": "ask",
+            "request": {
+                "model": "claude-sonnet-5-5",
+                "max_tokens": 300,
+                "system": "SECRET system prompt",
+                "messages": [{"role": "user", "content": question}],
+            },
+            "response": {
+                "id": f"msg_{n}",
+                "model": "claude-sonnet-5-5",
+                "content": [{"type": "text", "text": "SECRET answer"}],
+                "usage": {"input_tokens": 100, "output_tokens": 5},
+            },
+        }
+
+    read(tmp_path / "store", write(tmp_path / "pairs.jsonl", [pair(1, "SECRET one"), pair(2, "SECRET two")]))
+    parts = [str(p) for p in (tmp_path / "store" / "parts").iterdir()]
+    rows = duckdb.execute("SELECT prompt_blocks, max_tokens, message_count FROM read_parquet(?) ORDER BY ts", [parts]).fetchall()
+    first, second = rows[0][0], rows[1][0]
+    assert [b["kind"] for b in first] == ["system", "message"]
+    assert sum(b["tokens"] for b in first) == 100
+    assert first[0]["hash"] == second[0]["hash"] and first[1]["hash"] != second[1]["hash"]
+    assert rows[0][1:] == (300, 1)
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "store").rglob("*") if p.is_file())
+    assert b"SECRET" not in everything and "SECRET" not in str(table(tmp_path / "store"))
+
+
+def test_unknown_scalars_become_tags_but_text_does_not(tmp_path: Path) -> None:
+    answer = audited(tmp_path, [record(1, experiment="b", prompt="tell me", tags={"branch": "main"})])
+    assert [row.labels for row in answer.spend(["tag:experiment", "tag:branch", "tag:prompt"]).rows] == [("b", "main", None)]
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: p / "missing", "no such file or folder"),
+        (lambda p: (p / "empty").mkdir() or p / "empty", "holds no files"),
+        (lambda p: _file(p / "blank.jsonl", b"\n\n"), "no log lines found"),
+        (lambda p: _file(p / "picture.bin", bytes(range(256)) * 20), "a binary file"),
+        (lambda p: _file(p / "poem.txt", b"roses are red\nviolets are blue\n"), "not a log of a format known here"),
+        (lambda p: _file(p / "broken.jsonl.gz", b"\x1f\x8b\x08 no gzip"), "cannot be read"),
+    ],
+)
+def test_input_that_cannot_be_read_is_named(tmp_path: Path, make: object, says: str) -> None:
+    path = make(tmp_path)  # type: ignore[operator]
+    with pytest.raises(AuditError, match=says) as caught:
+        read(tmp_path / "store", path)
+    assert caught.value.hint
+
+
+def _file(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
