@@ -148,73 +148,81 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
         "truth(v) AS CASE lower(v) WHEN 'true' THEN true WHEN '1' THEN true WHEN 'yes' THEN true "
         "WHEN 'false' THEN false WHEN '0' THEN false WHEN 'no' THEN false END",
     ):
-        connection.execute(f"CREATE OR REPLACE TEMP MACRO {statement}")
+        connection.execute(f"CREATE OR REPLACE MACRO {statement}")
 
 
 def prepare(connection: DuckDBPyConnection, files: Sequence[tuple[str, str, datetime, datetime]]) -> None:
     """Create the empty tables that reading fills; and `files`: name, path, time in its name or else of the file, file time."""
     connection.execute(
-        "CREATE TEMP TABLE files AS SELECT unnest(range(len(?::VARCHAR[])))::INTEGER AS file, unnest(?::VARCHAR[]) AS name, "
+        "CREATE TABLE files AS SELECT unnest(range(len(?::VARCHAR[])))::INTEGER AS file, unnest(?::VARCHAR[]) AS name, "
         "unnest(?::VARCHAR[]) AS path, unnest(?::TIMESTAMPTZ[]) AS fallback, unnest(?::TIMESTAMPTZ[]) AS written",
         [[f[0] for f in files], *([f[n] for f in files] for n in range(4))],
     )
-    connection.execute("CREATE TEMP TABLE line_counts (file INTEGER, outcome VARCHAR, reason VARCHAR, lines BIGINT)")
-    connection.execute("CREATE TEMP TABLE rejects (file INTEGER, line BIGINT, reason VARCHAR)")
+    connection.execute("CREATE TABLE line_counts (file INTEGER, outcome VARCHAR, reason VARCHAR, lines BIGINT)")
+    connection.execute("CREATE TABLE rejects (file INTEGER, line BIGINT, reason VARCHAR)")
 
 
-def take(
-    connection: DuckDBPyConnection, format_name: str, select: str, assume: Assumptions, catalog: Catalog, shared: bool
-) -> None:
-    """Run one ingestor's SELECT over the current pieces: append its calls to `calls`, its other lines to the counts.
+def check(connection: DuckDBPyConnection, name: str, select: str) -> None:
+    """Run one ingestor's SELECT into the new table `name`: every value checked and typed, every line with its fate.
 
-    `shared`: the format is used for other vendors' models too; those rows are ignored.
+    `ignore` and `reason` say why a line is no call, and why it is rejected.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE parsed AS {select}")
-    present = {row[0] for row in connection.execute("DESCRIBE parsed").fetchall()}
+    present = {row[0] for row in connection.execute(f"DESCRIBE {select}").fetchall()}
     unknown = present - set(CALL_COLUMNS)
-    assert not unknown, f"{format_name} yields unknown columns: {sorted(unknown)}"  # noqa: S101 - a programming error
+    assert not unknown, f"unknown columns: {sorted(unknown)}"  # noqa: S101 - a mistake in an ingestor
     given = ", ".join(
-        f'{name}::{sql} AS "{name}"' if name in present else f'NULL::{sql} AS "{name}"'
-        for name, sql in CALL_COLUMNS.items()
+        f'{column}::{sql} AS "{column}"' if column in present else f'NULL::{sql} AS "{column}"'
+        for column, sql in CALL_COLUMNS.items()
     )
-    if shared:
-        vendor = "CASE WHEN NOT absent(model_raw) AND NOT list_contains(claude_names, model_raw) THEN 'other vendor''s model' END"
-        names = [
-            row[0]
-            for row in connection.execute(
-                "SELECT DISTINCT model_raw FROM parsed WHERE ignore IS NULL AND model_raw IS NOT NULL"
-                if "ignore" in present
-                else "SELECT DISTINCT model_raw FROM parsed WHERE model_raw IS NOT NULL"
-            ).fetchall()
-        ]
-        claude = quoted_list([name for name in names if catalog.is_claude(name)])
-        vendor = vendor.replace("claude_names", f"{claude}::VARCHAR[]")
-    else:
-        vendor = "NULL::VARCHAR"
     connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE checked AS
-        WITH given AS (SELECT {given} FROM parsed),
+        CREATE TABLE {name} AS
+        WITH given AS (SELECT {given} FROM ({select})),
         typed AS (
             SELECT * EXCLUDE (ts, {", ".join((*COUNTS, *NUMBERS, *BOOLEANS))}, ignore),
-                coalesce(ignore, {vendor}, CASE WHEN reject IS NULL AND {_no_counts()} THEN 'no token counts' END) AS ignore,
+                coalesce(ignore, CASE WHEN reject IS NULL AND {_no_counts()} THEN 'no token counts' END) AS ignore,
                 {_typed()},
                 ts AS ts_text,
                 CASE WHEN absent(ts) THEN NULL ELSE instant(ts) END AS ts
             FROM given
         )
         SELECT *, coalesce(reject, CASE WHEN ignore IS NULL THEN {_reason()} END) AS reason FROM typed""")
-    connection.execute("""
+
+
+def take(
+    connection: DuckDBPyConnection,
+    tables: Sequence[str],
+    format_name: str,
+    assume: Assumptions,
+    catalog: Catalog,
+    shared: bool,
+) -> None:
+    """Move the lines of checked tables on: calls to `calls`, the others to the counts; and drop the tables.
+
+    `shared`: the format is used for other vendors' models too; those rows are ignored.
+    """
+    checked = " UNION ALL ".join(f"SELECT * FROM {name}" for name in tables)
+    ignore = "ignore"
+    if shared:
+        names = connection.execute(
+            f"SELECT DISTINCT model_raw FROM ({checked}) WHERE ignore IS NULL AND NOT absent(model_raw)"
+        ).fetchall()
+        others = quoted_list([name for (name,) in names if not catalog.is_claude(name)])
+        ignore = f"coalesce(ignore, CASE WHEN list_contains({others}::VARCHAR[], model_raw) THEN 'other vendor''s model' END)"
+    fate = f"SELECT * EXCLUDE (ignore, reason), {ignore} AS ignore, CASE WHEN {ignore} IS NULL OR reject IS NOT NULL THEN reason END AS reason FROM ({checked})"
+    connection.execute(f"""
         INSERT INTO line_counts
         SELECT file, CASE WHEN reason IS NOT NULL THEN 'rejected' WHEN ignore IS NOT NULL THEN 'ignored' ELSE 'call' END,
             CASE WHEN reason IS NULL THEN ignore END, count(*)
-        FROM checked GROUP BY ALL""")
-    connection.execute(
-        "INSERT INTO rejects SELECT file, line, reason FROM checked WHERE reason IS NOT NULL ORDER BY file, line"
-    )
-    calls = f"SELECT {quoted(format_name)} AS format, {_call(assume)} FROM checked JOIN files USING (file) WHERE ignore IS NULL AND reason IS NULL"
+        FROM ({fate}) GROUP BY ALL""")
+    connection.execute(f"INSERT INTO rejects SELECT file, line, reason FROM ({fate}) WHERE reason IS NOT NULL")
+    calls = f"""
+        SELECT {quoted(format_name)} AS format, {_call(assume)}
+        FROM ({fate}) JOIN files USING (file)
+        WHERE ignore IS NULL AND reason IS NULL"""
     exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'calls'").fetchone()
-    verb = "INSERT INTO calls" if exists and exists[0] else "CREATE TEMP TABLE calls AS"
-    connection.execute(f"{verb} {calls}")
+    connection.execute(f"{'INSERT INTO calls' if exists and exists[0] else 'CREATE TABLE calls AS'} {calls}")
+    for name in tables:
+        connection.execute(f"DROP TABLE {name}")
 
 
 def _no_counts() -> str:

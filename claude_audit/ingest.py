@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
 
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
-    from claude_audit.ingestors import Ingestor
+    from claude_audit.ingestors import Ingestor, Kind
 
 BATCH_BYTES = 256 * 2**20
 """Read at a time: bounds memory, and how often progress is told."""
+
+SMALL_BATCH = 4 * 2**20
+"""Less than this is read by one thread."""
+
+MOST_SHARES = 8
 
 _RFC3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -36,12 +42,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A file to read, the format it is read by, and whether it is one JSON document."""
+    """A file to read, the format it is read by, and what its records are."""
 
     index: int
     file: LogFile
     ingestor: Ingestor
-    document: bool
+    kind: Kind
     fallback: datetime
 
 
@@ -67,7 +73,7 @@ def ingest(
         files, unchanged = _to_read(found, manifest)
         if not files:
             return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
-        jobs, unread = _recognised(files, input_format)
+        jobs, unread = _recognised(files, input_format, assume)
         if not jobs:
             return _nothing_read(found, unread, unchanged, manifest, arguments)
         run = _Run(store, manifest, scratch, jobs, catalog(), assume, len(found), unchanged, unread)
@@ -95,7 +101,9 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
     return files, unchanged
 
 
-def _recognised(files: Sequence[LogFile], forced: str | None) -> tuple[list[_Job], tuple[tuple[LogFile, str], ...]]:
+def _recognised(
+    files: Sequence[LogFile], forced: str | None, assume: Assumptions
+) -> tuple[list[_Job], tuple[tuple[LogFile, str], ...]]:
     from claude_audit.ingestors import Head, registry
 
     formats = registry()
@@ -104,14 +112,14 @@ def _recognised(files: Sequence[LogFile], forced: str | None) -> tuple[list[_Job
     jobs: list[_Job] = []
     unread = []
     for file in files:
-        head = Head(file.name, reading.head(file))
+        head = Head(file.name, reading.head(file), assume.mapping)
         if not head.text.strip():
             continue
         ingestor = formats[forced] if forced else next((f for f in formats.values() if f.recognise(head)), None)
         if ingestor is None:
             unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
             continue
-        jobs.append(_Job(len(jobs), file, ingestor, head.document and ingestor.kind == "lines", _time_of(file)))
+        jobs.append(_Job(len(jobs), file, ingestor, ingestor.shape(head), _time_of(file)))
     return jobs, tuple(unread)
 
 
@@ -221,38 +229,61 @@ class _Run:
 
     def _read(self, connection: DuckDBPyConnection, size: int, progress: Progress | None) -> None:
         done = 0
-        for ingestor, batch, document in _batches(self.jobs, self.scratch):
+        for ingestor, batch, kind in _batches(self.jobs, self.scratch):
             bytes_in_batch = sum(piece.size for piece in batch)
-            self._read_batch(connection, ingestor, batch, document)
+            self._read_batch(connection, ingestor, batch, kind)
             done += bytes_in_batch
             if progress:
                 progress(min(done, size), size)
 
-    def _read_batch(self, connection: DuckDBPyConnection, ingestor: Ingestor, batch: list[Piece], document: bool) -> None:
-        """One batch into `calls`. Files that are not UTF-8 are copied, the broken bytes replaced, and read again."""
+    def _read_batch(self, connection: DuckDBPyConnection, ingestor: Ingestor, batch: list[Piece], kind: Kind) -> None:
+        """One batch into `calls`: a share of its pieces for each core, checked side by side."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from claude_audit import calls
+        from claude_audit.ingestors import Kind
+
+        shares = _shares(batch) if kind is Kind.LINES else [batch]
+        names = [f"checked_{n}" for n in range(len(shares))]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            # A cursor is a connection of its own to the same database: each share is read by one thread.
+            work = [
+                pool.submit(self._check, connection.cursor(), name, ingestor, share, kind)
+                for name, share in zip(names, shares, strict=True)
+            ]
+            for done in work:
+                done.result()
+        calls.take(connection, names, ingestor.name, self.assume, self.catalog, ingestor.shared)
+
+    def _check(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
+    ) -> None:
+        """Pieces into a table of checked lines. Those that are not UTF-8 are copied, the broken bytes replaced, and read again."""
         import duckdb
 
         from claude_audit import calls
         from claude_audit.ingestors import Kind, Reading
 
+        connection.execute("SET TimeZone = 'UTC'")
         for attempt in (1, 2):
             try:
-                if ingestor.kind is Kind.LINES:
-                    (reading.documents_relation if document else reading.lines_relation)(connection, batch)
-                paths = {piece.file: str(piece.path) for piece in batch}
-                select = ingestor.select(Reading(connection, self.assume, paths))
-                calls.take(connection, ingestor.name, select, self.assume, self.catalog, ingestor.shared)
+                view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
+                view(connection, pieces)
+                paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
+                calls.check(connection, name, ingestor.query(kind, Reading(connection, self.assume, paths)))
                 return
             except duckdb.Error as error:
                 if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
                     raise
-                batch[:] = [mended for piece in batch for mended in self._mended(piece)]
+                pieces = [mended for piece in pieces for mended in self._mended(piece, kind)]
 
-    def _mended(self, piece: Piece) -> Iterator[Piece]:
+    def _mended(self, piece: Piece, kind: Kind) -> Iterator[Piece]:
+        from claude_audit.ingestors import Kind
+
         if reading.not_utf8(piece.path):
             file = self.jobs[piece.file].file
             part = replace(file, path=piece.path, start=0, lines_before=piece.lines_before)
-            yield from reading.copied(piece.file, part, self.scratch, mend=True)
+            yield from reading.copied(piece.file, part, self.scratch, mend=True, quoted=kind is Kind.TABLE)
         else:
             yield piece
 
@@ -279,7 +310,7 @@ class _Run:
     def _written(self, connection: DuckDBPyConnection, query: str) -> list[Part]:
         name = self.store.new_part()
         place = quoted(str(self.store.part(name)))
-        connection.execute(f"COPY ({query}) TO {place} (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY ({query}) TO {place} (FORMAT parquet)")
         row = connection.execute(
             f"SELECT count(*), strftime(min(ts), '{_RFC3339}'), strftime(max(ts), '{_RFC3339}'), "
             f"list(DISTINCT model) FILTER (WHERE model IS NOT NULL) FROM read_parquet({place})"
@@ -329,36 +360,48 @@ def _key_path(file: LogFile) -> str:
     return str(file.path)
 
 
-def _batches(jobs: Sequence[_Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], bool]]:
+def _batches(jobs: Sequence[_Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], Kind]]:
     """Pieces in groups of one format, BATCH_BYTES at most (but never less than one piece). Temporary ones are removed after use."""
-    groups: dict[tuple[str, bool], list[_Job]] = defaultdict(list)
+    groups: dict[tuple[str, Kind], list[_Job]] = defaultdict(list)
     for job in jobs:
-        groups[job.ingestor.name, job.document].append(job)
-    for (_, document), members in groups.items():
+        groups[job.ingestor.name, job.kind].append(job)
+    for (_, kind), members in groups.items():
         batch: list[Piece] = []
         for job in members:
             for piece in _pieces(job, scratch):
                 if batch and sum(p.size for p in batch) + piece.size > BATCH_BYTES:
-                    yield members[0].ingestor, batch, document
+                    yield members[0].ingestor, batch, kind
                     _drop(batch, scratch)
                     batch = []
                 batch.append(piece)
         if batch:
-            yield members[0].ingestor, batch, document
+            yield members[0].ingestor, batch, kind
             _drop(batch, scratch)
+
+
+def _shares(batch: Sequence[Piece]) -> list[list[Piece]]:
+    """The pieces dealt to the cores, by size; files that lie together stay together where that costs nothing."""
+    cores = min(os.cpu_count() or 1, MOST_SHARES)
+    if sum(piece.size for piece in batch) < SMALL_BATCH:
+        cores = 1
+    shares: list[list[Piece]] = [[] for _ in range(min(cores, len(batch)))]
+    sizes = [0] * len(shares)
+    for piece in sorted(batch, key=lambda p: p.size, reverse=True):
+        least = sizes.index(min(sizes))
+        shares[least].append(piece)
+        sizes[least] += piece.size
+    return [sorted(share, key=lambda p: (p.file, p.lines_before)) for share in shares]
 
 
 def _pieces(job: _Job, scratch: Path) -> Iterator[Piece]:
     from claude_audit.ingestors import Kind
 
-    if job.document:
+    if job.kind is Kind.DOCUMENT:
         yield reading.document(job.index, job.file, scratch)
-    elif job.ingestor.kind is Kind.TABLE:
-        yield Piece(job.file.path, job.index, 0, job.file.size)
     elif piece := reading.whole(job.index, job.file):
         yield piece
     else:
-        yield from reading.copied(job.index, job.file, scratch)
+        yield from reading.copied(job.index, job.file, scratch, quoted=job.kind is Kind.TABLE)
 
 
 def _drop(batch: Sequence[Piece], scratch: Path) -> None:

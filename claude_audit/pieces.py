@@ -23,6 +23,8 @@ BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 4096
 HEAD_BYTES = 256 * 1024
 LONGEST_HEAD = 256 * 2**20
+LONGEST_FIELD = 8 * 2**20
+"""How far back a quoted field is believed to have begun."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
 """In a file's own name they would be read as a pattern by the engine: such a file is copied first."""
 
@@ -149,8 +151,10 @@ def whole(index: int, file: LogFile) -> Piece | None:
     return Piece(file.path, index, 0, file.size)
 
 
-def copied(index: int, file: LogFile, work: Path, *, mend: bool = False) -> Iterator[Piece]:
+def copied(index: int, file: LogFile, work: Path, *, mend: bool = False, quoted: bool = False) -> Iterator[Piece]:
     """The file from `start` on, copied to pieces of whole lines in `work`. `mend` replaces bytes that are not UTF-8.
+
+    `quoted`: line breaks between double quotes belong to a field and are no place to cut.
 
     A generator: each piece may be removed when it has been read, before the next one is asked for.
     """
@@ -163,6 +167,8 @@ def copied(index: int, file: LogFile, work: Path, *, mend: bool = False) -> Iter
                 block = stream.read(PIECE_BYTES)
                 data = rest + block
                 cut = data.rfind(b"\n") + 1 if block else len(data)
+                if quoted and block:
+                    cut = _outside_quotes(data, cut)
                 if block and not cut:
                     rest = data  # one line longer than a piece: go on until it ends
                     continue
@@ -178,6 +184,18 @@ def copied(index: int, file: LogFile, work: Path, *, mend: bool = False) -> Iter
                     return
     except (OSError, EOFError) as error:
         raise _unreadable(file, error) from error
+
+
+def _outside_quotes(data: bytes, cut: int) -> int:
+    """The last place up to `cut` that follows a line break outside of quotes; `cut` itself where quotes do not pair."""
+    at, odd = cut, data.count(b'"', 0, cut) % 2 == 1
+    while odd and cut - at < LONGEST_FIELD:
+        begin = data.rfind(b"\n", 0, max(at - 1, 0)) + 1
+        if not begin:
+            return cut
+        odd ^= data.count(b'"', begin, at) % 2 == 1
+        at = begin
+    return cut if odd else at
 
 
 def not_utf8(path: Path) -> bool:

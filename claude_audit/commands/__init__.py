@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from claude_audit.commands import _plain_options
 from claude_audit.errors import AuditError, Exit
 
 COMMANDS = {
@@ -77,6 +78,7 @@ def _app(argv: list[str]) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+    _plain_options.install()
     app.callback()(_globals)
     wanted = _command_in(argv)
     for module in dict.fromkeys([COMMANDS[wanted]] if wanted in COMMANDS else COMMANDS.values()):

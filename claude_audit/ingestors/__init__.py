@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,9 +22,11 @@ class Kind(StrEnum):
     """What one record of a file is."""
 
     LINES = "lines"
-    """A line of JSON, or of text: read from the view `lines(file, line, text)`."""
+    """A line of JSON, or of text: a row of the view `lines(file, line, text)`."""
+    DOCUMENT = "document"
+    """An element of a file that is one JSON document: a row of the same view."""
     TABLE = "table"
-    """A row under a header: read by the engine's CSV reader."""
+    """A row under a header: lines too, of pieces that are never cut inside a quoted field (ingestors/_table.py)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Head:
 
     name: str
     data: bytes
+    mapping: Mapping[str, str] | None = None
+    """Of --map: our field -> the log's column."""
 
     @cached_property
     def text(self) -> str:
@@ -47,7 +52,7 @@ class Head:
     def document(self) -> bool:
         """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
         text = self.text.lstrip()
-        if text.startswith("["):
+        if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
             return True
         return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
 
@@ -59,9 +64,9 @@ class Head:
         return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
 
     @property
-    def header(self) -> str:
-        """The first line, where a CSV has its column names."""
-        return self.lines[0].strip() if self.lines else ""
+    def json(self) -> bool:
+        """Whether it begins like JSON."""
+        return self.text.lstrip().startswith("{") or self.document
 
 
 def _parsed(line: str) -> object:
@@ -91,7 +96,7 @@ class Reading:
     connection: DuckDBPyConnection
     assume: Assumptions
     paths: Mapping[int, str] = field(default_factory=dict)
-    """Of TABLE formats: file number -> path to read."""
+    """File number -> path of the file's first piece, where that is among those read now: it has a table's header."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,21 @@ class Ingestor:
     """The SELECT: rows with any of calls.CALL_COLUMNS, one for each line or record."""
     rank: int
     """Order of recognition: the most particular formats come first."""
+    table: Callable[[Reading], str] | None = None
+    """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     doc: str = ""
+
+    def shape(self, head: Head) -> Kind:
+        """What one record of a file that begins like this is."""
+        if self.kind is Kind.TABLE or self.table and not head.json:
+            return Kind.TABLE
+        return Kind.DOCUMENT if head.document else Kind.LINES
+
+    def query(self, kind: Kind, reading: Reading) -> str:
+        """The SELECT for records of that kind."""
+        return self.table(reading) if self.table and kind is Kind.TABLE else self.select(reading)
 
 
 @cache

@@ -1,0 +1,199 @@
+"""Rows under a header: the lines of comma-, semicolon- or tab-separated files as relations with a column for each name.
+
+A row is a line, or several when a quoted field holds line breaks; its line number is that of the first. A row that does
+not fit the header is marked `broken` and costs no other row: quotes that do not pair end with their own line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_audit.aliases import fields
+from claude_audit.errors import AuditError
+from claude_audit.pieces import opened, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from claude_audit.ingestors import Reading
+
+DELIMITERS = (",", ";", "\t")
+MOST_COLUMNS = 1000
+MOST_LINES = 10_000
+"""Of one row: text with more line breaks is taken for quotes that do not pair."""
+HEADER_BYTES = 256 * 1024
+
+Header = tuple[tuple[str, ...], str]
+"""Column names and delimiter."""
+
+
+def header(text: str) -> Header:
+    """The column names at the beginning of a file, and what stands between them: what gives most names we know."""
+    found = [(names, delimiter) for delimiter in DELIMITERS if (names := _first_row(text, delimiter)[0])]
+    return max(found, key=lambda h: (len(fields(h[0])), len(h[0]), h[1] == ","), default=((), ","))
+
+
+def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
+    """The cells of the first row that is not blank, and the number of its last line."""
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                return (tuple(cell.strip() for cell in row), rows.line_num) if len(row) <= MOST_COLUMNS else ((), 0)
+    except csv.Error:  # a field of more than 128 KiB
+        pass
+    return (), 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Files that share a header."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    files: tuple[int, ...]
+    source: str
+    """The first of them, as the user wrote it."""
+
+    def positions(self, name: str) -> list[int]:
+        """Where a column of that name stands, counted from 1."""
+        return [place for place, own in enumerate(self.names, 1) if own == name]
+
+    @property
+    def rows(self) -> str:
+        """SQL: file, line, `broken` (why the row is no row, else null) and its cells as c1, c2, …, null where not recorded."""
+        size, delimiter, files = len(self.names), quoted(self.delimiter), ", ".join(map(str, self.files))
+        cells = ", ".join(f"csv_cell(fields[{place}]) AS c{place}" for place in range(1, size + 1))
+        return f"""(
+            SELECT file, line, {cells},
+                CASE
+                    WHEN array_to_string(fields, {delimiter}) <> text THEN 'quotes do not pair'
+                    WHEN len(fields) <> {size} THEN len(fields) || ' columns where the header has {size}'
+                END AS broken
+            FROM (
+                SELECT file, line, text, CASE WHEN contains(text, '"')
+                    THEN regexp_extract_all(text || {delimiter}, {quoted(_field(self.delimiter))}, 1)
+                    ELSE string_split(text, {delimiter}) END AS fields
+                FROM csv_lines
+                WHERE file IN ({files})
+            )
+        )"""
+
+
+def _field(delimiter: str) -> str:
+    """A regular expression: one field, in quotes where it begins with them, and the delimiter after it."""
+    return rf'( *"(?:[^"]|"")*" *|[^"{delimiter}][^{delimiter}]*|){delimiter}'
+
+
+def tables(reading: Reading) -> list[Table]:
+    """The tables among the pieces that are read now; their rows are made ready in `csv_lines`.
+
+    A file's header is remembered for its later pieces. Raises AuditError for a file without one.
+    """
+    run = reading.connection.execute
+    run("""CREATE OR REPLACE TEMP MACRO csv_cell(v) AS nullif(
+        CASE WHEN contains(v, '"') AND starts_with(trim(v), '"') THEN replace(trim(v)[2:-2], '""', '"') ELSE trim(v) END, '')""")
+    # Not a temporary table: each batch is read through a connection of its own.
+    run(
+        "CREATE TABLE IF NOT EXISTS csv_headers "
+        "(file INTEGER PRIMARY KEY, names VARCHAR[], delimiter VARCHAR, last_line BIGINT)"
+    )
+    for file, path in reading.paths.items():
+        names, delimiter, last_line = _header_of(path)
+        run("INSERT OR REPLACE INTO csv_headers VALUES (?, ?, ?, ?)", [file, names, delimiter, last_line])
+    run("""
+        CREATE OR REPLACE TEMP TABLE csv_lines AS
+        SELECT file, line, rtrim(text, chr(13)) AS text
+        FROM lines JOIN csv_headers USING (file)
+        WHERE line > last_line""")
+    _join_broken_lines(reading.connection)
+    rows = run("""
+        SELECT names, delimiter, list(file ORDER BY file), arg_min(f.name, file)
+        FROM csv_headers JOIN files AS f USING (file)
+        WHERE file IN (SELECT file FROM csv_lines)
+        GROUP BY names, delimiter ORDER BY min(file)""").fetchall()
+    return [Table(tuple(names), delimiter, tuple(files), source) for names, delimiter, files, source in rows]
+
+
+def _header_of(path: str) -> tuple[list[str], str, int]:
+    from pathlib import Path
+
+    with opened(Path(path)) as stream:
+        text = stream.read(HEADER_BYTES).decode("utf-8", "replace")
+    names, delimiter = header(text)
+    return list(names), delimiter, _first_row(text, delimiter)[1]
+
+
+def _join_broken_lines(connection: DuckDBPyConnection) -> None:
+    """Put the lines of a row together where a quoted field holds line breaks: its first and last line have odd quotes."""
+    run = connection.execute
+    run("""
+        CREATE OR REPLACE TEMP TABLE csv_odd AS
+        SELECT file, line, row_number() OVER (PARTITION BY file ORDER BY line) AS place FROM csv_lines
+        WHERE contains(text, '"') AND (length(text) - length(replace(text, '"', ''))) % 2 = 1""")
+    found = run("SELECT count(*) FROM csv_odd").fetchone()
+    if not found or not found[0]:
+        return
+    run("""
+        CREATE OR REPLACE TEMP TABLE csv_spans AS
+        SELECT first.file, first.line AS begins, last.line AS ends, string_agg(l.text, chr(10) ORDER BY l.line) AS text
+        FROM csv_odd AS first
+        JOIN csv_odd AS last ON last.file = first.file AND last.place = first.place + 1
+        JOIN csv_lines AS l ON l.file = first.file AND l.line BETWEEN first.line AND last.line
+        WHERE first.place % 2 = 1
+        GROUP BY ALL""")
+    for file, names, delimiter in run("""
+        SELECT file, len(names), delimiter FROM csv_headers WHERE file IN (SELECT file FROM csv_odd)""").fetchall():
+        spans = run("SELECT text FROM csv_spans WHERE file = ?", [file]).fetchall()
+        unpaired = run("SELECT count(*) % 2 = 1 FROM csv_odd WHERE file = ?", [file]).fetchone()
+        if unpaired == (False,) and all(_fits(text, names, delimiter) for (text,) in spans):
+            continue
+        run("DELETE FROM csv_spans WHERE file = ?", [file])
+        lines = run("SELECT line, text FROM csv_lines WHERE file = ? ORDER BY line", [file]).fetchall()
+        for begins, ends, text in _spans(lines, names, delimiter):
+            run("INSERT INTO csv_spans VALUES (?, ?, ?, ?)", [file, begins, ends, text])
+    run("""
+        DELETE FROM csv_lines USING csv_spans AS s
+        WHERE csv_lines.file = s.file AND csv_lines.line BETWEEN s.begins AND s.ends""")
+    run("INSERT INTO csv_lines SELECT file, begins, text FROM csv_spans")
+
+
+def _fits(text: str, size: int, delimiter: str) -> bool:
+    """Whether the text is one whole row of that many cells."""
+    cells = re.findall(_field(delimiter), text + delimiter)
+    return len(cells) == size and delimiter.join(cells) == text
+
+
+def _spans(lines: Sequence[tuple[int, str]], size: int, delimiter: str) -> Iterator[tuple[int, int, str]]:
+    """(first line, last line, text) of the rows of several lines, where some quotes do not pair."""
+    odd = [place for place, (_, text) in enumerate(lines) if text.count('"') % 2]
+    at = 0
+    while at + 1 < len(odd):
+        first, last = odd[at], odd[at + 1]
+        text = "\n".join(line for _, line in lines[first : last + 1]) if last - first < MOST_LINES else ""
+        if text and _fits(text, size, delimiter):
+            yield lines[first][0], lines[last][0], text
+            at += 2
+        else:
+            at += 1
+
+
+def closest(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Up to three of the `names` that look like one of the `wanted`."""
+    import difflib
+
+    lower = {name.lower(): name for name in names if name}
+    near = [match for word in wanted for match in difflib.get_close_matches(word, lower, n=3, cutoff=0.5)]
+    return [lower[match] for match in dict.fromkeys(near)][:3]
+
+
+def missing(source: str, field: str, wanted: Sequence[str], names: Sequence[str], hint: str) -> AuditError:
+    """The error that a table has no column for a field."""
+    near = closest(wanted, names)
+    likely = f"closest: {', '.join(near)}" if near else f"its columns: {', '.join(n for n in names if n)[:200]}"
+    return AuditError(f"{source}: no column holds the {field} ({likely})", hint)
