@@ -109,7 +109,7 @@ def inclusive(names: Mapping[str, list[str]]) -> bool | None:
 
 def taggable(name: str) -> bool:
     """Whether an unknown field may become a tag: it has a plain name, and not one that holds text."""
-    return normalized(name) not in _TEXT and len(name) <= 64 and name.isprintable()
+    return normalized(name) not in _TEXT and 0 < len(name) <= 64 and name.isprintable()
 
 
 _TEXT = frozenset(map(normalized, TEXT_FIELDS))

@@ -5,13 +5,16 @@ gateways reuse ids):
 - lines with one identity and equal input counters are one call; the one with most output counts, whole, at the earliest time;
 - one identity with other input counters is another call, unless the format says that its lines are snapshots of one call;
 - without any id every line is a call of its own;
-- a side-chain line whose message id is known under another request id is a replay of that call.
+- a side-chain line whose message id is known under another request id is a replay of that call;
+- calls of different formats that share an id are one call (joined.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from claude_audit import joined
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,7 +31,9 @@ class Outcome:
     """What the contest decided, beside the tables `winners` and `stale`."""
 
     stale: int
-    """Calls in the store that a new line replaces or dates back."""
+    """Calls in the store that a new line replaces, completes or dates back."""
+    joined: int
+    """Calls that another format's record of the same call tells better."""
 
 
 def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
@@ -42,22 +47,24 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
     run(f"""
         CREATE TEMP TABLE contest AS
         SELECT calls.rowid AS call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
-            weight, moment, calls.file, calls.line
+            weight, moment, calls.file, calls.line, calls.format
         FROM calls JOIN files USING (file)""")
     if stored:
         run(f"""
             INSERT INTO contest
             SELECT NULL, call_key, any_value(identity), any_value(message_id), any_value(request_id),
-                bool_or(coalesce(tags['side_chain'] = 'true', false)), coalesce(sum(output_tokens), 0), min(ts), NULL, NULL
+                bool_or(coalesce(tags['side_chain'] = 'true', false)), coalesce(sum(output_tokens), 0), min(ts), NULL, NULL,
+                any_value(format)
             FROM {stored}
             WHERE call_key IN (SELECT key FROM contest)
-                OR format = 'claude_code' AND message_id IN (SELECT message_id FROM contest)
+                OR message_id IN (SELECT message_id FROM contest)
+                OR request_id IN (SELECT request_id FROM contest)
             GROUP BY call_key""")
     run("""
         CREATE TEMP TABLE keys AS
         SELECT key, any_value(call) AS call, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
             any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
-            bool_and(side) AS side
+            bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight
         FROM contest GROUP BY key""")
     # Of the keys of one message id, a main-chain one is the call and the side-chain ones are replays; of side chains
     # alone the earliest is the call.
@@ -66,8 +73,9 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         SELECT key FROM (
             SELECT key, side, row_number() OVER (PARTITION BY message_id ORDER BY side, first_at, key) AS place
             FROM keys
-            WHERE request_id IS NOT NULL AND message_id IN (
-                SELECT message_id FROM keys WHERE request_id IS NOT NULL GROUP BY message_id HAVING count(*) > 1 AND bool_or(side))
+            WHERE format = 'claude_code' AND request_id IS NOT NULL AND message_id IN (
+                SELECT message_id FROM keys WHERE format = 'claude_code' AND request_id IS NOT NULL
+                GROUP BY message_id HAVING count(*) > 1 AND bool_or(side))
         ) WHERE side AND place > 1""")
     run("DELETE FROM keys WHERE key IN (SELECT key FROM replays)")
     run("""
@@ -78,19 +86,26 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         FROM contest AS c JOIN keys AS k USING (key)
         WHERE k.lines > 1
         QUALIFY row_number() OVER (
-            PARTITION BY key ORDER BY weight DESC, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
+            PARTITION BY key ORDER BY c.weight DESC, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
+    better = joined.link(connection)
+    run("CREATE TEMP TABLE lost (call BIGINT, key VARCHAR, first_at TIMESTAMPTZ)")
+    run("CREATE TEMP TABLE revived (key VARCHAR, first_at TIMESTAMPTZ)")
+    if better:
+        _make_way(connection)
     run("CREATE TEMP TABLE moved (key VARCHAR, first_at TIMESTAMPTZ)")
     run("CREATE TEMP TABLE stale (key VARCHAR)")
     if stored:
         run("""
             INSERT INTO moved
             SELECT w.key, w.first_at FROM winners AS w JOIN contest AS c USING (key)
-            WHERE w.call IS NULL AND c.call IS NULL AND w.first_at < c.moment""")
+            WHERE w.call IS NULL AND c.call IS NULL AND w.first_at < c.moment AND w.key NOT IN (SELECT key FROM revived)""")
         run("""
             INSERT INTO stale
             SELECT key FROM moved
             UNION SELECT key FROM winners WHERE known AND call IS NOT NULL
-            UNION SELECT r.key FROM replays AS r JOIN contest AS c USING (key) WHERE c.call IS NULL""")
+            UNION SELECT r.key FROM replays AS r JOIN contest AS c USING (key) WHERE c.call IS NULL
+            UNION SELECT key FROM revived
+            UNION SELECT j.key FROM joined AS j JOIN contest AS c USING (key) WHERE j.key <> j.leader AND c.call IS NULL""")
         run("DELETE FROM winners WHERE call IS NULL")
     run("""
         CREATE TEMP TABLE reused AS
@@ -102,4 +117,27 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         WHERE c.call IS NOT NULL
         GROUP BY ALL""")
     found = run("SELECT count(*) FROM stale").fetchone()
-    return Outcome(stale=found[0] if found else 0)
+    return Outcome(stale=found[0] if found else 0, joined=better)
+
+
+def _make_way(connection: DuckDBPyConnection) -> None:
+    """Of joined calls only the leader stays among the winners, at the earliest time of all.
+
+    `lost` keeps the new ones that gave way, and `revived` the stored ones that a new record completes: both have columns
+    to give, or to be filled.
+    """
+    run = connection.execute
+    run("""
+        CREATE TEMP TABLE groups AS
+        SELECT j.leader, min(j.first_at) AS first_at, bool_or(c.call IS NULL) AS known, bool_or(c.call IS NOT NULL) AS fresh
+        FROM joined AS j JOIN contest AS c USING (key) GROUP BY j.leader""")
+    run("""
+        INSERT INTO lost SELECT w.call, w.key, w.first_at FROM winners AS w JOIN joined AS j USING (key)
+        WHERE j.key <> j.leader AND w.call IS NOT NULL""")
+    run("DELETE FROM winners WHERE key IN (SELECT key FROM joined WHERE key <> leader)")
+    run("""
+        INSERT INTO revived SELECT w.key, g.first_at FROM winners AS w JOIN groups AS g ON g.leader = w.key
+        WHERE w.call IS NULL AND g.fresh""")
+    run("""
+        UPDATE winners SET first_at = g.first_at, known = winners.known OR g.known
+        FROM groups AS g WHERE g.leader = winners.key""")

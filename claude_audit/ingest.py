@@ -211,6 +211,8 @@ class _Run:
             passes.plausible_times(connection)
             outcome = contest.decide(connection, self._stored())
             passes.rows(connection, self.catalog)
+            if outcome.joined:
+                self._fill_joined(connection)
             parts = self._write(connection, bool(outcome.stale))
             counts = accounting.lines_by_file(connection)
             if rejects_file:
@@ -287,9 +289,24 @@ class _Run:
         else:
             yield piece
 
+    def _fill_joined(self, connection: DuckDBPyConnection) -> None:
+        """Calls that several formats tell of: what the best source did not record comes from the others."""
+        from claude_audit import joined, passes
+
+        passes.rows(connection, self.catalog, "lost", "lost_rows")
+        donors = "SELECT j.leader, r.* FROM lost_rows AS r JOIN joined AS j ON j.key = r.call_key"
+        if stored := self._stored():
+            connection.execute(f"""
+                INSERT INTO new_rows
+                SELECT s.* REPLACE (v.first_at AS ts) FROM {stored} AS s JOIN revived AS v ON v.key = s.call_key""")
+            donors += f"""
+                UNION ALL BY NAME SELECT j.leader, s.* FROM {stored} AS s JOIN joined AS j ON j.key = s.call_key
+                WHERE j.key <> j.leader"""
+        joined.fill(connection, donors)
+
     def _stored(self) -> str | None:
         paths = self.store.part_paths(self.manifest)
-        return f"read_parquet({quoted_list([str(p) for p in paths])})" if paths else None
+        return f"read_parquet({quoted_list([str(p) for p in paths])}, union_by_name = true)" if paths else None
 
     def _write(self, connection: DuckDBPyConnection, stale: bool) -> list[Part]:
         """The parts of the next manifest: those that stay, those written again without stale rows, and the new one."""

@@ -76,23 +76,29 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
         WHERE calls.file = f.file AND list_contains(calls.flags, 'time_from_file')""")
 
 
-def rows(connection: DuckDBPyConnection, catalog: Catalog) -> None:
-    """Create `new_rows`: the table's columns, one row a pass, for every call in `winners`."""
-    connection.execute("""
-        CREATE TEMP TABLE won AS
+def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners", into: str = "new_rows") -> None:
+    """Create the table `into`: the table's columns, one row a pass, for every call in `winners(call, key, first_at)`."""
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE won AS
         SELECT calls.*, w.key, w.first_at, w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused)) AS reused
-        FROM winners AS w JOIN calls ON calls.rowid = w.call""")
-    plain = """
+        FROM {winners} AS w JOIN calls ON calls.rowid = w.call""")
+    plain = f"""
         SELECT *, 'call' AS kind, 0 AS pass, model_name AS pass_model, free AS pass_free,
             uncached AS p_input, cache_read_tokens AS p_read, write_5m AS p_5m, write_1h AS p_1h, write_unknown AS p_unknown,
             output_tokens AS p_output, thinking_tokens AS p_thinking, web_searches AS p_searches,
-            CASE WHEN server_calls > 0 AND passes_in(iterations) = 0
-                THEN (prompt + server_calls) // (server_calls + 1) ELSE prompt END AS p_prompt
+            CASE
+                WHEN {_SUM_OF_CALLS} THEN NULL
+                WHEN server_calls > 0 THEN (prompt + server_calls) // (server_calls + 1)
+                ELSE prompt
+            END AS p_prompt
         FROM won WHERE passes_in(iterations) = 0"""
     found = connection.execute("SELECT count(*) FROM won WHERE passes_in(iterations) > 0").fetchone()
     several = f"UNION ALL BY NAME {_several()}" if found and found[0] else ""
-    connection.execute(f"CREATE TEMP TABLE new_rows AS SELECT {_columns(catalog)} FROM ({plain} {several}) AS p {_JOINS}")
+    connection.execute(f"CREATE TEMP TABLE {into} AS SELECT {_columns(catalog)} FROM ({plain} {several}) AS p {_JOINS}")
 
+
+_SUM_OF_CALLS = "(coalesce(requests, 1) > 1 OR list_contains(flags, 'sums_only'))"
+"""SQL: whether a row stands for several calls, so that the size of no single prompt is known."""
 
 _JOINS = """
     JOIN files USING (file)
@@ -184,7 +190,8 @@ def _columns(catalog: Catalog) -> str:
         "call_key": "key",
         "flags": f"""list_concat(flags, list_filter([
             CASE WHEN reused THEN 'id_reused' END,
-            CASE WHEN pass = 0 AND server_calls > 0 AND passes_in(iterations) = 0 AND prompt > {smallest} THEN 'band_unknown' END],
+            CASE WHEN pass = 0 AND (server_calls > 0 OR {_SUM_OF_CALLS}) AND passes_in(iterations) = 0 AND prompt > {smallest}
+                THEN 'band_unknown' END],
             lambda x: x IS NOT NULL))""",
         "ts": "first_at",
         "row_kind": "kind",

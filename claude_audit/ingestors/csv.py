@@ -26,6 +26,7 @@ from claude_audit.errors import AuditError
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _table as table
+from claude_audit.mapping import INCLUDES_CACHE
 from claude_audit.pieces import quoted, quoted_list
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 MOST_TAGS = 64
 CACHE = ("cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
-INCLUDES_CACHE = "input_includes_cache"
-"""Of --map: the one field that is no column."""
 
 
 def _recognise(head: Head) -> bool:
@@ -162,7 +161,7 @@ def _basis(
 ) -> dict[str, str]:
     """Whether input includes cached tokens: by --map, by the names, or by a row that could not be otherwise."""
     if INCLUDES_CACHE in mapping:
-        return {"inclusive": "true" if mapping[INCLUDES_CACHE].strip("= ").lower() in ("true", "yes", "1") else "false"}
+        return {"inclusive": "true" if mapping[INCLUDES_CACHE].lower() == "=true" else "false"}
     by_name = inclusive({field: list(columns) for field, columns in names.items()})
     if by_name is False:
         return {"inclusive": "false"}

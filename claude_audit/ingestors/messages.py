@@ -85,8 +85,8 @@ def select(reading: Reading) -> str:
     """The SELECT for the JSON that the view `lines` holds now: its keys are looked up first, and mapped by name."""
     keys = _keys(reading, "text")
     direct = all("usage" in names or _has_counts(names) for names in keys)
-    outer = _union(keys)
-    inner = outer if direct else _union(_keys(reading, _body("text")))
+    outer = _told_apart(_union(keys))
+    inner = outer if direct else _told_apart(_union(_keys(reading, _body("text"))))
     body = "text" if direct else _body("text")
     inner_fields, outer_fields = fields(inner), fields(outer)
     unknown = sorted(k for k in outer if k not in NOT_TAGS | {*CONTAINERS} and not field_of(k) and taggable(k))[:MOST_TAGS]
@@ -143,6 +143,14 @@ def _keys(reading: Reading, text: str) -> list[list[str]]:
 
 def _union(keys: Iterable[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in keys for name in names))
+
+
+def _told_apart(names: Iterable[str]) -> list[str]:
+    """The names without those that differ from an earlier one in case only: the engine's structs hold one of them."""
+    seen: dict[str, str] = {}
+    for name in names:
+        seen.setdefault(name.lower(), name)
+    return list(seen.values())
 
 
 def _has_counts(names: Sequence[str]) -> bool:

@@ -1,0 +1,170 @@
+"""Labelled figures in a text log, "Input tokens: 563": a call is a run of them, on one line or on several.
+
+A repeated label or a blank line begins the next call; so does a label after some other line, once input and output have
+been told. A run without both is no call: a script that prints how large its prompt will be has not called anybody yet.
+"""
+
+from __future__ import annotations
+
+import re
+
+from claude_audit.aliases import ALIASES
+from claude_audit.ingestors import _named as named
+from claude_audit.pieces import quoted
+
+SPOKEN = {
+    "input_tokens": "uncached_input_tokens",
+    "cache_read_tokens": "cached_input_tokens cached_prompt_tokens",
+    "cache_write_tokens": "cache_write_input_tokens",
+    "model_raw": "model model_used",
+    "other": "total_tokens",
+}
+"""Labels beside the aliases, in the words of people who print them. `other` belongs to a run and says nothing new."""
+
+FIGURES = (*named.COUNTED, "cost_reported_usd")
+WORDS = ("model_raw", "endpoint", "request_id", "tier", "geo")
+FIELDS = (*FIGURES, *WORDS, "other")
+
+NUMBER = r"-?[0-9][0-9,._]*"
+WORD = r"[A-Za-z][A-Za-z0-9._/@:\[\]-]*"
+START = r"""(?:^|[^A-Za-z0-9_-])['"]?"""
+END = r"""['"]? *: *['"]?"""
+SUMS = (
+    r"(?i)\b(?:total|sum|avg|average|mean|median|min|max|minimum|maximum|limit|budget|remaining|overall|cumulative|summary"
+    r"|[0-9,]+ (?:calls|requests))\b"
+)
+"""Before a label it says that the figure is not that of one call."""
+
+
+def _pattern(field: str) -> str:
+    """The labels of a field, however their words are joined."""
+    words = (*SPOKEN.get(field, "").split(), *(ALIASES[field] if field in (*FIGURES, "tier", "geo", "request_id") else ()))
+    if field == "endpoint":
+        words = ("endpoint",)
+    forms = {"[ _-]?".join(re.sub(r"tokens$", "tokens?", part) for part in word.split("_")) for word in words}
+    return "|".join(sorted(forms, key=len, reverse=True))
+
+
+LABELS = {field: _pattern(field) for field in FIELDS}
+_TOKENS = "|".join(LABELS[field] for field in FIGURES if field.endswith("_tokens"))
+_FIGURES = "|".join(LABELS[field] for field in (*FIGURES, "other"))
+_WORDS = "|".join(LABELS[field] for field in WORDS)
+
+TOKENS = rf"(?i){START}(?:{_TOKENS}){END}{NUMBER}"
+"""A label of tokens, and its number."""
+ANY = rf"(?i){START}(?:({_FIGURES}){END}\$? *({NUMBER})|({_WORDS}){END}({WORD}))"
+"""A label of a run and its value: groups 1 and 2 of figures, 3 and 4 of words."""
+BEFORE = rf"(?i)^(.*?){START}(?:{_FIGURES}|{_WORDS}){END}"
+
+
+def matches(text: str) -> str:
+    """SQL: whether a line has a label of tokens, and one call's."""
+    return f"(contains({text}, ':') AND regexp_matches({text}, {quoted(TOKENS)}) AND {_of_one_call(text)})"
+
+
+def _of_one_call(text: str) -> str:
+    return f"NOT regexp_matches(regexp_extract({text}, {quoted(BEFORE)}, 1), {quoted(SUMS)})"
+
+
+def printed(head: str) -> bool:
+    """Whether a text has labels of both input and output."""
+    of_one = [
+        line
+        for line in head.split("\n")
+        if ":" in line and re.search(TOKENS, line) and not re.search(SUMS, (re.search(BEFORE, line) or [line, line])[1])
+    ]
+    return all(
+        any(re.search(rf"(?i){START}(?:{LABELS[field]}){END}{NUMBER}", line) for line in of_one)
+        for field in ("input_tokens", "output_tokens")
+    )
+
+
+def select(marked: str, time: str) -> str:
+    """SQL: the calls printed in the files that have lines of the form 'block' in the table `marked` (file, line, form, text).
+
+    `time`: SQL of the time at the start of a line. Yields a row for the first line of each call, and one for each other
+    line with a label, which is no call. All other lines of `marked` are left to the caller.
+
+    label_lines: every line with labels, and how many lines that are not blank came before it. events: a label each.
+    runs: a label seen for the nth time belongs to run n or later; a line between, once the run is complete, ends it.
+    """
+    which = " ".join(f"WHEN regexp_full_match(label, {quoted('(?i)' + LABELS[field])}) THEN '{field}'" for field in FIELDS)
+    picked = {field: f"any_value(v) FILTER (WHERE field = '{field}')" for field in FIELDS if field != "other"}
+    columns = {**named.counts(picked.get), **named.labels(picked.get)}
+    return f"""
+        WITH numbered AS (
+            SELECT l.file, l.line, rtrim(l.text, chr(13)) AS text,
+                row_number() OVER (PARTITION BY l.file ORDER BY l.line) AS ordinal,
+                coalesce(m.form, 'block') = 'block' AS free
+            FROM lines AS l JOIN {marked} AS m USING (file, line)
+            WHERE l.file IN (SELECT file FROM {marked} WHERE form = 'block')
+        ),
+        label_lines AS (
+            SELECT file, line, ordinal, {time} AS at,
+                regexp_extract_all(text, {quoted(ANY)}, 1) AS figures, regexp_extract_all(text, {quoted(ANY)}, 2) AS numbers,
+                regexp_extract_all(text, {quoted(ANY)}, 3) AS words, regexp_extract_all(text, {quoted(ANY)}, 4) AS said
+            FROM numbered
+            WHERE free AND contains(text, ':') AND regexp_matches(text, {quoted(ANY)}) AND {_of_one_call("text")}
+        ),
+        parted AS (
+            SELECT *, sum(CASE WHEN line - before - 1 > ordinal - ordinal_before - 1 THEN 1 ELSE 0 END)
+                    OVER (PARTITION BY file ORDER BY line) AS part,
+                sum(ordinal - ordinal_before - 1) OVER (PARTITION BY file ORDER BY line) AS others
+            FROM (
+                SELECT *, lag(line, 1, line - 1) OVER w AS before, lag(ordinal, 1, ordinal - 1) OVER w AS ordinal_before
+                FROM label_lines WINDOW w AS (PARTITION BY file ORDER BY line)
+            )
+        ),
+        events AS (
+            SELECT file, line, place, part, others, at, v, label, CASE {which} END AS field
+            FROM (
+                SELECT *, generate_subscripts(figures, 1) AS place,
+                    unnest(list_transform(figures, lambda f, i: CASE WHEN f <> '' THEN f ELSE words[i] END)) AS label,
+                    unnest(list_transform(figures, lambda f, i: CASE WHEN f <> '' THEN rtrim(numbers[i], ',.') ELSE said[i] END)) AS v
+                FROM parted
+            )
+        ),
+        runs AS (
+            SELECT *, max(nth) OVER (PARTITION BY file, part ORDER BY line, place) AS run
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY file, part, field ORDER BY line, place) AS nth FROM events
+            )
+        ),
+        completed AS (
+            SELECT file, part, run,
+                greatest(
+                    min(others) FILTER (WHERE field = 'input_tokens'),
+                    min(others) FILTER (WHERE field = 'output_tokens')) AS complete
+            FROM runs GROUP BY file, part, run
+        ),
+        ended AS (
+            SELECT r.* EXCLUDE (nth), r.run + CASE
+                WHEN c.complete IS NOT NULL AND n.run IS NOT NULL AND r.others > c.complete
+                    AND r.field NOT IN ('input_tokens', 'output_tokens') THEN 1 ELSE 0 END AS call
+            FROM runs AS r
+            JOIN completed AS c USING (file, part, run)
+            LEFT JOIN completed AS n ON n.file = r.file AND n.part = r.part AND n.run = r.run + 1
+        ),
+        called AS (
+            SELECT *, max(nth) OVER (PARTITION BY file, part, call ORDER BY line, place) AS again
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY file, part, call, field ORDER BY line, place) AS nth FROM ended
+            )
+        ),
+        calls_printed AS (
+            SELECT
+                file,
+                min(line) FILTER (WHERE field <> 'other') AS line,
+                arg_min(at, line) FILTER (WHERE at IS NOT NULL) AS ts,
+                {named.listed(columns)},
+                bool_or(field = 'input_tokens' AND starts_with(lower(label), 'prompt')) AS openai_input,
+                bool_or(field = 'cache_read_tokens' AND starts_with(lower(label), 'cached')) AS openai_cached
+            FROM called
+            GROUP BY file, part, call, again
+            HAVING bool_or(field = 'input_tokens') AND bool_or(field = 'output_tokens')
+        )
+        SELECT * FROM calls_printed
+        UNION ALL BY NAME
+        SELECT file, line, CASE WHEN file IS NULL THEN '' ELSE 'more of a printed call, or no call' END AS ignore
+        FROM label_lines
+        WHERE (file, line) NOT IN (SELECT (file, line) FROM calls_printed)"""

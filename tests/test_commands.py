@@ -1,0 +1,155 @@
+"""The command line as a user meets it: exit codes, errors that help, JSON that is JSON, a quick start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logs import read, record, write
+
+PROGRAM = [sys.executable, "-m", "claude_audit"]
+
+
+def run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80", **env}
+    )
+
+
+def document(folder: Path, *args: str) -> tuple[int, dict[str, Any]]:
+    done = run(folder, *args, "--format", "json")
+    assert done.stdout.count("\n") == 1, done.stdout + done.stderr
+    parsed = json.loads(done.stdout)
+    assert parsed["schema_version"] == 1
+    return done.returncode, parsed
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Path:
+    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(n) for n in range(5)]))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "hint"),
+    [
+        (["spend"], "nothing has been ingested", "claude-audit ingest"),
+        (["ingest", "missing"], "no such file", "spelling"),
+        (["ingest", "--input-format", "smoke", "."], "unknown format 'smoke'", "native"),
+        (["ingest", "--assume-timezone", "Nowhere", "."], "unknown time zone", "IANA"),
+        (["spend", "--format", "xml"], "not one of table, json, csv, markdown", "--help"),
+        (["sepnd"], "sepnd", "--help"),
+        (["spend", "--bye", "model"], "--bye", "--help"),
+    ],
+)
+def test_wrong_usage_is_named_with_a_way_out(tmp_path: Path, args: list[str], says: str, hint: str) -> None:
+    done = run(tmp_path, *args)
+    assert done.returncode == 2
+    assert says in done.stderr and hint in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["spend", "--by", "endpont"], "did you mean 'endpoint'?"),
+        (["whatif"], "no lever to try"),
+        (["whatif", "--cache-hit", "85"], "did you mean 0.85?"),
+        (["whatif", "--cache-hit", "most"], "not a rate"),
+        (["whatif", "--route-simple", "haiko"], "no such model"),
+        (["whatif", "--cap-output", "-5"], "--cap-output"),
+        (["whatif", "--cap-output", "5", "--attribution", "best"], "unknown attribution"),
+        (["whatif", "--scenario", "missing.yaml"], "missing.yaml"),
+        (["whatif", "--cacheable", "lots", "--cache-hit", "0.5"], "--cacheable"),
+        (["check"], "no budget"),
+        (["check", "--monthly", "lots"], "lots"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(audited: Path, args: list[str], says: str) -> None:
+    code, answer = document(audited, *args)
+    assert code == 2
+    assert says in f"{answer['error']['message']} {answer['error']['hint']}"
+
+
+def test_a_broken_scenario_file_is_named_with_its_line(audited: Path) -> None:
+    (audited / "s.yaml").write_text("levers:\n  - cap_output: 512\n  - route_simpel: haiku\n")
+    code, answer = document(audited, "whatif", "--scenario", "s.yaml")
+    assert code == 2 and answer["error"]["message"].startswith("s.yaml:3: unknown lever or option 'route_simpel'")
+
+
+def test_broken_configuration_is_named_with_its_line(audited: Path) -> None:
+    (audited / "claude-audit.yaml").write_text("timezone: UTC\nbudget:\n  - limit: 5\n")
+    code, answer = document(audited, "spend")
+    assert code == 2 and "claude-audit.yaml:2" in answer["error"]["message"]
+
+
+def test_a_csv_without_a_model_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "usage.csv").write_text("timestamp,endpoint,modle,input_tokens,output_tokens\n2026-11-02T10:00:00Z,chat,x,1,2\n")
+    code, answer = document(tmp_path, "ingest", "usage.csv")
+    assert code == 2
+    assert "model" in answer["error"]["message"] and "modle" in f"{answer['error']['message']} {answer['error']['hint']}"
+
+
+def test_strict_ingest_fails_after_storing_what_was_good(tmp_path: Path) -> None:
+    write(tmp_path / "app.jsonl", [record(1), "broken"])
+    done = run(tmp_path, "ingest", "app.jsonl", "--strict", "--rejects", "rejects.csv")
+    assert done.returncode == 2
+    assert (tmp_path / "rejects.csv").read_text().splitlines() == ["source,line,reason", "app.jsonl,2,not valid JSON"]
+    assert document(tmp_path, "spend")[1]["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict", "code"), [("1000", "ok", 0), ("0.001", "over", 1)]
+)
+def test_the_gate_answers_with_its_exit_code(tmp_path: Path, limit: str, verdict: str, code: int) -> None:
+    days = [record(n, timestamp=f"2026-11-{n:02d}T10:00:00Z") for n in range(1, 16)]
+    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", days))
+    assert (document(tmp_path, "check", "--monthly", limit)[0], document(tmp_path, "check", "--monthly", limit)[1]["verdict"]) == (
+        code,
+        verdict,
+    )
+
+
+def test_too_little_history_is_undecided(audited: Path) -> None:
+    code, answer = document(audited, "check", "--monthly", "1000")
+    assert (code, answer["verdict"]) == (3, "undecided")
+    assert run(audited, "check", "--monthly", "1000", "--on-undecided", "pass").returncode == 0
+
+
+@pytest.mark.parametrize("args", [["spend"], ["spend", "--by", "endpoint,model"], ["prices"], ["formats"], ["whatif", "--cap-output", "50"]])
+@pytest.mark.parametrize("how", ["table", "csv", "markdown", "json"])
+def test_every_format_prints(audited: Path, args: list[str], how: str) -> None:
+    done = run(audited, *args, "--format", how)
+    assert done.returncode == 0 and done.stdout.strip(), done.stderr
+    if how == "table":
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_hostile_names_cannot_move_the_terminal(tmp_path: Path) -> None:
+    hostile = "\x1b[31mred\x1b[0m\x07\r=cmd()|<b>"
+    write(tmp_path / "app.jsonl", [record(1, endpoint=hostile, model=hostile)])
+    for how in ("table", "csv", "markdown"):
+        assert run(tmp_path, "ingest", "app.jsonl").returncode == 0
+        out = run(tmp_path, "spend", "--by", "endpoint", "--format", how).stdout
+        assert "\x1b" not in out and "\x07" not in out
+    assert "\n=cmd" not in run(tmp_path, "spend", "--by", "endpoint", "--format", "csv").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys\nfrom claude_audit.commands import run\nrun(['--help'])\nsys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert not loaded & {"pandas", "pyarrow", "duckdb", "narwhals", "jinja2", "yaml", "numpy", "pydantic", "rich.console"}
+    assert "ingest" in done.stdout and "whatif" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(audited: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m claude_audit spend | true", shell=True, cwd=audited, capture_output=True, text=True, check=False  # noqa: S602
+    )
+    assert "Traceback" not in done.stderr

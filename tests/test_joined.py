@@ -1,0 +1,56 @@
+"""One call in several files is one call, told by the best source, whatever comes first."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from logs import audit, read, record, said, table, write
+
+APP = record(1, request_id="req_x", message_id="msg_x", input=1000, output=100, endpoint="chat")
+LINE = "2026-11-02 10:00:00,000 INFO app claude call model=claude-sonnet-5-5 input_tokens=999 output_tokens=99 request_id=req_x user_id=u-7\n"
+TRANSCRIPT = said("msg_x", "req_x", output=100, ts="2026-11-02T09:59:59.000Z", model="claude-sonnet-5-5", effort="high")
+
+
+def sources(folder: Path) -> dict[str, Path]:
+    text = folder / "worker.log"
+    text.parent.mkdir(parents=True, exist_ok=True)
+    text.write_text(LINE)
+    return {
+        "native": write(folder / "app.jsonl", [APP]),
+        "text": text,
+        "claude_code": write(folder / "s1.jsonl", [TRANSCRIPT]),
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations(("native", "text", "claude_code"))), ids=" ".join)
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+def test_three_records_of_one_call_are_one_request(tmp_path: Path, order: tuple[str, ...], at_once: bool) -> None:
+    logs, store = sources(tmp_path / "logs"), tmp_path / "store"
+    reports = [read(store, *(logs[n] for n in order))] if at_once else [read(store, logs[n]) for n in order]
+    assert sum(r.counted.kept for r in reports) == 1 and sum(r.counted.duplicates for r in reports) == 2
+    found = audit(store)
+    assert found.spend().requests == 1
+    assert found.spend().tokens["input"] == 1000, "the application's record is nearest to the response"
+    rows = found.engine.sql("SELECT format, endpoint, \"user\", effort, session, CAST(ts AS VARCHAR) FROM usage", found.parts)
+    assert rows == [("native", "chat", "u-7", "high", "s1", "2026-11-02 09:59:59+00")]
+    before = table(store)
+    for path in logs.values():
+        path.write_text(path.read_text() + "\n")
+        read(store, path)
+    assert table(store) == before
+
+
+def test_without_a_common_id_nothing_is_joined(tmp_path: Path) -> None:
+    app = write(tmp_path / "app.jsonl", [record(1, request_id="req_a", message_id="msg_x")])
+    transcript = write(tmp_path / "s.jsonl", [said("msg_x", "req_b", model="claude-sonnet-5-5")])
+    read(tmp_path / "store", app, transcript)
+    assert audit(tmp_path / "store").spend().requests == 2
+
+
+def test_a_message_id_alone_joins_where_one_side_has_no_request_id(tmp_path: Path) -> None:
+    app = {k: v for k, v in record(1, message_id="msg_x").items() if k != "request_id"}
+    read(tmp_path / "store", write(tmp_path / "app.jsonl", [json.loads(json.dumps(app))]), write(tmp_path / "s.jsonl", [said("msg_x", "req_b")]))
+    assert audit(tmp_path / "store").spend().requests == 1
