@@ -17,7 +17,13 @@ from measure import PROGRAM, Run, run, table
 from claude_audit.store import Manifest, Part, Store
 from claude_audit.usage import COLUMNS
 
-MODELS = ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-4-5-20251001", "claude-sonnet-4-5-20250929", "claude-haiku-5-5")
+MODELS = (
+    "claude-sonnet-5-5",
+    "claude-opus-5-5",
+    "claude-haiku-4-5-20251001",
+    "claude-sonnet-4-5-20250929",
+    "claude-haiku-5-5",
+)
 MADE = {
     "row_id": "md5(n::VARCHAR)",
     "format": "'native'",
@@ -60,7 +66,8 @@ def fill(folder: Path, millions: float) -> None:
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     names = "['" + "', '".join(MODELS) + "']"
     columns = ", ".join(
-        f'CAST({MADE[c.name].format(rows=rows, models=names) if c.name in MADE else "NULL"} AS {c.sql}) AS "{c.name}"' for c in COLUMNS
+        f'CAST({MADE[c.name].format(rows=rows, models=names) if c.name in MADE else "NULL"} AS {c.sql}) AS "{c.name}"'
+        for c in COLUMNS
     )
     name = store.new_part()
     connection = duckdb.connect()
@@ -85,7 +92,7 @@ def main() -> None:
         if not Store(folder).exists:
             fill(folder, given.millions)
         plain = (
-            "import duckdb, sys; duckdb.sql(\"SELECT model, endpoint, sum(input_tokens), sum(cache_read_tokens), "
+            'import duckdb, sys; duckdb.sql("SELECT model, endpoint, sum(input_tokens), sum(cache_read_tokens), '
             "sum(cache_write_5m_tokens), sum(output_tokens) FROM read_parquet('\" + sys.argv[1] + \"/parts/*.parquet') "
             'GROUP BY ALL").fetchall()'
         )

@@ -111,10 +111,11 @@ def write_rejects(connection: DuckDBPyConnection, file: Path) -> None:
         writer = csv.writer(out)
         writer.writerow(("source", "line", "reason"))
         while batch := rows.fetchmany(10_000):
-            writer.writerows([(_cell(name), line, _cell(reason)) for name, line, reason in batch])
+            writer.writerows([(cell(name), line, cell(reason)) for name, line, reason in batch])
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

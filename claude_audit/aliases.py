@@ -65,8 +65,11 @@ OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", "cached_tokens"
 """Side by side, these are the OpenAI shape, whose input includes the cached part."""
 
 TEXT_FIELDS = frozenset(
-    "prompt completion text content input output query question answer message messages msg response request body error "
-    "exception stack traceback system instructions user_message assistant_message raw_response full_response".split()
+    (
+    "prompt completion text content input output query question answer message messages msg response "
+    "request body error exception stack traceback system instructions user_message assistant_message "
+    "raw_response full_response"
+).split()
 )
 """Names under which logs keep what was asked and answered: never taken as a tag."""
 

@@ -1,7 +1,7 @@
 """The Python face: open a store, ask it what the commands ask it.
 
-    >>> from claude_audit.audit import Audit
-    >>> Audit.open(".claude-audit").spend(by=["endpoint", "model"]).to_frame()
+>>> from claude_audit.audit import Audit
+>>> Audit.open(".claude-audit").spend(by=["endpoint", "model"]).to_frame()
 """
 
 from __future__ import annotations

@@ -140,7 +140,9 @@ def explain(lines: Iterable[Line], catalog: Catalog) -> list[LineItem]:
             if name == "cache_write_5m" and line.ttl_unknown:
                 note = f"{line.ttl_unknown:,} of them of unknown TTL, billed as 5m"
             if isinstance(price, Unpriced):
-                items.append(LineItem(line.name, name, quantity, None, 1_000_000, (), None, price.reason, line.group, note))
+                items.append(
+                    LineItem(line.name, name, quantity, None, 1_000_000, (), None, price.reason, line.group, note)
+                )
                 continue
             rate = price.list_usd_per_mtok[name]
             factors = tuple((f.name, f.value, f.where) for f in price.factors)

@@ -33,9 +33,9 @@ COUNTS = (
 all TTLs; `server_calls` counts runs of server-side tools (they make one prompt's size unknowable from a sum)."""
 
 TEXTS = (
-    "request_id message_id session gateway region routing workspace api_key user team project environment endpoint task unit "
-    "model_raw provider tier speed geo stop_reason refusal_category effort prefix_hash request_hash cache_miss_reason status "
-    "retry_of cost_reported_by unbilled"
+    "request_id message_id session gateway region routing workspace api_key user team project environment "
+    "endpoint task unit model_raw provider tier speed geo stop_reason refusal_category effort prefix_hash "
+    "request_hash cache_miss_reason status retry_of cost_reported_by unbilled"
 ).split()
 NUMBERS = {
     "latency_ms": "DOUBLE",
@@ -74,9 +74,7 @@ SPECIAL = {
 found by, where it is not request_id or message_id. `snapshots`: lines of one identity are one call whatever they count
 (a transcript's growing lines). `inclusive`: input_tokens contains reads and writes."""
 
-CALL_COLUMNS = (
-    dict.fromkeys((*COUNTS, *TEXTS, *NUMBERS, *BOOLEANS), "VARCHAR") | STRUCTURED | SPECIAL
-)
+CALL_COLUMNS = dict.fromkeys((*COUNTS, *TEXTS, *NUMBERS, *BOOLEANS), "VARCHAR") | STRUCTURED | SPECIAL
 """Every column an ingestor may yield, with the type it is read as. Missing ones are null."""
 
 
@@ -239,9 +237,7 @@ def _typed() -> str:
 
 def _reason() -> str:
     """SQL: why a line is rejected, naming the first value that breaks a rule."""
-    cases = [
-        f"WHEN {c}_text IS NOT NULL AND {c} IS NULL THEN '{c} is ' || left({c}_text, 60)" for c in COUNTS
-    ]
+    cases = [f"WHEN {c}_text IS NOT NULL AND {c} IS NULL THEN '{c} is ' || left({c}_text, 60)" for c in COUNTS]
     for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
         listed = f"json_extract_string(iterations, '$[*].{name}')"
         cases.append(
@@ -261,7 +257,9 @@ def _call(assume: Assumptions) -> str:
         if assume.model
         else "CASE WHEN absent(model_raw) THEN NULL ELSE model_raw END"
     )
-    endpoint = f"coalesce(nullif(endpoint, ''), {quoted(assume.endpoint)})" if assume.endpoint else "nullif(endpoint, '')"
+    endpoint = (
+        f"coalesce(nullif(endpoint, ''), {quoted(assume.endpoint)})" if assume.endpoint else "nullif(endpoint, '')"
+    )
     blank = ", ".join(
         f"nullif({c}, '') AS {c}"
         for c in TEXTS

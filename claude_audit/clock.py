@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from claude_audit.errors import AuditError
 
 EPOCH = date(1970, 1, 1)
+UTC_ZONE = ZoneInfo("UTC")
 
 
 def zone(name: str) -> ZoneInfo:

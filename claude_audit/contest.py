@@ -136,8 +136,8 @@ def _make_way(connection: DuckDBPyConnection) -> None:
         WHERE j.key <> j.leader AND w.call IS NOT NULL""")
     run("DELETE FROM winners WHERE key IN (SELECT key FROM joined WHERE key <> leader)")
     run("""
-        INSERT INTO revived SELECT w.key, g.first_at FROM winners AS w JOIN groups AS g ON g.leader = w.key
-        WHERE w.call IS NULL AND g.fresh""")
+        INSERT INTO revived SELECT leader, first_at FROM groups
+        WHERE fresh AND leader NOT IN (SELECT key FROM winners WHERE call IS NOT NULL)""")
     run("""
         UPDATE winners SET first_at = g.first_at, known = winners.known OR g.known
         FROM groups AS g WHERE g.leader = winners.key""")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from claude_audit.errors import AuditError
-from claude_audit.money import EXACT
+from claude_audit.money import EXACT, exact
 from claude_audit.store import Manifest, Part, Store
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class BadValueError(ValueError):
 
 def count(value: object, name: str) -> int | None:
     """A whole number from 0 to 2^63-1; None when there is none. Raises BadValueError."""
-    if value is None or isinstance(value, str) and value.strip() in ("", "-", "--", "null"):
+    if value is None or (isinstance(value, str) and value.strip() in ("", "-", "--", "null")):
         return None
     text = str(value).strip()
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text):
@@ -152,7 +152,7 @@ def count(value: object, name: str) -> int | None:
 
 def amount(value: object, name: str, *, cents: bool = False) -> Decimal | None:
     """US dollars from a number or its text, exact; None when there is none. A credit is negative. Raises BadValueError."""
-    if value is None or isinstance(value, str) and value.strip() in ("", "-", "--", "null"):
+    if value is None or (isinstance(value, str) and value.strip() in ("", "-", "--", "null")):
         return None
     text = str(value).strip()
     plain = re.sub(r"^(-?)\$", r"\1", text)
@@ -219,14 +219,14 @@ def identified(
     """The claims of one export as rows of the store."""
     seen: Counter[str] = Counter()
     for claim in claims:
-        said = "|".join("" if v is None else str(v) for v in _values(claim)[1:])
+        said = "|".join(_said(getattr(claim, name)) for name in CLAIM_FIELDS if name not in ("line", "rounding_usd"))
         seen[said] += 1
         digest = hashlib.sha256(f"{format}|{said}|{seen[said]}".encode()).hexdigest()[:32]
         yield Evidence(digest, format, source, export, kind, model_id(claim.model_raw, catalog), claim)
 
 
-def _values(claim: Claim) -> list[object]:
-    return [getattr(claim, name) for name in CLAIM_FIELDS]
+def _said(value: object) -> str:
+    return "" if value is None else exact(value) or "" if isinstance(value, Decimal) else str(value)
 
 
 CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
@@ -260,14 +260,8 @@ def write(store: Store, rows: Sequence[Evidence]) -> Part:
     name = store.new_part()
     pq.write_table(pa.table(columns, schema=schema()), store.part(name), compression="zstd")
     models = {row.model for row in rows if row.model}
-    spelled: Callable[[datetime], str] = lambda t: t.isoformat().replace("+00:00", "Z")  # noqa: E731
-    return Part(
-        name,
-        len(rows),
-        spelled(min(row.claim.start for row in rows)),
-        spelled(max(row.claim.start for row in rows)),
-        tuple(sorted(models)),
-    )
+    first, last = min(row.claim.start for row in rows), max(row.claim.start for row in rows)
+    return Part(name, len(rows), first.isoformat(), last.isoformat(), tuple(sorted(models)))
 
 
 def load(store: Store, manifest: Manifest) -> list[Evidence]:

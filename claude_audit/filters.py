@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from claude_audit.clock import midnight, week_start, zone
+from claude_audit.clock import UTC_ZONE, midnight, week_start, zone
 from claude_audit.errors import AuditError
 from claude_audit.usage import DIMENSIONS, TIME_DIMENSIONS
 
@@ -26,7 +26,7 @@ class Filters:
     since: date | None = None
     until: date | None = None
     """The last day, included."""
-    timezone: ZoneInfo = ZoneInfo("UTC")
+    timezone: ZoneInfo = UTC_ZONE
     where: tuple[tuple[str, str], ...] = ()
     """(dimension, value); an empty value means: not recorded."""
 
@@ -116,5 +116,7 @@ def span(name: str, value: str, tz: ZoneInfo) -> tuple[datetime, datetime]:
             first = week_start(first) if name == "week" else first
             last = first + timedelta(days=7 if name == "week" else 1)
     except ValueError as error:
-        raise AuditError(f"--where {name}={value}: not a {name}", "write 2026-11-01T09, 2026-11-01 or 2026-11") from error
+        raise AuditError(
+            f"--where {name}={value}: not a {name}", "write 2026-11-01T09, 2026-11-01 or 2026-11"
+        ) from error
     return midnight(first, tz), midnight(last, tz)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_audit import accounting
+from claude_audit import accounting, evidence_files
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
     from claude_audit.ingestors import Ingestor, Kind
+    from claude_audit.ingestors_evidence import Report
 
 BATCH_BYTES = 256 * 2**20
 """Read at a time: bounds memory, and how often progress is told."""
@@ -73,11 +74,20 @@ def ingest(
         files, unchanged = _to_read(found, manifest)
         if not files:
             return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
-        jobs, unread = _recognised(files, input_format, assume)
-        if not jobs:
+        jobs, papers, unread = _recognised(files, input_format, assume)
+        if not jobs and not papers:
             return _nothing_read(found, unread, unchanged, manifest, arguments)
-        run = _Run(store, manifest, scratch, jobs, catalog(), assume, len(found), unchanged, unread)
-        return run.commit(progress, rejects_file)
+        prices = catalog()
+        taken = evidence_files.take(papers, store, manifest, prices)
+        if jobs:
+            run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+            report = run.commit(progress, rejects_file)
+        else:
+            store.commit(taken.manifest)
+            report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
+        if rejects_file:
+            taken.write_rejects(rejects_file, fresh=not jobs)
+        return taken.told(report)
 
 
 def _log_file(path: Path, name: str) -> LogFile:
@@ -94,7 +104,11 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
             files.append(file)
         elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             unchanged += 1
-        elif not file.packed and reading.continues(file, Extent(known.end, known.head, known.tail)) and known.format != "csv":
+        elif (
+            not file.packed
+            and reading.continues(file, Extent(known.end, known.head, known.tail))
+            and known.format != "csv"
+        ):
             files.append(replace(file, start=known.end, lines_before=reading.count_lines(file.path, known.end)))
         else:
             files.append(file)
@@ -103,24 +117,31 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
 
 def _recognised(
     files: Sequence[LogFile], forced: str | None, assume: Assumptions
-) -> tuple[list[_Job], tuple[tuple[LogFile, str], ...]]:
+) -> tuple[list[_Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
+    """Logs with their formats, evidence with its formats, and files of no known format with the reason."""
+    from claude_audit import ingestors_evidence
     from claude_audit.ingestors import Head, registry
 
     formats = registry()
-    if forced and forced not in formats:
-        raise AuditError(f"unknown format {forced!r}", f"use one of: {', '.join(sorted(formats))}")
+    if forced and forced not in formats and forced not in ingestors_evidence.registry():
+        known = sorted({*formats, *ingestors_evidence.registry()})
+        raise AuditError(f"unknown format {forced!r}", f"use one of: {', '.join(known)}")
     jobs: list[_Job] = []
+    papers = []
     unread = []
     for file in files:
         head = Head(file.name, reading.head(file), assume.mapping)
         if not head.text.strip():
+            continue
+        if report := evidence_files.recognised(head, forced):
+            papers.append((replace(file, start=0, lines_before=0), report))
             continue
         ingestor = formats[forced] if forced else next((f for f in formats.values() if f.recognise(head)), None)
         if ingestor is None:
             unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
             continue
         jobs.append(_Job(len(jobs), file, ingestor, ingestor.shape(head), _time_of(file)))
-    return jobs, tuple(unread)
+    return jobs, papers, tuple(unread)
 
 
 def _time_of(file: LogFile) -> datetime:
@@ -149,7 +170,10 @@ def _nothing_read(
             "claude-audit formats lists what can be read; --input-format NAME forces one, --map FILE.yaml maps columns",
         )
     if not unread and not unchanged:
-        raise AuditError(f"{', '.join(arguments)}: no log lines found", "the files are empty: point at the folder that holds your logs")
+        raise AuditError(
+            f"{', '.join(arguments)}: no log lines found",
+            "the files are empty: point at the folder that holds your logs",
+        )
     return IngestReport(
         files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread))
     )
@@ -219,7 +243,9 @@ class _Run:
                 accounting.write_rejects(connection, rejects_file)
             report = self._report(connection, counts, parts, size)
             rejects = (*self.manifest.rejects, *report.rejects)[:REJECTS_KEPT]
-            self.store.commit(Manifest(tuple(parts), self._records(counts, digests), rejects))
+            self.store.commit(
+                replace(self.manifest, parts=tuple(parts), files=self._records(counts, digests), rejects=rejects)
+            )
             return report
         except duckdb.IOException as error:
             raise AuditError(
@@ -342,7 +368,9 @@ class _Run:
             if job.file.name == "<stdin>":
                 continue
             before = merged.get(str(job.file.path)) if job.file.start else None
-            merged[str(job.file.path)] = accounting.added_up(before, _record(job, digests), counts.get(job.index, Lines()))
+            merged[str(job.file.path)] = accounting.added_up(
+                before, _record(job, digests), counts.get(job.index, Lines())
+            )
         return merged
 
     def _report(
@@ -431,7 +459,9 @@ def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[_Job], manifest
     """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
     taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
     """
-    anonymous = [row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()]
+    anonymous = [
+        row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()
+    ]
     digests: dict[int, str] = {}
     known = {(r.sha256, r.end): r.path for r in manifest.files.values() if r.sha256}
     for index in sorted(anonymous):
@@ -471,5 +501,3 @@ def _record(job: _Job, digests: dict[int, str]) -> FileRecord:
         tail=reach.tail,
         sha256=digests.get(job.index),
     )
-
-

@@ -28,9 +28,12 @@ BEST_FIRST = (
 """How near a source is to the response itself: what it says of tokens is taken before what a later one says."""
 
 OWN = frozenset(
-    "row_id format source line identity call_key flags ts row_kind pass requests provider model model_raw input_tokens "
-    "cache_read_tokens cache_write_5m_tokens cache_write_1h_tokens cache_write_unknown_tokens output_tokens thinking_tokens "
-    "prompt_tokens web_searches tier speed geo unbilled status tags prompt_blocks cacheable_tokens".split()
+    (
+        "row_id format source line identity call_key flags ts row_kind pass requests provider model model_raw "
+        "input_tokens cache_read_tokens cache_write_5m_tokens cache_write_1h_tokens "
+        "cache_write_unknown_tokens output_tokens thinking_tokens prompt_tokens web_searches tier speed geo "
+        "unbilled status tags prompt_blocks cacheable_tokens"
+    ).split()
 )
 """Columns that stay those of the best source: what it counted, and what identifies it."""
 FILLED = tuple(name for name in NAMES if name not in OWN)
@@ -103,5 +106,3 @@ def fill(connection: DuckDBPyConnection, donors: str) -> None:
             CASE WHEN r.pass = 0 THEN coalesce(r.cacheable_tokens, g.cacheable_tokens) END AS cacheable_tokens,
             CASE WHEN g.tags IS NULL THEN r.tags ELSE map_concat(g.tags, r.tags) END AS tags)
         FROM new_rows AS r LEFT JOIN gifts AS g ON g.leader = r.call_key""")
-
-

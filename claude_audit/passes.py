@@ -33,7 +33,7 @@ def models(connection: DuckDBPyConnection, catalog: Catalog) -> None:
     """Fill `models(spelling, model, provider, routing, first_sold)` for every spelling among the calls."""
     names = [
         row[0]
-        for row in connection.execute(f"""
+        for row in connection.execute("""
             SELECT DISTINCT model_name FROM calls WHERE model_name IS NOT NULL
             UNION SELECT DISTINCT unnest(json_extract_string(iterations, '$[*].model')) FROM calls
             WHERE passes_in(iterations) > 0""").fetchall()
@@ -215,9 +215,7 @@ def _columns(catalog: Catalog) -> str:
         "tags": "coalesce(tags, MAP {})",
         "cacheable_tokens": "CASE WHEN pass = 0 THEN cacheable(prompt_blocks) END",
     }
-    return ", ".join(
-        f'CAST({made.get(c.name, "p." + c.name)} AS {c.sql}) AS "{c.name}"' for c in COLUMNS
-    )
+    return ", ".join(f'CAST({made.get(c.name, "p." + c.name)} AS {c.sql}) AS "{c.name}"' for c in COLUMNS)
 
 
 def _refusal_billed(catalog: Catalog) -> str:

@@ -91,7 +91,9 @@ def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
             if path.is_dir():
                 files = sorted(p for p in path.rglob("*") if not _hidden(p.relative_to(path)) and p.is_file())
                 if not files:
-                    raise AuditError(f"{argument}: the folder holds no files", "point at the folder that holds your logs")
+                    raise AuditError(
+                        f"{argument}: the folder holds no files", "point at the folder that holds your logs"
+                    )
             elif path.is_file():
                 files = [path]
             elif path.exists():

@@ -129,7 +129,13 @@ def _scanned(
 
 
 def _step(
-    run: Run, n: int, lever: Lever, outcome: Outcome, before: Sequence[State], after: Sequence[State], graded: list[State]
+    run: Run,
+    n: int,
+    lever: Lever,
+    outcome: Outcome,
+    before: Sequence[State],
+    after: Sequence[State],
+    graded: list[State],
 ) -> tuple[list[State], Step]:
     """The step, graded no better than any earlier one that changed one of its rows; and the states' grades after it."""
     grade = outcome.grade
@@ -187,7 +193,8 @@ def _attributed(run: Run, steps: Sequence[Step]) -> list[Step]:
     count = len(run.levers)
     if count > MOST_SHAPLEY:
         raise AuditError(
-            f"--attribution shapley takes up to {MOST_SHAPLEY} levers, not {count}", "leave some out, or use --attribution alone"
+            f"--attribution shapley takes up to {MOST_SHAPLEY} levers, not {count}",
+            "leave some out, or use --attribution alone",
         )
     everything = tuple(range(count))
     whole = run.total(everything)
@@ -252,7 +259,9 @@ def scenario_file(path: Path) -> dict[str, Any]:
         return AuditError(f"{place(str(path), lines, key)}: {problem}", hint)
 
     if not isinstance(data, dict) or not isinstance(data.get("levers"), list):
-        raise bad((), "a scenario needs a list `levers:`", "for example: levers: [{cap_output: 512}, {batch: [report]}]")
+        raise bad(
+            (), "a scenario needs a list `levers:`", "for example: levers: [{cap_output: 512}, {batch: [report]}]"
+        )
     found: dict[str, Any] = {}
     entries = [(("levers", n), entry) for n, entry in enumerate(data["levers"])]
     entries += [((name,), {name: value}) for name, value in data.items() if name != "levers"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.tally import Line
 
-TOKEN_TYPE = "token_type"
+TOKEN_TYPE = "token_type"  # noqa: S105 - the name of a dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,8 @@ class Spend:
         if len(costs) < 3 or self.total_usd <= 0 or not self.by or {*TIME_DIMENSIONS, TOKEN_TYPE} & set(self.by):
             return None
         top = ceil(len(costs) / 5)
-        goal, sofar, needed = EXACT.multiply(self.total_usd, Decimal("0.8")), ZERO, 0
-        for needed, cost in enumerate(costs, 1):
-            sofar = EXACT.add(sofar, cost)
-            if sofar >= goal:
-                break
+        goal = EXACT.multiply(self.total_usd, Decimal("0.8"))
+        needed = next(n for n in range(1, len(costs) + 1) if total(costs[:n]) >= goal)
         return Pareto(len(costs), top, float(total(costs[:top]) / self.total_usd), needed)
 
     def to_frame(self) -> pd.DataFrame:
@@ -133,7 +130,8 @@ def spend(
     rows = _by_token_type(result.lines, by) if TOKEN_TYPE in by else _grouped(result.lines)
     whole = result.total_usd
     shares = [
-        SpendRow(r.labels, r.requests, r.unpriced_requests, r.tokens, r.cost_usd, _share(r.cost_usd, whole)) for r in rows
+        SpendRow(r.labels, r.requests, r.unpriced_requests, r.tokens, r.cost_usd, _share(r.cost_usd, whole))
+        for r in rows
     ]
     return Spend(
         by=tuple(by),

@@ -64,6 +64,24 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """One download of a console's or a billing report's figures: a CSV file, or a page of an API's answer."""
+
+    id: str
+    """Digest of its content."""
+    format: str
+    source: str
+    rows: int
+    written_ns: int
+    """When its file was last written."""
+    first: str | None
+    last: str | None
+    """What it covers, [first, last), RFC 3339; None: nothing."""
+    more: bool = False
+    """It says that there is a further page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What the store holds. A reader sees one manifest, and with it one consistent set of parts."""
 
@@ -71,6 +89,10 @@ class Manifest:
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     rejects: tuple[Reject, ...] = ()
     """The first hundred of all ingests."""
+    evidence: tuple[Part, ...] = ()
+    """Parts of a table of its own: what consoles and billing reports claim (claude_audit.evidence)."""
+    exports: tuple[Export, ...] = ()
+    """The downloads that evidence came with."""
 
     @property
     def rows(self) -> int:
@@ -117,11 +139,11 @@ class Store:
                 parts=tuple(Part(**part) for part in document["parts"]),
                 files={record["path"]: FileRecord(**record) for record in document["files"]},
                 rejects=tuple(Reject(**reject) for reject in document["rejects"]),
+                evidence=tuple(Part(**part) for part in document.get("evidence", ())),
+                exports=tuple(Export(**export) for export in document.get("exports", ())),
             )
         except (KeyError, TypeError) as error:
-            raise AuditError(
-                f"{place}: damaged: {error}", "ingest the logs into a new store (--store DIR)"
-            ) from error
+            raise AuditError(f"{place}: damaged: {error}", "ingest the logs into a new store (--store DIR)") from error
 
     def part_paths(self, manifest: Manifest) -> list[Path]:
         """The Parquet files of a manifest. Raises AuditError when one is missing."""
@@ -163,8 +185,10 @@ class Store:
             "parts": [asdict(part) for part in manifest.parts],
             "rejects": [asdict(reject) for reject in manifest.rejects[:REJECTS_KEPT]],
             "files": [asdict(record) for record in manifest.files.values()],
+            "evidence": [asdict(part) for part in manifest.evidence],
+            "exports": [asdict(export) for export in manifest.exports],
         }
-        for part in manifest.parts:
+        for part in (*manifest.parts, *manifest.evidence):
             _to_disk(self.part(part.name))
         draft = self.path / f"{MANIFEST}.{uuid.uuid4().hex}"
         with draft.open("w", encoding="utf-8") as out:
@@ -184,7 +208,8 @@ class Store:
 
     def _sweep(self) -> None:
         # Left by a writer that was killed, or replaced by an earlier commit (kept until now for readers that had begun).
-        named = {part.name for part in self.manifest().parts}
+        manifest = self.manifest()
+        named = {part.name for part in (*manifest.parts, *manifest.evidence)}
         for path in (self.path / PARTS).iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)

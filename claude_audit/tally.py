@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from claude_audit.clock import EPOCH, from_day, offsets, week_start
+from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES
 
@@ -94,7 +94,7 @@ def tally(
     catalog: Catalog,
     engine: Engine,
     by: Sequence[str] = (),
-    timezone: ZoneInfo = ZoneInfo("UTC"),
+    timezone: ZoneInfo = UTC_ZONE,
     extra: Extra | None = None,
     targets: Sequence[str] = (),
 ) -> list[Line]:
@@ -136,7 +136,9 @@ def tally(
     grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
     rows = engine.rows(grouped.select(*keys, *sums))
     lines = [_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows]
-    return sorted(lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group))))
+    return sorted(
+        lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
+    )
 
 
 def _key(group: Group) -> tuple[Any, ...]:
@@ -205,7 +207,9 @@ def unsold(catalog: Catalog) -> nw.Expr:
     """Whether a row holds cache tokens of a model that at some time has no price for them."""
     import narwhals.stable.v2 as nw
 
-    without = sorted(m.id for m in catalog.models.values() if any(r.usd_per_mtok["cache_read"] is None for r in m.rates))
+    without = sorted(
+        m.id for m in catalog.models.values() if any(r.usd_per_mtok["cache_read"] is None for r in m.rates)
+    )
     cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h") > 0
     return nw.col("model").is_in(without).fill_null(False) & cached
 
@@ -220,11 +224,11 @@ def label(name: str, reach: Reach, timezone: ZoneInfo) -> nw.Expr:
         return nw.col(name)
     start = datetime(EPOCH.year, EPOCH.month, EPOCH.day, tzinfo=UTC)
     seconds = (nw.col("ts") - nw.lit(start)).dt.total_seconds()
-    shift: nw.Expr | None = None
-    for begin, offset in reversed(offsets(timezone, reach.first, reach.last)):
-        shift = nw.lit(offset) if shift is None else nw.when(nw.col("ts") < nw.lit(end)).then(nw.lit(offset)).otherwise(shift)
-        end = begin
-    local = seconds if shift is None else seconds + shift
+    (_, shift_at_first), *later = offsets(timezone, reach.first, reach.last)
+    shift: nw.Expr = nw.lit(shift_at_first)
+    for begin, offset in later:
+        shift = nw.when(nw.col("ts") >= nw.lit(begin)).then(nw.lit(offset)).otherwise(shift)
+    local = seconds + shift
     return local // 3600 if name == "hour" else local // 86400
 
 
@@ -234,7 +238,7 @@ def written(name: str, value: Any) -> Label:
         return None
     match name:
         case "hour":
-            return (datetime(1970, 1, 1) + timedelta(hours=int(value))).strftime("%Y-%m-%dT%H")  # noqa: DTZ001 - local time
+            return (datetime(1970, 1, 1) + timedelta(hours=int(value))).strftime("%Y-%m-%dT%H")
         case "day":
             return from_day(int(value)).isoformat()
         case "week":

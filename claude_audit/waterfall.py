@@ -127,7 +127,9 @@ class Waterfall:
         """One row a step, as a pandas frame; money is Decimal."""
         import pandas as pd
 
-        columns = "lever argument before_usd after_usd saving_usd alone_usd low_usd high_usd requests_changed grade".split()
+        columns = (
+            "lever argument before_usd after_usd saving_usd alone_usd low_usd high_usd requests_changed grade"
+        ).split()
         rows = [{name: getattr(step, name) for name in columns} for step in self.steps]
         return pd.DataFrame(rows, columns=columns)
 

@@ -43,7 +43,11 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 def run(command: str, folder: Path) -> str:
     """What the command prints in that folder, on an 80-column terminal without colours."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("CLAUDE_AUDIT_") and k not in ("GITHUB_ACTIONS", "FORCE_COLOR")}
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("CLAUDE_AUDIT_") and k not in ("GITHUB_ACTIONS", "FORCE_COLOR")
+    }
     env |= {
         "PATH": f"{Path(sys.executable).parent}:{env.get('PATH', '')}",
         "COLUMNS": "80",
@@ -51,7 +55,13 @@ def run(command: str, folder: Path) -> str:
         "XDG_CONFIG_HOME": str(folder / ".config"),
     }
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["bash", "-c", command],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return done.stdout
 

@@ -58,10 +58,10 @@ def _records(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         line = {**data.get("all", {}), **line}
         for _ in range(line.pop("times", 1)):
             moment = START + timedelta(seconds=number * data.get("every", 7))
-            given = {name: _numbered(value, number) for name, value in line.items() if name != "at"}
             if "at" in line:
                 moment = START + timedelta(seconds=float(line["at"]))
-            yield record(number, timestamp=moment.isoformat()) | record(number, **{"timestamp": moment.isoformat(), **given})
+            given = {name: _numbered(value, number) for name, value in line.items() if name != "at"}
+            yield record(number, **{"timestamp": moment.isoformat(), **given})
             number += 1
 
 

@@ -17,7 +17,12 @@ PROGRAM = [sys.executable, "-m", "claude_audit"]
 
 def run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80", **env}
+        [*PROGRAM, *args],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "80", **env},
     )
 
 
@@ -89,10 +94,14 @@ def test_broken_configuration_is_named_with_its_line(audited: Path) -> None:
 
 
 def test_a_csv_without_a_model_column_is_named(tmp_path: Path) -> None:
-    (tmp_path / "usage.csv").write_text("timestamp,endpoint,modle,input_tokens,output_tokens\n2026-11-02T10:00:00Z,chat,x,1,2\n")
+    (tmp_path / "usage.csv").write_text(
+        "timestamp,endpoint,modle,input_tokens,output_tokens\n2026-11-02T10:00:00Z,chat,x,1,2\n"
+    )
     code, answer = document(tmp_path, "ingest", "usage.csv")
     assert code == 2
-    assert "model" in answer["error"]["message"] and "modle" in f"{answer['error']['message']} {answer['error']['hint']}"
+    assert (
+        "model" in answer["error"]["message"] and "modle" in f"{answer['error']['message']} {answer['error']['hint']}"
+    )
 
 
 def test_strict_ingest_fails_after_storing_what_was_good(tmp_path: Path) -> None:
@@ -103,13 +112,14 @@ def test_strict_ingest_fails_after_storing_what_was_good(tmp_path: Path) -> None
     assert document(tmp_path, "spend")[1]["requests"] == 1
 
 
-@pytest.mark.parametrize(
-    ("limit", "verdict", "code"), [("1000", "ok", 0), ("0.001", "over", 1)]
-)
+@pytest.mark.parametrize(("limit", "verdict", "code"), [("1000", "ok", 0), ("0.001", "over", 1)])
 def test_the_gate_answers_with_its_exit_code(tmp_path: Path, limit: str, verdict: str, code: int) -> None:
     days = [record(n, timestamp=f"2026-11-{n:02d}T10:00:00Z") for n in range(1, 16)]
     read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", days))
-    assert (document(tmp_path, "check", "--monthly", limit)[0], document(tmp_path, "check", "--monthly", limit)[1]["verdict"]) == (
+    assert (
+        document(tmp_path, "check", "--monthly", limit)[0],
+        document(tmp_path, "check", "--monthly", limit)[1]["verdict"],
+    ) == (
         code,
         verdict,
     )
@@ -121,7 +131,9 @@ def test_too_little_history_is_undecided(audited: Path) -> None:
     assert run(audited, "check", "--monthly", "1000", "--on-undecided", "pass").returncode == 0
 
 
-@pytest.mark.parametrize("args", [["spend"], ["spend", "--by", "endpoint,model"], ["prices"], ["formats"], ["whatif", "--cap-output", "50"]])
+@pytest.mark.parametrize(
+    "args", [["spend"], ["spend", "--by", "endpoint,model"], ["prices"], ["formats"], ["whatif", "--cap-output", "50"]]
+)
 @pytest.mark.parametrize("how", ["table", "csv", "markdown", "json"])
 def test_every_format_prints(audited: Path, args: list[str], how: str) -> None:
     done = run(audited, *args, "--format", how)
@@ -144,12 +156,26 @@ def test_help_loads_nothing_heavy() -> None:
     code = "import sys\nfrom claude_audit.commands import run\nrun(['--help'])\nsys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
-    assert not loaded & {"pandas", "pyarrow", "duckdb", "narwhals", "jinja2", "yaml", "numpy", "pydantic", "rich.console"}
+    assert not loaded & {
+        "pandas",
+        "pyarrow",
+        "duckdb",
+        "narwhals",
+        "jinja2",
+        "yaml",
+        "numpy",
+        "pydantic",
+        "rich.console",
+    }
     assert "ingest" in done.stdout and "whatif" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error(audited: Path) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m claude_audit spend | true", shell=True, cwd=audited, capture_output=True, text=True, check=False  # noqa: S602
+        ["bash", "-c", f"{sys.executable} -m claude_audit spend | true"],
+        cwd=audited,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr

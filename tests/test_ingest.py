@@ -106,7 +106,9 @@ def test_growing_snapshots_of_a_transcript_are_one_call_at_its_earliest_time(tmp
 def test_one_id_with_other_input_is_another_call(tmp_path: Path) -> None:
     both = audited(tmp_path, [record(1, request_id="req_x"), record(2, request_id="req_x", input=5000)])
     assert both.spend().requests == 2
-    assert any("id_reused" in (row[0] or "") for row in table(tmp_path / "store", without=["row_id"]) for row in [(row[5],)])
+    assert any(
+        "id_reused" in (row[0] or "") for row in table(tmp_path / "store", without=["row_id"]) for row in [(row[5],)]
+    )
 
 
 def test_records_without_an_id_are_calls_each_and_a_copy_of_their_file_adds_nothing(tmp_path: Path) -> None:
@@ -212,7 +214,11 @@ def test_a_count_that_is_none_inside_iterations_rejects_the_line(tmp_path: Path)
 
 
 def test_message_entries_that_do_not_add_up_leave_the_top_level_in_charge(tmp_path: Path) -> None:
-    usage = {"input_tokens": 1000, "output_tokens": 100, "iterations": [{"type": "message", "input_tokens": 1, "output_tokens": 1}]}
+    usage = {
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "iterations": [{"type": "message", "input_tokens": 1, "output_tokens": 1}],
+    }
     assert audited(tmp_path, [record(1, usage=usage)]).spend().tokens["input"] == 1000
 
 
@@ -274,7 +280,9 @@ def test_request_and_response_pairs_keep_hashes_and_sizes_and_no_text(tmp_path: 
 
     read(tmp_path / "store", write(tmp_path / "pairs.jsonl", [pair(1, "SECRET one"), pair(2, "SECRET two")]))
     parts = [str(p) for p in (tmp_path / "store" / "parts").iterdir()]
-    rows = duckdb.execute("SELECT prompt_blocks, max_tokens, message_count FROM read_parquet(?) ORDER BY ts", [parts]).fetchall()
+    rows = duckdb.execute(
+        "SELECT prompt_blocks, max_tokens, message_count FROM read_parquet(?) ORDER BY ts", [parts]
+    ).fetchall()
     first, second = rows[0][0], rows[1][0]
     assert [b["kind"] for b in first] == ["system", "message"]
     assert sum(b["tokens"] for b in first) == 100
@@ -286,7 +294,9 @@ def test_request_and_response_pairs_keep_hashes_and_sizes_and_no_text(tmp_path: 
 
 def test_unknown_scalars_become_tags_but_text_does_not(tmp_path: Path) -> None:
     answer = audited(tmp_path, [record(1, experiment="b", prompt="tell me", tags={"branch": "main"})])
-    assert [row.labels for row in answer.spend(["tag:experiment", "tag:branch", "tag:prompt"]).rows] == [("b", "main", None)]
+    assert [row.labels for row in answer.spend(["tag:experiment", "tag:branch", "tag:prompt"]).rows] == [
+        ("b", "main", None)
+    ]
 
 
 @pytest.mark.parametrize(

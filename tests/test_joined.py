@@ -34,7 +34,9 @@ def test_three_records_of_one_call_are_one_request(tmp_path: Path, order: tuple[
     found = audit(store)
     assert found.spend().requests == 1
     assert found.spend().tokens["input"] == 1000, "the application's record is nearest to the response"
-    rows = found.engine.sql("SELECT format, endpoint, \"user\", effort, session, CAST(ts AS VARCHAR) FROM usage", found.parts)
+    rows = found.engine.sql(
+        'SELECT format, endpoint, "user", effort, session, CAST(ts AS VARCHAR) FROM usage', found.parts
+    )
     assert rows == [("native", "chat", "u-7", "high", "s1", "2026-11-02 09:59:59+00")]
     before = table(store)
     for path in logs.values():
@@ -52,5 +54,9 @@ def test_without_a_common_id_nothing_is_joined(tmp_path: Path) -> None:
 
 def test_a_message_id_alone_joins_where_one_side_has_no_request_id(tmp_path: Path) -> None:
     app = {k: v for k, v in record(1, message_id="msg_x").items() if k != "request_id"}
-    read(tmp_path / "store", write(tmp_path / "app.jsonl", [json.loads(json.dumps(app))]), write(tmp_path / "s.jsonl", [said("msg_x", "req_b")]))
+    read(
+        tmp_path / "store",
+        write(tmp_path / "app.jsonl", [json.loads(json.dumps(app))]),
+        write(tmp_path / "s.jsonl", [said("msg_x", "req_b")]),
+    )
     assert audit(tmp_path / "store").spend().requests == 1

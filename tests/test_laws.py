@@ -18,7 +18,9 @@ from claude_audit.rates import Group, Unpriced
 from claude_audit.tally import Line
 from claude_audit.usage import TOKEN_CLASSES
 
-quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-4-8", "claude-2.1", "claude-unknown-9")
 tokens = st.integers(0, 300_000)
@@ -115,7 +117,19 @@ def transcripts(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations(lines))
 
 
-VOLATILE = ("source", "line", "row_id", "session", "stop_reason", "tags", "flags", "project", "call_key", "identity", "request_id")
+VOLATILE = (
+    "source",
+    "line",
+    "row_id",
+    "session",
+    "stop_reason",
+    "tags",
+    "flags",
+    "project",
+    "call_key",
+    "identity",
+    "request_id",
+)
 
 
 @quick
@@ -170,7 +184,14 @@ garbage = st.one_of(
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
         max_leaves=8,
     ).map(lambda v: json.dumps(v)),
-    st.builds(lambda v: json.dumps({**record(1), "usage": v}), st.dictionaries(st.sampled_from(["input_tokens", "output_tokens", "iterations", "cache_creation"]), st.none() | st.integers() | st.text(max_size=4) | st.lists(st.integers(), max_size=2), max_size=4)),
+    st.builds(
+        lambda v: json.dumps({**record(1), "usage": v}),
+        st.dictionaries(
+            st.sampled_from(["input_tokens", "output_tokens", "iterations", "cache_creation"]),
+            st.none() | st.integers() | st.text(max_size=4) | st.lists(st.integers(), max_size=2),
+            max_size=4,
+        ),
+    ),
 )
 
 

@@ -28,7 +28,9 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in COMMANDS if f"claude-audit {name}" not in text] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pricing/README.md", "sample_logs/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pricing/README.md", "sample_logs/README.md"]
+)
 def test_links_to_files_lead_somewhere(name: str) -> None:
     document = HOME / name
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", document.read_text(encoding="utf-8"))

@@ -18,7 +18,9 @@ USD = Decimal("0.003")
 
 
 def test_rows_by_endpoint_dearest_first(tmp_path: Path) -> None:
-    spend = audited(tmp_path, [record(1, endpoint="a"), record(2, endpoint="b"), record(3, endpoint="b"), record(4, endpoint=None)])
+    spend = audited(
+        tmp_path, [record(1, endpoint="a"), record(2, endpoint="b"), record(3, endpoint="b"), record(4, endpoint=None)]
+    )
     answer = spend.spend(["endpoint"])
     assert [(row.labels[0], row.requests, row.cost_usd) for row in answer.rows] == [
         ("b", 2, 2 * USD),
@@ -43,12 +45,16 @@ def test_a_token_class_without_a_price_unprices_its_requests_only(tmp_path: Path
 
 
 def test_free_calls_count_as_requests_and_cost_nothing(tmp_path: Path) -> None:
-    answer = audited(tmp_path, [record(1), record(2, status="error"), record(3, status="error", model="claude-unknown-9")]).spend()
+    answer = audited(
+        tmp_path, [record(1), record(2, status="error"), record(3, status="error", model="claude-unknown-9")]
+    ).spend()
     assert (answer.requests, answer.total_usd, answer.tokens["input"], answer.unpriced.requests) == (3, USD, 1000, 0)
 
 
 def test_days_begin_where_the_time_zone_says(tmp_path: Path) -> None:
-    spend = audited(tmp_path, [record(1, timestamp="2026-10-25T00:30:00Z"), record(2, timestamp="2026-10-24T21:30:00Z")])
+    spend = audited(
+        tmp_path, [record(1, timestamp="2026-10-25T00:30:00Z"), record(2, timestamp="2026-10-24T21:30:00Z")]
+    )
     by_day = {
         zone: [row.labels[0] for row in audit(tmp_path / "store", parse(None, None, zone, ())).spend(["day"]).rows]
         for zone in ("UTC", "Europe/Berlin", "America/New_York")
@@ -110,7 +116,9 @@ def test_since_and_until_are_days_included(tmp_path: Path) -> None:
         ((None, None, None, ["token_type=input"]), "token_type"),
     ],
 )
-def test_filters_that_make_no_sense_are_named(arguments: tuple[str | None, str | None, str | None, list[str]], says: str) -> None:
+def test_filters_that_make_no_sense_are_named(
+    arguments: tuple[str | None, str | None, str | None, list[str]], says: str
+) -> None:
     with pytest.raises(AuditError) as caught:
         parse(*arguments)
     assert says in caught.value.message and caught.value.hint
@@ -118,7 +126,10 @@ def test_filters_that_make_no_sense_are_named(arguments: tuple[str | None, str |
 
 def test_token_types_hold_their_own_tokens_and_money(tmp_path: Path) -> None:
     usage = {"server_tool_use": {"web_search_requests": 2}}
-    rows = {r.labels[0]: r for r in audited(tmp_path, [record(1, read=10_000, w1=500, usage=usage)]).spend(["token_type"]).rows}
+    rows = {
+        r.labels[0]: r
+        for r in audited(tmp_path, [record(1, read=10_000, w1=500, usage=usage)]).spend(["token_type"]).rows
+    }
     assert {name: row.cost_usd for name, row in rows.items()} == {
         "input": Decimal("0.002"),
         "output": Decimal("0.001"),
@@ -146,7 +157,8 @@ def test_a_band_is_a_matter_of_one_prompt_strictly_over_the_limit(tmp_path: Path
 def test_a_day_that_a_price_changed_parts_the_bill(tmp_path: Path) -> None:
     reads = {"input": 0, "output": 0, "read": 1_000_000}
     answer = audited(
-        tmp_path, [record(1, timestamp="2026-10-06T23:59:59Z", **reads), record(2, timestamp="2026-10-07T00:00:00Z", **reads)]
+        tmp_path,
+        [record(1, timestamp="2026-10-06T23:59:59Z", **reads), record(2, timestamp="2026-10-07T00:00:00Z", **reads)],
     ).spend(["day"])
     assert [row.cost_usd for row in answer.rows] == [Decimal("0.2"), Decimal("0.1")]
 

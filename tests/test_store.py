@@ -75,7 +75,9 @@ def test_an_ingest_killed_at_any_moment_leaves_the_store_as_before_or_as_after(t
     read(store, first)
     for _ in range(6):
         child = subprocess.Popen(
-            [*PROGRAM, "--store", str(store), "ingest", str(second)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*PROGRAM, "--store", str(store), "ingest", str(second)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         time.sleep(chance.uniform(0.1, 0.4 + took))
         child.send_signal(signal.SIGKILL)
@@ -86,10 +88,14 @@ def test_an_ingest_killed_at_any_moment_leaves_the_store_as_before_or_as_after(t
 
 
 def test_two_ingests_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    logs = [write(tmp_path / f"{name}.jsonl", [record(n) for n in span]) for name, span in (("a", range(500)), ("b", range(250, 900)))]
+    logs = [
+        write(tmp_path / f"{name}.jsonl", [record(n) for n in span])
+        for name, span in (("a", range(500)), ("b", range(250, 900)))
+    ]
     store = tmp_path / "store"
     children = [
-        subprocess.Popen([*PROGRAM, "--store", str(store), "ingest", str(log)], stdout=subprocess.DEVNULL) for log in logs
+        subprocess.Popen([*PROGRAM, "--store", str(store), "ingest", str(log)], stdout=subprocess.DEVNULL)
+        for log in logs
     ]
     assert [child.wait() for child in children] == [0, 0]
     alone = tmp_path / "alone"

@@ -14,9 +14,10 @@ import typer
 def install() -> None:
     """Let typer coerce plain values directly. Does nothing with a typer that is built otherwise."""
     try:
-        from typer import core
+        from typer import core as typer_core
         from typer._coercion import RuntimeParam
 
+        core: Any = typer_core
         original = core.build_runtime_param
     except (ImportError, AttributeError):
         return
@@ -25,13 +26,13 @@ def install() -> None:
         """One value, or a list of them, of a plain type."""
 
         def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
-            kind = self.annotation
+            kind: Any = self.annotation
             if get_origin(kind) is list:
                 return [_one(get_args(kind)[0], item, param, ctx) for item in value]
             return _one(kind, value, param, ctx)
 
     def build(descriptor: Any) -> Any:
-        kind = descriptor.annotation
+        kind: Any = descriptor.annotation
         item = get_args(kind)[0] if get_origin(kind) is list and get_args(kind) else kind
         if item in (str, int, bool) or (isinstance(item, type) and issubclass(item, Enum)):
             return Plain(parameter_info=descriptor.parameter_info, annotation=kind)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +75,11 @@ class Session:
         return load(*self.config.prices)
 
     def audit(
-        self, since: str | None = None, until: str | None = None, zone: str | None = None, where: Sequence[str] | None = None
+        self,
+        since: str | None = None,
+        until: str | None = None,
+        zone: str | None = None,
+        where: Sequence[str] | None = None,
     ) -> Audit:
         """The store's rows that the filters leave. Raises AuditError when there is no store."""
         from claude_audit.audit import Audit
@@ -124,7 +129,7 @@ def emit_error(argv: Sequence[str], message: str, hint: str) -> None:
 
 def _asks_for_json(argv: Sequence[str]) -> bool:
     return "--format=json" in argv or any(
-        flag == "--format" and value == "json" for flag, value in zip(argv, argv[1:], strict=False)
+        flag == "--format" and value == "json" for flag, value in pairwise(argv)
     )
 
 
@@ -135,4 +140,6 @@ def one_of(value: str, allowed: Sequence[str], what: str) -> str:
     if value in allowed:
         return value
     near = difflib.get_close_matches(value, allowed, n=1)
-    raise AuditError(f"unknown {what} {value!r}", f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(allowed)}")
+    raise AuditError(
+        f"unknown {what} {value!r}", f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(allowed)}"
+    )

@@ -14,7 +14,8 @@ from claude_audit.commands.common import Format, FormatOption, emit, emit_json, 
 from claude_audit.errors import Exit
 
 if TYPE_CHECKING:
-    from claude_audit.ingest import IngestReport, Progress
+    from claude_audit.accounting import IngestReport
+    from claude_audit.ingest import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders (walked), globs; .gz and .zst too.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, folders (walked), globs; .gz and .zst too.")
+    ],
     input_format: Annotated[
         str | None, typer.Option("--input-format", metavar="NAME", help="Read everything by this format.")
     ] = None,
@@ -42,7 +45,8 @@ def ingest(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 when a line was rejected.")] = False,
     rejects: Annotated[
-        str | None, typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV).")
+        str | None,
+        typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV)."),
     ] = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
@@ -111,7 +115,9 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
     from claude_audit.renderers.terminal import clean, size
 
     if not report.formats:
-        emit(f"Nothing new: {report.unchanged} of {report.files} files are as they were. {report.rows_total:,} rows in the store.")
+        emit(
+            f"Nothing new: {report.unchanged} of {report.files} files are as they were. {report.rows_total:,} rows in the store."
+        )
         for warning in report.warnings:
             say(f"warning: {clean(warning)}")
         return
@@ -130,9 +136,14 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
         place = f"{reject.source}:{reject.line}" if reject.line is not None else reject.source
         say(f"rejected: {clean(place)}: {clean(reject.reason)}")
     if report.counted.rejected > 5:
-        say(f"… and {report.counted.rejected - 5:,} more" + ("" if rejects_file else "; see them all: --rejects rejects.csv"))
+        say(
+            f"… and {report.counted.rejected - 5:,} more"
+            + ("" if rejects_file else "; see them all: --rejects rejects.csv")
+        )
     for name, rows in report.unpriced_models.items():
-        say(f"warning: {rows:,} rows of model {clean(name)}, which has no price: add it in a prices file (claude-audit prices --help)")
+        say(
+            f"warning: {rows:,} rows of model {clean(name)}, which has no price: add it in a prices file (claude-audit prices --help)"
+        )
     for warning in report.warnings:
         say(f"warning: {clean(warning)}")
     emit(f"{report.rows_total:,} rows in the store.")

@@ -8,7 +8,18 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from claude_audit.commands.common import Format, FormatOption, Since, Until, Where, Zone, emit, emit_json, one_of, session
+from claude_audit.commands.common import (
+    Format,
+    FormatOption,
+    Since,
+    Until,
+    Where,
+    Zone,
+    emit,
+    emit_json,
+    one_of,
+    session,
+)
 from claude_audit.errors import AuditError
 
 ATTRIBUTION = "attribution"

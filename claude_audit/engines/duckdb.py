@@ -60,7 +60,8 @@ class DuckDB:
 def _damaged(error: duckdb.Error) -> AuditError:
     first = str(error).splitlines()[0]
     return AuditError(
-        f"the store cannot be read: {first}", "restore it from a backup, or ingest the logs into a new one (--store DIR)"
+        f"the store cannot be read: {first}",
+        "restore it from a backup, or ingest the logs into a new one (--store DIR)",
     )
 
 
@@ -73,4 +74,6 @@ def _name(value: str) -> str:
 
 
 # narwhals warns whenever a lazy schema is resolved; ours is one Parquet footer.
-warnings.filterwarnings("ignore", category=nw.exceptions.PerformanceWarning if hasattr(nw, "exceptions") else Warning, module="narwhals")
+warnings.filterwarnings(
+    "ignore", category=nw.exceptions.PerformanceWarning if hasattr(nw, "exceptions") else Warning, module="narwhals"
+)

@@ -77,7 +77,8 @@ def _parsed(line: str) -> object:
 
 
 def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:
-    decoder, found = json.JSONDecoder(), []
+    decoder = json.JSONDecoder()
+    found: list[Mapping[str, Any]] = []
     at = text.find("{")
     while at >= 0 and len(found) < 20:
         try:
@@ -121,7 +122,7 @@ class Ingestor:
 
     def shape(self, head: Head) -> Kind:
         """What one record of a file that begins like this is."""
-        if self.kind is Kind.TABLE or self.table and not head.json:
+        if self.kind is Kind.TABLE or (self.table and not head.json):
             return Kind.TABLE
         return Kind.DOCUMENT if head.document else Kind.LINES
 

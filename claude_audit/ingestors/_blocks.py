@@ -83,7 +83,7 @@ def select(marked: str, time: str) -> str:
     """SQL: the calls printed in the files that have lines of the form 'block' in the table `marked` (file, line, form, text).
 
     `time`: SQL of the time at the start of a line. Yields a row for the first line of each call, and one for each other
-    line with a label, which is no call. All other lines of `marked` are left to the caller.
+    line of that form, which is no call. Whether the labels are OpenAI's (`openai_input`, `openai_cached`) is told beside.
 
     label_lines: every line with labels, and how many lines that are not blank came before it. events: a label each.
     runs: a label seen for the nth time belongs to run n or later; a line between, once the run is complete, ends it.
@@ -100,7 +100,7 @@ def select(marked: str, time: str) -> str:
             WHERE l.file IN (SELECT file FROM {marked} WHERE form = 'block')
         ),
         label_lines AS (
-            SELECT file, line, ordinal, {time} AS at,
+            SELECT file, line, ordinal, {time} AS told_at,
                 regexp_extract_all(text, {quoted(ANY)}, 1) AS figures, regexp_extract_all(text, {quoted(ANY)}, 2) AS numbers,
                 regexp_extract_all(text, {quoted(ANY)}, 3) AS words, regexp_extract_all(text, {quoted(ANY)}, 4) AS said
             FROM numbered
@@ -116,7 +116,7 @@ def select(marked: str, time: str) -> str:
             )
         ),
         events AS (
-            SELECT file, line, place, part, others, at, v, label, CASE {which} END AS field
+            SELECT file, line, place, part, others, told_at, v, label, CASE {which} END AS field
             FROM (
                 SELECT *, generate_subscripts(figures, 1) AS place,
                     unnest(list_transform(figures, lambda f, i: CASE WHEN f <> '' THEN f ELSE words[i] END)) AS label,
@@ -154,17 +154,18 @@ def select(marked: str, time: str) -> str:
         calls_printed AS (
             SELECT
                 file,
-                min(line) FILTER (WHERE field <> 'other') AS line,
-                arg_min(at, line) FILTER (WHERE at IS NOT NULL) AS ts,
+                min(line) FILTER (WHERE field LIKE '%_tokens') AS line,
+                arg_min(told_at, line) FILTER (WHERE told_at IS NOT NULL) AS ts,
                 {named.listed(columns)},
                 bool_or(field = 'input_tokens' AND starts_with(lower(label), 'prompt')) AS openai_input,
-                bool_or(field = 'cache_read_tokens' AND starts_with(lower(label), 'cached')) AS openai_cached
+                bool_or(field = 'cache_read_tokens' AND starts_with(lower(label), 'cached')) AS openai_cached,
+                NOT bool_or(starts_with(field, 'cache')) AS cache_unseen
             FROM called
             GROUP BY file, part, call, again
             HAVING bool_or(field = 'input_tokens') AND bool_or(field = 'output_tokens')
         )
         SELECT * FROM calls_printed
         UNION ALL BY NAME
-        SELECT file, line, CASE WHEN file IS NULL THEN '' ELSE 'more of a printed call, or no call' END AS ignore
-        FROM label_lines
-        WHERE (file, line) NOT IN (SELECT (file, line) FROM calls_printed)"""
+        SELECT file, line, 'more of a printed call, or no call' AS ignore
+        FROM {marked} AS m ANTI JOIN calls_printed AS c ON c.file = m.file AND c.line = m.line
+        WHERE form = 'block'"""

@@ -10,13 +10,13 @@ Value = Callable[[str], str | None]
 """Our field -> SQL of its recorded text, null where it is not recorded; None when no record can have it."""
 
 COUNTED = (
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens cache_write_1h_tokens "
-    "thinking_tokens web_searches"
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
+    "cache_write_1h_tokens thinking_tokens web_searches"
 ).split()
 AS_THEY_ARE = (
-    "endpoint model_raw user session speed geo workspace team project environment provider region max_tokens stop_reason "
-    "stream tools_defined tools_used message_count has_images thinking task latency_tolerant unit status retry_of "
-    "request_hash prefix_hash ttft_ms"
+    "endpoint model_raw user session speed geo workspace team project environment provider region "
+    "max_tokens stop_reason stream tools_defined tools_used message_count has_images thinking task "
+    "latency_tolerant unit status retry_of request_hash prefix_hash ttft_ms"
 ).split()
 LONGEST_TAG = 200
 
@@ -105,7 +105,7 @@ def more_cached_than_input(columns: dict[str, str]) -> str:
 def tags(names: Sequence[tuple[str, str]]) -> str:
     """SQL: a map of (key, SQL of its text), of short plain values only: text is never kept."""
     entries = ", ".join(f"{{'k': {quoted(key)}, 'v': {sql}}}" for key, sql in names)
-    kept = f"lambda e: e.v IS NOT NULL AND strlen(e.v) <= {LONGEST_TAG} AND NOT regexp_matches(e.v, '^ *[{{\\[]')"
+    kept = f"lambda e: e.v IS NOT NULL AND strlen(e.v) <= {LONGEST_TAG} AND NOT regexp_matches(e.v, '^ *[{{\\[]|\\n')"
     return f"map_from_entries(list_filter([{entries}], {kept}))"
 
 

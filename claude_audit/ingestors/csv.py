@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from claude_audit.aliases import ALIASES, fields, inclusive, normalized, taggable
-from claude_audit.errors import AuditError
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _table as table
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from claude_audit.ingestors._table import Table
 
 MOST_TAGS = 64
+DERIVED = ("totaltokens", "total")
+"""No labels: the sums of columns that are read."""
 CACHE = ("cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 
 
@@ -179,7 +180,7 @@ def _basis(
 
 def _unknown(part: Table, names: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     known = {name for columns in names.values() for name in columns}
-    fresh = [n for n in dict.fromkeys(part.names) if n and n not in known and taggable(n)][:MOST_TAGS]
+    fresh = [n for n in dict.fromkeys(part.names) if n and n not in known and normalized(n) not in DERIVED and taggable(n)][:MOST_TAGS]
     return [(name, _cell(f"c{part.positions(name)[0]}")) for name in fresh]
 
 

@@ -61,12 +61,11 @@ HIDDEN = {
     "usage_object": USAGE,
 }
 TEXTS = (
-
-    "request_id id litellm_call_id trace_id session_id call_type api_key api_base cache_hit startTime endTime "
-    "completionStartTime response_time request_duration_ms model model_group custom_llm_provider end_user user team_id "
-    "status spend response_cost prompt_tokens completion_tokens stream"
+    "request_id id litellm_call_id trace_id session_id call_type api_key api_base cache_hit startTime "
+    "endTime completionStartTime response_time request_duration_ms model model_group custom_llm_provider "
+    "end_user user team_id status spend response_cost prompt_tokens completion_tokens stream"
 ).split()
-NESTED = "metadata request_tags hidden_params model_parameters response".split()
+NESTED = ["metadata", "request_tags", "hidden_params", "model_parameters", "response"]
 """Objects in a payload; JSON in a string in a row of the table."""
 
 PROVIDERS = {
@@ -83,7 +82,7 @@ PROVIDERS = {
 
 def _belongs(names: Iterable[str]) -> bool:
     found = set(names)
-    return "litellm_call_id" in found or "custom_llm_provider" in found and not found.isdisjoint({"spend", "response_cost"})
+    return "litellm_call_id" in found or ("custom_llm_provider" in found and not found.isdisjoint({"spend", "response_cost"}))
 
 
 def _recognise(head: Head) -> bool:
@@ -155,7 +154,7 @@ def _calls(rows: str) -> str:
     """
     providers = " ".join(f"WHEN {quoted(name)} THEN {quoted(ours)}" for name, ours in PROVIDERS.items())
     split = "u.prompt_tokens_details.cache_creation_token_details"
-    return f"""
+    return rf"""
         WITH named AS (
             SELECT *, {_nested("metadata", METADATA)} AS m, {_nested("hidden_params", HIDDEN)} AS h,
                 {_nested("response", {"usage": USAGE})} AS answer,

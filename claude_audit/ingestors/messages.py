@@ -81,18 +81,20 @@ def _recognise(head: Head) -> bool:
     return any(token_record(r) for r in head.records)
 
 
-def select(reading: Reading) -> str:
-    """The SELECT for the JSON that the view `lines` holds now: its keys are looked up first, and mapped by name."""
-    keys = _keys(reading, "text")
+def select(reading: Reading, lines: str = "lines") -> str:
+    """The SELECT for the JSON in a relation like the view `lines`: its keys are looked up first, and mapped by name."""
+    keys = _keys(reading, "text", lines)
     direct = all("usage" in names or _has_counts(names) for names in keys)
     outer = _told_apart(_union(keys))
-    inner = outer if direct else _told_apart(_union(_keys(reading, _body("text"))))
+    inner = outer if direct else _told_apart(_union(_keys(reading, _body("text"), lines)))
     body = "text" if direct else _body("text")
     inner_fields, outer_fields = fields(inner), fields(outer)
-    unknown = sorted(k for k in outer if k not in NOT_TAGS | {*CONTAINERS} and not field_of(k) and taggable(k))[:MOST_TAGS]
+    unknown = sorted(k for k in outer if k not in NOT_TAGS | {*CONTAINERS} and not field_of(k) and taggable(k))[
+        :MOST_TAGS
+    ]
     structure = {**BODY, **{k: "VARCHAR" for k in inner if k not in BODY and field_of(k)}}
     wrapper = {
-        **{k: "VARCHAR" for k in (*unknown, *(k for k in outer if field_of(k)))},
+        **dict.fromkeys((*unknown, *(k for k in outer if field_of(k))), "VARCHAR"),
         "request": REQUEST,
         "record": {"time": {"timestamp": "VARCHAR"}},
     }
@@ -101,7 +103,7 @@ def select(reading: Reading) -> str:
             SELECT file, line, json_valid(text) AS valid,
                 {_transform(body, structure)} AS r,
                 {_transform("text", wrapper)} AS o
-            FROM {_valid_lines()}
+            FROM {_valid_lines(lines)}
         )
         SELECT
             file, line,
@@ -121,22 +123,22 @@ def select(reading: Reading) -> str:
     return pairs.with_request(named)
 
 
-def _valid_lines() -> str:
+def _valid_lines(lines: str) -> str:
     """SQL: the lines, those that only a lone surrogate spoils mended."""
-    return """(
+    return f"""(
         SELECT file, line, CASE WHEN json_valid(text) THEN text ELSE
             CASE WHEN json_valid(without_lone_surrogates(text)) THEN without_lone_surrogates(text) ELSE text END END AS text
-        FROM lines)"""
+        FROM {lines})"""
 
 
 def _transform(text: str, structure: Mapping[str, Any]) -> str:
     return f"CASE WHEN valid THEN TRY(json_transform({text}, {quoted(json.dumps(structure))})) END"
 
 
-def _keys(reading: Reading, text: str) -> list[list[str]]:
+def _keys(reading: Reading, text: str, lines: str) -> list[list[str]]:
     """The distinct lists of keys of the JSON objects."""
     rows = reading.connection.execute(
-        f"SELECT DISTINCT TRY(json_keys({text})) FROM {_valid_lines()} LIMIT 20000"
+        f"SELECT DISTINCT TRY(json_keys({text})) FROM {_valid_lines(lines)} LIMIT 20000"
     ).fetchall()
     return [row[0] for row in rows if row[0]]
 
@@ -161,7 +163,18 @@ def _has_counts(names: Sequence[str]) -> bool:
 def _body(text: str) -> str:
     """SQL: the JSON that holds the counts: the record itself, or what stands in a container, three levels down at most."""
     names = quoted_list(
-        sorted({"usage", "inputtokens", "prompttokens", "tokensin", "inputtokencount", "outputtokens", "completiontokens", "tokensout"})
+        sorted(
+            {
+                "usage",
+                "inputtokens",
+                "prompttokens",
+                "tokensin",
+                "inputtokencount",
+                "outputtokens",
+                "completiontokens",
+                "tokensout",
+            }
+        )
     )
     paths = ", ".join(
         f"CASE WHEN starts_with(ltrim(json_extract_string(x, '$.\"{c}\"')), '{{') "
@@ -189,9 +202,10 @@ def _escaped(name: str) -> str:
 
 
 OWN = (
-    "ts endpoint model_raw latency_ms latency_s ttft_ms cost_reported_usd user session request_id message_id tier is_batch speed geo "
-    "workspace api_key team project environment provider region max_tokens stop_reason stream tools_defined tools_used "
-    "message_count has_images thinking task latency_tolerant unit status retry_of request_hash prefix_hash calls"
+    "ts endpoint model_raw latency_ms latency_s ttft_ms cost_reported_usd user session request_id "
+    "message_id tier is_batch speed geo workspace api_key team project environment provider region "
+    "max_tokens stop_reason stream tools_defined tools_used message_count has_images thinking task "
+    "latency_tolerant unit status retry_of request_hash prefix_hash calls"
 ).split()
 
 
@@ -202,7 +216,7 @@ def _value(field: str, inner: Mapping[str, list[str]], outer: Mapping[str, list[
 def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
     """SQL: the record's own fields, its wrapper's where it has none."""
     special = {
-        "ts": "coalesce({v}, o.record.\"time\".\"timestamp\")",
+        "ts": 'coalesce({v}, o.record."time"."timestamp")',
         "model_raw": "coalesce({v}, o.request.model)",
         "max_tokens": "coalesce({v}, o.request.max_tokens)",
         "stream": "coalesce({v}, o.request.stream)",
@@ -212,7 +226,9 @@ def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
     parts = []
     for field in OWN:
         value = _value(field, inner, outer)
-        value = f"CASE WHEN {value} LIKE '{{%' THEN NULL ELSE {value} END" if field in ("ts", "thinking", "user") else value
+        value = (
+            f"CASE WHEN {value} LIKE '{{%' THEN NULL ELSE {value} END" if field in ("ts", "thinking", "user") else value
+        )
         value = special.get(field, "{v}").replace("{v}", value)
         match field:
             case "latency_ms":
@@ -226,7 +242,9 @@ def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
                 parts.append(f"coalesce({value}, CASE WHEN {bare} LIKE 'req_%' THEN {bare} END) AS request_id")
             case "tier":
                 batch = _value("is_batch", inner, outer)
-                parts.append(f"coalesce({value}, r.usage.service_tier, CASE WHEN truth({batch}) THEN 'batch' END) AS tier")
+                parts.append(
+                    f"coalesce({value}, r.usage.service_tier, CASE WHEN truth({batch}) THEN 'batch' END) AS tier"
+                )
             case "speed":
                 parts.append(f"coalesce(r.usage.speed, {value}) AS speed")
             case "geo":
@@ -234,7 +252,9 @@ def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
             case "calls":
                 parts.append(f"{value} AS requests")
             case "cost_reported_usd":
-                parts.append(f"{value} AS cost_reported_usd, CASE WHEN {value} IS NOT NULL THEN 'client' END AS cost_reported_by")
+                parts.append(
+                    f"{value} AS cost_reported_usd, CASE WHEN {value} IS NOT NULL THEN 'client' END AS cost_reported_by"
+                )
             case "tools_used":
                 used = "CASE WHEN r.content IS NOT NULL THEN CAST(len(list_filter(json_extract_string(r.content, '$[*].type'), lambda t: t = 'tool_use')) AS VARCHAR) END"
                 parts.append(f"coalesce({value}, {used}) AS tools_used")
@@ -246,8 +266,8 @@ def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
 
 
 COUNTED = (
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens cache_write_1h_tokens "
-    "thinking_tokens web_searches"
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
+    "cache_write_1h_tokens thinking_tokens web_searches"
 ).split()
 
 
@@ -265,9 +285,15 @@ def _counts(named: Mapping[str, list[str]]) -> str:
         if name in ("tier", "geo", "speed"):
             continue
         flat = _first(named, name, "r") if name in COUNTED else "NULL"
-        parts.append(f"CASE WHEN r.usage IS NOT NULL THEN {expression} ELSE {flat} END AS {name}" if flat != "NULL" else f"{expression} AS {name}")
+        parts.append(
+            f"CASE WHEN r.usage IS NOT NULL THEN {expression} ELSE {flat} END AS {name}"
+            if flat != "NULL"
+            else f"{expression} AS {name}"
+        )
     flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
-    openai = "r.usage.input_tokens IS NULL AND r.usage.prompt_tokens IS NOT NULL AND r.usage.cache_read_input_tokens IS NULL"
+    openai = (
+        "r.usage.input_tokens IS NULL AND r.usage.prompt_tokens IS NOT NULL AND r.usage.cache_read_input_tokens IS NULL"
+    )
     parts.append(f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE {flat_inclusive} END AS inclusive")
     unseen = "cache_read_tokens" not in named and "cache_write_tokens" not in named
     parts.append(f"CASE WHEN r.usage IS NULL THEN {str(unseen).lower()} ELSE false END AS cache_unseen")
@@ -284,7 +310,9 @@ def _tags(unknown: Sequence[str]) -> str:
     entries = ", ".join(f"{{'k': {quoted(k)}, 'v': o.\"{_escaped(k)}\"}}" for k in unknown)
     own = """list_transform(coalesce(json_keys(r.tags), []), lambda k: {'k': k, 'v': json_extract_string(r.tags, '$."' || k || '"')})"""
     own = f"CASE WHEN json_type(r.tags) = 'OBJECT' THEN {own} ELSE [] END"
-    kept = "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
+    kept = (
+        "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
+    )
     if not unknown:
         return f"map_from_entries(list_filter({own}, {kept}))"
     fresh = "lambda e: json_type(r.tags) IS DISTINCT FROM 'OBJECT' OR NOT list_contains(json_keys(r.tags), e.k)"

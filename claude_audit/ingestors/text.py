@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from claude_audit.aliases import ALIASES, fields, normalized, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
@@ -42,8 +43,9 @@ PAIR = (
     r"""([A-Za-z_@][A-Za-z0-9_.@-]*)="""
     r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[0-9]{1,3}(?:,[0-9]{3})+|[^\s,;()"']*)"""
 )
-USAGE_REPR = r"(?:^|[^A-Za-z])(?:Beta)?Usage" + (
-    r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"  # parentheses three deep
+USAGE_REPR = (
+    r"(?:^|[^A-Za-z])((?:Beta)?Usage"
+    r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))"  # parentheses in parentheses, three deep
 )
 MOST_TAGS = 64
 
@@ -51,7 +53,7 @@ MOST_TAGS = 64
 def _key(field: str) -> str:
     """A regular expression: one of the names of a field, as a key with an equals sign."""
     forms = "|".join("[_-]?".join(word.split("_")) for word in ALIASES[field])
-    return rf"(?i)(?:^|[\s,;({{\[|.])(?:{forms})="
+    return rf"(?i)(?:^|[\s,;:({{\[|.\"'])(?:{forms})="
 
 
 INPUT, OUTPUT = _key("input_tokens"), _key("output_tokens")
@@ -91,7 +93,7 @@ def _select(reading: Reading) -> str:
     run(f"""
         CREATE OR REPLACE TEMP TABLE text_lines AS
         SELECT file, line, form, CASE WHEN form IS NULL THEN NULL WHEN form = 'json' THEN body ELSE rest END AS text,
-            CASE WHEN form IS NOT NULL THEN {_time("text")} END AS at
+            CASE WHEN form IS NOT NULL THEN {_time("text")} END AS told_at
         FROM (
             SELECT *, CASE WHEN told THEN CASE
                 WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)}) AND contains(rest, 'input_tokens=')
@@ -122,10 +124,155 @@ def _select(reading: Reading) -> str:
     if forms & {"pairs", "call", "repr"}:
         parts += _pairs(reading, forms)
     if "block" in forms:
-        parts.append(_basis(blocks.select("text_lines", _time("text")), "block"))
+        parts.append(_basis(blocks.select("text_lines", _time("text")), named.COUNTED))
     if "json" in forms:
-        run("CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, at FROM text_lines WHERE form = 'json'")
+        run("CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, told_at FROM text_lines WHERE form = 'json'")
         parts.append(f"""
-            SELECT m.* REPLACE (coalesce(m.ts, t.at) AS ts)
+            SELECT m.* REPLACE (coalesce(m.ts, t.told_at) AS ts)
             FROM ({messages.select(reading, "text_json")}) AS m JOIN text_json AS t USING (file, line)""")
     return "\nUNION ALL BY NAME\n".join([*parts, "SELECT file, line, 'no call' AS ignore FROM text_lines WHERE form IS NULL"])
+
+
+def _pairs(reading: Reading, forms: set[str]) -> list[str]:
+    """SQL: the calls of lines with key=value pairs, which tell the counts or stand beside them."""
+    run = reading.connection.execute
+    run(f"""
+        CREATE OR REPLACE TEMP TABLE text_pairs AS
+        SELECT file, line, form, told_at, text, usage,
+            list_transform(regexp_extract_all(beside, {quoted(PAIR)}, 1), lambda k: regexp_extract(k, '[^.]*$')) AS names,
+            list_transform(names, lambda k: regexp_replace(lower(k), '[^a-z0-9@]', '', 'g')) AS keys,
+            list_transform(regexp_extract_all(beside, {quoted(PAIR)}, 2), lambda v: {_plain("v")}) AS vals
+        FROM (
+            SELECT *, CASE WHEN usage IS NULL THEN text ELSE {_beside_message("replace(text, usage, ' ')")} END AS beside
+            FROM (
+                SELECT *, CASE WHEN form = 'repr' THEN regexp_extract_all(text, {quoted(USAGE_REPR)}, 1)[-1] END AS usage
+                FROM text_lines WHERE form IN ('pairs', 'call', 'repr')
+            )
+        )""")
+    names = [row[0] for row in run("SELECT DISTINCT unnest(names) AS name FROM text_pairs ORDER BY name LIMIT 20000").fetchall()]
+    known = fields(names)
+
+    def value(field: str) -> str | None:
+        keys = dict.fromkeys(normalized(name) for name in known.get(field, ()))
+        found = [f"vals[list_position(keys, {quoted(key)})]" for key in keys]
+        return f"coalesce({', '.join(found)})" if found else None
+
+    counted, labels = named.counts(value), named.labels(value)
+    unknown = [n for n in names if n not in _known(known) and _is_label(n)]
+    entries = [(name, f"vals[list_position(names, {quoted(name)})]") for name in unknown[:MOST_TAGS]]
+    if entries:
+        labels["tags"] = named.tags(entries)
+    labels["ts"] = f"coalesce(told_at, {value('ts') or 'NULL'})"
+    cached = [f"{sql} IS NOT NULL" for name, sql in counted.items() if name.startswith("cache")]
+    labels["cache_unseen"] = f"NOT ({' OR '.join(cached)})" if cached else "true"
+    selects = {"pairs": _of_pairs(labels, counted, known), "call": _of_api_calls(labels, counted), "repr": _of_reprs(labels)}
+    return [sql for form, sql in selects.items() if form in forms]
+
+
+_NO_TAGS = frozenset(map(normalized, (*messages.NOT_TAGS, "category", "stop_details", "total_tokens")))
+
+
+def _is_label(name: str) -> bool:
+    """Whether an unknown key may become a tag: not the name of a part of a repr, nor of text."""
+    return normalized(name) not in _NO_TAGS and not name.endswith("_details") and taggable(name)
+
+
+def _known(names: dict[str, list[str]]) -> set[str]:
+    return {name for several in names.values() for name in several}
+
+
+def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, list[str]]) -> str:
+    def chosen(field: str, name: str) -> str:
+        """SQL: whether the first name of the field that the line has is that one."""
+        keys = [normalized(n) for n in known.get(field, ())]
+        return f"coalesce(list_filter({quoted_list(keys)}::VARCHAR[], lambda k: list_contains(keys, k))[1] = {quoted(name)}, false)"
+
+    sql = f"""
+        SELECT file, line, {named.listed({**counted, **labels})},
+            {chosen("input_tokens", "prompttokens")} AS openai_input,
+            {chosen("cache_read_tokens", "cachedtokens")} AS openai_cached
+        FROM text_pairs WHERE form = 'pairs'"""
+    cached = any(name.startswith("cache") for name in counted)
+    return _basis(sql, list(counted)) if cached else f"SELECT * EXCLUDE (openai_input, openai_cached) FROM ({sql})"
+
+
+def _of_api_calls(labels: dict[str, str], counted: dict[str, str]) -> str:
+    def group(number: int) -> str:
+        return f"regexp_extract(text, {quoted(API_CALL)}, {number})"
+
+    endpoint = f"coalesce(nullif({group(1)}, ''), {labels.get('endpoint', 'NULL')})"
+    own = {"input_tokens": named.count(group(2)), "output_tokens": named.count(group(3)), "endpoint": endpoint}
+    return f"""
+        SELECT file, line, {named.listed({**counted, **labels, **own})}
+        FROM text_pairs WHERE form = 'call'"""
+
+
+def _of_reprs(labels: dict[str, str]) -> str:
+    """SQL: the calls told by the SDK's repr of a usage block, turned into the JSON that it was made from."""
+    beside = {name: sql for name, sql in labels.items() if name not in ("tier", "geo", "speed", "cache_unseen")}
+    steps = (
+        (r"([A-Za-z_][A-Za-z0-9_]*)=", r'"\1": '),
+        (r"[A-Za-z_][A-Za-z0-9_]*\(", "{"),
+        (r"\)", "}"),
+        (r"'([^']*)'", r'"\1"'),
+        (r"\bNone\b", "null"),
+        (r"\bTrue\b", "true"),
+        (r"\bFalse\b", "false"),
+    )
+    text = "usage"
+    for pattern, replacement in steps:
+        text = f"regexp_replace({text}, {quoted(pattern)}, {quoted(replacement)}, 'g')"
+    category = "CASE WHEN contains(text, 'stop_details=') THEN vals[list_position(keys, 'category')] END"
+    return f"""
+        SELECT file, line,
+            CASE WHEN u IS NULL THEN 'the repr of a usage block cannot be read' END AS reject,
+            {counts("u")},
+            {named.listed(beside)},
+            {category} AS refusal_category,
+            CASE WHEN contains(text, 'content=[]') THEN '0' WHEN contains(text, 'content=[') THEN '1' END AS content_blocks
+        FROM (
+            SELECT *, TRY(json_transform({text}, {quoted(json.dumps(USAGE))})) AS u
+            FROM text_pairs WHERE form = 'repr'
+        )"""
+
+
+def _plain(value: str) -> str:
+    """SQL: a value without its quotes and what stands behind it; null where it is not recorded."""
+    bare = f"CASE WHEN contains({value}, '[') THEN {value} ELSE rtrim({value}, ']}}>|.') END"
+    text = f"CASE WHEN regexp_matches({value}, '^[\"'']') THEN {value}[2:-2] ELSE {bare} END"
+    return f"CASE WHEN absent({text}) THEN NULL ELSE {text} END"
+
+
+def _beside_message(text: str) -> str:
+    """SQL: a line with the repr of a whole message, without what was said in it."""
+    kept = f"regexp_replace({text}, 'content=\\[.*\\], model=', 'model=')"
+    return f"regexp_replace({kept}, 'content=\\[.*$', '')"
+
+
+def _basis(calls: str, names: Sequence[str]) -> str:
+    """SQL: whether the input of each call includes its cached tokens, by its names.
+
+    Names that OpenAI uses say so, unless a call under such names has more cached tokens than input.
+    """
+    columns = {name: name for name in names}
+    some = " OR ".join(f"count_of({name}) > 0" for name in names if name.startswith("cache"))
+    return f"""
+        SELECT * EXCLUDE (openai_input, openai_cached, proven),
+            (openai_input OR openai_cached) AND NOT proven AS inclusive,
+            CASE WHEN openai_input <> openai_cached AND NOT proven AND ({some}) THEN ['basis_assumed'] END AS notes
+        FROM (
+            SELECT *, coalesce(bool_or((openai_input OR openai_cached) AND {named.more_cached_than_input(columns)})
+                OVER (PARTITION BY file), false) AS proven
+            FROM ({calls})
+        )"""
+
+
+TEXT = Ingestor(
+    name="text",
+    title="log lines: API call […], key=value, Usage(…), printed figures, JSON after a prefix",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    rank=190,
+    doc=__doc__,
+)

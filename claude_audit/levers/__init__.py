@@ -151,4 +151,6 @@ def positive(value: Any, flag: str, what: str = "a whole number above 0") -> int
 
 def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
     """Rows of the states that are no longer what they were."""
-    return sum(b.rows for b, a in zip(before, after, strict=True) if a is not b and (a.group, a.tokens) != (b.group, b.tokens))
+    return sum(
+        b.rows for b, a in zip(before, after, strict=True) if a is not b and (a.group, a.tokens) != (b.group, b.tokens)
+    )

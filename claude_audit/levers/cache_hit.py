@@ -155,7 +155,9 @@ class CacheHit(Lever):
                 f"{guessed_rows:,} requests show no prompt structure: the rate applies to their whole prompt, which is an "
                 "assumption; say --cacheable TOKENS, or log prompt_blocks."
             )
-        unknown = sorted({str(b.group.model) for b, a in zip(before, after, strict=True) if a is not b} & _without_minimum(pricer))
+        unknown = sorted(
+            {str(b.group.model) for b, a in zip(before, after, strict=True) if a is not b} & _without_minimum(pricer)
+        )
         if unknown:
             caveats.append(f"No source states the shortest cacheable prompt of {', '.join(unknown)}: none was applied.")
         return Outcome(
@@ -167,12 +169,20 @@ class CacheHit(Lever):
             assumptions=(
                 Assumption("share of cacheable tokens read", self.asked, "flag"),
                 Assumption("TTL of writes", self.ttl, "flag" if self.ttl != "5m" else "default"),
-                *(() if self.guessed else (Assumption("cacheable part of prompts without structure", self._said(), "flag"),)),
+                *(
+                    ()
+                    if self.guessed
+                    else (Assumption("cacheable part of prompts without structure", self._said(), "flag"),)
+                ),
             ),
         )
 
     def _said(self) -> str:
-        return f"{self.cacheable_tokens} tokens" if self.cacheable_tokens is not None else f"{float(self.cacheable_share or 0):.1%}"
+        return (
+            f"{self.cacheable_tokens} tokens"
+            if self.cacheable_tokens is not None
+            else f"{float(self.cacheable_share or 0):.1%}"
+        )
 
 
 def _reaches(variant: Variant) -> str:
@@ -215,7 +225,11 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> CacheHit | None:
     except ArithmeticError:
         rate = Decimal(-1)
     if not rate.is_finite() or not 0 <= rate <= 1:
-        hint = f"did you mean {float(rate) / 100:g}?" if rate.is_finite() and 1 < rate <= 100 else "for example --cache-hit 0.85"
+        hint = (
+            f"did you mean {float(rate) / 100:g}?"
+            if rate.is_finite() and 1 < rate <= 100
+            else "for example --cache-hit 0.85"
+        )
         raise AuditError(f"--cache-hit {asked} is not a rate from 0 to 1", hint)
     ttl = str(options.get("cache_ttl") or "5m")
     if ttl not in ("5m", "1h"):
@@ -237,7 +251,9 @@ def _cacheable(value: Any) -> tuple[int | None, Fraction | None]:
             return int(text), None
     except (ValueError, ArithmeticError):
         pass
-    raise AuditError(f"--cacheable {text!r} is neither tokens nor a percentage", "for example --cacheable 4000 or --cacheable 50%")
+    raise AuditError(
+        f"--cacheable {text!r} is neither tokens nor a percentage", "for example --cacheable 4000 or --cacheable 50%"
+    )
 
 
 KIND = Kind(

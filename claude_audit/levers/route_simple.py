@@ -140,8 +140,10 @@ class RouteSimple(Lever):
             ("thinking", thinks()),
             ("images", nw.col("has_images").fill_null(False)),
         )
-        found = nw.when(certain).then(nw.lit(CERTAIN)).otherwise(
-            nw.when(likely).then(nw.lit(LIKELY)).otherwise(nw.lit(POSSIBLE))
+        found = (
+            nw.when(certain)
+            .then(nw.lit(CERTAIN))
+            .otherwise(nw.when(likely).then(nw.lit(LIKELY)).otherwise(nw.lit(POSSIBLE)))
         )
         for gate, closed in reversed(gates):
             found = nw.when(closed).then(nw.lit(gate)).otherwise(found)
@@ -198,7 +200,10 @@ class RouteSimple(Lever):
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
         free = [(state, self.barred(state, pricer)) for state in before]
-        by_set = {name: [s for s, why in free if why is None and s.keys["route"] == name] for name in (CERTAIN, LIKELY, POSSIBLE)}
+        by_set = {
+            name: [s for s, why in free if why is None and s.keys["route"] == name]
+            for name in (CERTAIN, LIKELY, POSSIBLE)
+        }
         savings = []
         for factor in self.factors:
             each = {
@@ -231,10 +236,24 @@ class RouteSimple(Lever):
             caveats=tuple(caveats),
             assumptions=(
                 Assumption("target", self.target.id, "flag"),
-                Assumption("simple prompt, tokens at most", str(self.prompt_limit), "flag" if self.prompt_limit != 2000 else "default"),
-                Assumption("simple answer, tokens at most", str(self.output_limit), "flag" if self.output_limit != 150 else "default"),
+                Assumption(
+                    "simple prompt, tokens at most",
+                    str(self.prompt_limit),
+                    "flag" if self.prompt_limit != 2000 else "default",
+                ),
+                Assumption(
+                    "simple answer, tokens at most",
+                    str(self.output_limit),
+                    "flag" if self.output_limit != 150 else "default",
+                ),
                 *(
-                    (Assumption("tokens of the new tokenizer for one of the old", text_of(self.factor), "flag" if self.given else "vendor"),)
+                    (
+                        Assumption(
+                            "tokens of the new tokenizer for one of the old",
+                            text_of(self.factor),
+                            "flag" if self.given else "vendor",
+                        ),
+                    )
                     if foreign
                     else ()
                 ),
@@ -255,7 +274,8 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
     found = catalog.resolve(str(asked))
     if found is None:
         raise AuditError(
-            f"--route-simple {asked!r}: no such model", "claude-audit prices lists the models; haiku means the newest Haiku"
+            f"--route-simple {asked!r}: no such model",
+            "claude-audit prices lists the models; haiku means the newest Haiku",
         )
     factor = catalog.tokenizer_factor
     if options.get("tokenizer_factor") is not None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from claude_audit.bill import SEARCHES
-from claude_audit.money import dollars
+from claude_audit.bill import SEARCHES, total
+from claude_audit.money import dollars, exact
 from claude_audit.spend import Pareto, SpendRow, UnpricedUsage
 from claude_audit.tally import Label
 from claude_audit.text import count
+from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade, Step
 
 NONE = "(none)"
 """A label that was not recorded."""
 NO_PRICE = "no price"
+WAY_OUT = (
+    "Give a model a price with `prices:` in the configuration, a record without a model one with ingest --assume-model."
+)
 
 COMPONENT = {
     "input": "uncached input",
@@ -77,6 +80,12 @@ def cost(row: SpendRow) -> str:
     return f"≥ {dollars(row.cost_usd)}" if row.unpriced_requests else dollars(row.cost_usd)
 
 
+def rate(usd: Decimal) -> str:
+    """A price, exact, with at least its cents: $0.20, $0.125."""
+    whole, _, part = (exact(usd) or "0").partition(".")
+    return f"${whole}.{part:0<2}"
+
+
 def label(value: Label) -> str:
     """A dimension's value; one that was not recorded says so."""
     return NONE if value is None else value or '""'
@@ -92,7 +101,46 @@ def title(step: Step) -> str:
     return step.lever.replace("_", " ")
 
 
-def period(since: datetime | None, until: datetime | None, zone: ZoneInfo = ZoneInfo("UTC")) -> str:
+def warnings(step: Step) -> tuple[str, ...]:
+    """Where the step raises the bill, in words; never silent when it does."""
+    if step.saving_usd < 0 and not step.warnings:
+        return (f"{title(step)} RAISES the bill here by {dollars(-step.saving_usd)}.",)
+    return step.warnings
+
+
+def basis(step: Step) -> list[str]:
+    """What the step assumes, and which requests its gates left out."""
+    told = []
+    if step.assumptions:
+        told.append("assumes " + "; ".join(f"{a.name} {a.value} ({a.source})" for a in step.assumptions))
+    if step.excluded:
+        gates = (f"{e.gate}: {count(e.requests, 'request')}, {dollars(e.usd)}" for e in step.excluded)
+        told.append("left out: " + "; ".join(gates))
+    return told
+
+
+def shortened(rows: Sequence[SpendRow], most: int | None) -> tuple[Sequence[SpendRow], SpendRow | None]:
+    """The first `most` rows, and the others as one; all of them, and None, when one row at most would be left over."""
+    if most is None or len(rows) <= most + 1:
+        return rows, None
+    return rows[:most], merged(rows[most:])
+
+
+def merged(rows: Sequence[SpendRow]) -> SpendRow:
+    """Several rows as one, so that a shortened table still adds up."""
+    costs = [row.cost_usd for row in rows if row.cost_usd is not None]
+    shares = [row.share for row in rows if row.share is not None]
+    return SpendRow(
+        labels=(),
+        requests=None if any(row.requests is None for row in rows) else sum(row.requests or 0 for row in rows),
+        unpriced_requests=sum(row.unpriced_requests for row in rows),
+        tokens={name: sum(row.tokens[name] for row in rows) for name in TOKEN_CLASSES},
+        cost_usd=total(costs) if costs else None,
+        share=sum(shares) if shares else None,
+    )
+
+
+def period(since: datetime | None, until: datetime | None, zone: tzinfo = UTC) -> str:
     """The days of two instants, in that zone: Nov 1 to Nov 20, 2026."""
     if since is None or until is None:
         return "no requests"

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_audit.bill import SEARCHES, total
-from claude_audit.money import dollars
+from claude_audit.money import dollars, exact
 from claude_audit.renderers import figures
 from claude_audit.renderers.figures import compact, percent, size
 from claude_audit.spend import TOKEN_TYPE
 from claude_audit.text import count, printable
-from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES
+from claude_audit.usage import TIME_DIMENSIONS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
-    from claude_audit.explain import Explanation, Section
+    from claude_audit.bill import LineItem
+    from claude_audit.explain import Pass, Section
     from claude_audit.spend import Spend, SpendRow
     from claude_audit.waterfall import Step, Waterfall
 
@@ -87,13 +88,16 @@ def spend_tables(spend: Spend, *, width: int | None = None, color: bool | None =
     """The total, the rows, what the bill is made of, how concentrated it is, and what has no price."""
     screen = Screen.here(width, color)
     head = _lines(
-        [("bold", dollars(spend.total_usd)), ("", f"  {figures.period(spend.since, spend.until)}, UTC" if spend.since else "")],
+        [
+            ("bold", dollars(spend.total_usd)),
+            ("", f"  {figures.period(spend.since, spend.until)}, UTC" if spend.since else ""),
+        ],
         [("dim", count(spend.requests, "request") + f", {compact(sum(spend.tokens.values()))} billed tokens")],
     )
     if not spend.requests:
         return screen.print(_lines([("", "No requests in this period.")]))
     missing = figures.unpriced(spend.unpriced)
-    notes = [[("yellow", printable(missing))]] if missing else []
+    notes = [[("yellow", printable(missing))], [("dim", figures.WAY_OUT)]] if missing else []
     if any(row.unpriced_requests and row.cost_usd is not None for row in spend.rows):
         notes.append([("dim", "≥: some requests of that row have no price.")])
     found = spend.pareto
@@ -119,13 +123,14 @@ def _rows(spend: Spend, screen: Screen) -> Table:
     figures_of = [*(("requests",) if counted else ()), *token_columns, "cost", "share"]
 
     def cells(row: SpendRow) -> list[str]:
-        tokens = [compact(n) for n in _four(row)] if by_class else [compact(sum(row.tokens.values()))]
+        counts = _four(row) if by_class else [sum(row.tokens.values())]
+        tokens = [compact(n) if n or counted else "" for n in counts]
         requests = [f"{row.requests:,}"] if row.requests is not None else []
         return [*requests, *tokens, figures.cost(row), percent(row.share)]
 
     body = [([figures.label(label) for label in row.labels], cells(row), row.share) for row in kept]
     if extra:
-        merged = _merged(rest)
+        merged = figures.merged(rest)
         name = f"… {extra:,} earlier" if timely else f"… and {extra:,} more"
         body.insert(0 if timely else len(body), ([name, *[""] * (len(spend.by) - 1)], cells(merged), None))
     return _table([_name(name) for name in spend.by], figures_of, body, screen.width)
@@ -142,22 +147,6 @@ def _four(row: SpendRow) -> tuple[int, int, int, int]:
         tokens["cache_read"],
         tokens["cache_write_5m"] + tokens["cache_write_1h"],
         tokens["output"],
-    )
-
-
-def _merged(rows: Sequence[SpendRow]) -> SpendRow:
-    """Several rows as one, so that a shortened table still adds up."""
-    from claude_audit.spend import SpendRow
-
-    costs = [row.cost_usd for row in rows if row.cost_usd is not None]
-    shares = [row.share for row in rows if row.share is not None]
-    return SpendRow(
-        labels=(),
-        requests=None if any(row.requests is None for row in rows) else sum(row.requests or 0 for row in rows),
-        unpriced_requests=sum(row.unpriced_requests for row in rows),
-        tokens={name: sum(row.tokens[name] for row in rows) for name in TOKEN_CLASSES},
-        cost_usd=total(costs) if costs else None,
-        share=sum(shares) if shares else None,
     )
 
 
@@ -189,15 +178,28 @@ def _table(
     heads = [*names, *amounts]
     natural = [max(cell_len(row[n]) for row in [heads, *cells]) for n in range(len(heads))]
     left = width - sum(natural[len(names) :]) - 2 * len(heads) - (BAR if bars else -2)
-    for name, room in zip(names, _shared(natural[: len(names)], left) if width else natural, strict=False):
+    rooms = _shared(natural[: len(names)], left) if width else natural[: len(names)]
+    for name, room in zip(names, rooms, strict=True):
         table.add_column(name, width=room, overflow="fold")
     for name in amounts:
         table.add_column(name, justify="right", no_wrap=True)
     if bars:
         table.add_column("", no_wrap=True, width=BAR)
     for row, (_, _, share) in zip(cells, body, strict=True):
-        table.add_row(*(Text(cell) for cell in row), *([Text(_bar(share), style="cyan")] if bars else []))
+        folded = [_folded(cell, room) for cell, room in zip(row, rooms, strict=False)]
+        shown = [Text(cell) for cell in [*folded, *row[len(rooms) :]]]
+        table.add_row(*shown, *([Text(_bar(share), style="cyan")] if bars else []))
     return table
+
+
+def _folded(label: str, room: int) -> str:
+    """A label too long for its column on several lines, cut after a separator where there is one in the second half."""
+    lines = []
+    while len(label) > room:
+        cut = max((label.rfind(mark, room // 2, room) for mark in "/-_.:, "), default=-1) + 1 or room
+        lines.append(label[:cut])
+        label = label[cut:]
+    return "\n".join([*lines, label])
 
 
 def _shared(wanted: Sequence[int], room: int) -> list[int]:
@@ -229,23 +231,15 @@ def _lines(*lines: Sequence[tuple[str, str]]) -> Text:
 def waterfall_tables(waterfall: Waterfall, *, width: int | None = None, color: bool | None = None) -> str:
     """The bill as logged, each step, the bill after them; below it what the steps rest on, and where they raise the bill."""
     screen = Screen.here(width, color)
-    saving = waterfall.saving_usd
-    raised = saving < 0
-    share = percent(abs(saving) / waterfall.baseline_usd) if waterfall.baseline_usd else ""
+    saving, monthly = waterfall.saving_usd, waterfall.monthly_saving_usd
+    word = "the bill RISES by" if saving < 0 else "saved"
+    share = f"{percent(abs(saving) / waterfall.baseline_usd)} of the bill" if waterfall.baseline_usd else ""
     head = _pairs(
         ("bill as logged", dollars(waterfall.baseline_usd), figures.period(waterfall.since, waterfall.until)),
-        ("bill after it all", dollars(waterfall.final_usd), ""),
-        (
-            "the bill RISES by" if raised else "saved",
-            dollars(abs(saving)),
-            f"{share} of the bill" if share else "",
-        ),
-        (
-            "for a month",
-            dollars(waterfall.monthly_saving_usd) if waterfall.monthly_saving_usd is not None else "unknown",
-            "saved in 30 days at the pace of this log",
-        ),
-        ("evidenced", dollars(waterfall.evidenced_saving_usd), "low ends of metered and replayed steps: fit for a budget"),
+        ("bill after all steps", dollars(waterfall.final_usd), ""),
+        (word, dollars(abs(saving)), share),
+        (f"{word} a month", dollars(None if monthly is None else abs(monthly)), "30 days at the pace of this log"),
+        ("evidenced", dollars(waterfall.evidenced_saving_usd), "low ends of metered and replayed steps"),
     )
     body: list[tuple[list[str], list[str], float | None]] = [
         (
@@ -291,7 +285,11 @@ def _attribution(waterfall: Waterfall, screen: Screen) -> Table | None:
     if not steps:
         return None
     body: list[tuple[list[str], list[str], float | None]] = [
-        ([f"{n} {figures.lever(step)}"], [dollars(step.alone_usd), dollars(step.last_usd), dollars(step.shapley_usd)], None)
+        (
+            [f"{n} {figures.lever(step)}"],
+            [dollars(step.alone_usd), dollars(step.last_usd), dollars(step.shapley_usd)],
+            None,
+        )
         for n, step in enumerate(steps, 1)
     ]
     sum_row = ["", "", dollars(total(step.shapley_usd for step in steps if step.shapley_usd is not None))]
@@ -301,35 +299,99 @@ def _attribution(waterfall: Waterfall, screen: Screen) -> Table | None:
 
 def _details(n: int, step: Step) -> RenderableType | None:
     """What a step warns of, does not tell, assumes and left out."""
-    from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
-    lines = [Text(printable(warning), style="red") for warning in step.warnings]
+    lines = [Text(printable(warning), style="red") for warning in figures.warnings(step)]
     lines += [Text(printable(caveat)) for caveat in step.caveats]
-    if step.assumptions:
-        told = "; ".join(f"{a.name} {a.value} ({a.source})" for a in step.assumptions)
-        lines.append(Text(f"assumes {printable(told)}", style="dim"))
-    if step.excluded:
-        told = "; ".join(f"{e.gate}: {count(e.requests, 'request')}, {dollars(e.usd)}" for e in step.excluded)
-        lines.append(Text(f"left out: {printable(told)}", style="dim"))
+    lines += [Text(printable(told), style="dim") for told in figures.basis(step)]
     if not lines:
         return None
-    from rich.console import Group
-
-    head = Text(printable(f"{n} {figures.lever(step)}"), style="bold")
-    return Group(head, *(_bullet(line) if line else Padding(line) for line in lines))
-
-
-def _bullet(text: Text) -> RenderableType:
-    from rich.table import Table
-
-    row = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    row.add_column(width=3, justify="right")
-    row.add_column(overflow="fold")
-    row.add_row("-", text)
-    return row
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(f"{n}", style="bold"), Text(printable(figures.lever(step)), style="bold"))
+    for line in lines:
+        table.add_row("-", line)
+    return table
 
 
 def _grades(waterfall: Waterfall) -> Text | None:
     met = [grade for grade in figures.GRADE if any(step.grade is grade for step in waterfall.steps)]
     return _lines(*([("dim", f"{grade.value}: {figures.GRADE[grade]}")] for grade in met)) if met else None
+
+
+def explain_tables(
+    items: Sequence[LineItem], passes: Sequence[Pass] = (), *, width: int | None = None, color: bool | None = None
+) -> str:
+    """Quantity x rate x factors = amount, line by line under the price they go by, and their sum.
+
+    With `passes`, theirs one after the other, each with the place it was read at; else `items`, those alike as one.
+    """
+    from claude_audit import explain
+
+    screen = Screen.here(width, color)
+    parts: list[RenderableType] = []
+    for one in passes:
+        parts += [_pass(one), *map(_section, explain.sections(one.items))]
+    if not passes:
+        parts += map(_section, explain.sections(explain.merged(items)))
+    every = [item for one in passes for item in one.items] or list(items)
+    unpriced = sum(item.usd is None for item in every)
+    notes = [[("bold", f"total ${exact(explain.total_usd(every))}"), ("dim", "  exact: no figure above is rounded")]]
+    if unpriced:
+        have = "line has" if unpriced == 1 else "lines have"
+        notes.append([("yellow", f"{unpriced:,} {have} no price and {'is' if unpriced == 1 else 'are'} not in it")])
+    return screen.print(*parts, _lines(*notes))
+
+
+def _pass(one: Pass) -> Text:
+    kind = "call" if one.kind == "call" and not one.number else f"{one.kind}, pass {one.number}"
+    ids = [f"{name} {value}" for name, value in (("request", one.request_id), ("message", one.message_id)) if value]
+    about = [
+        f"{one.at:%Y-%m-%d %H:%M:%S} UTC",
+        f"endpoint {figures.label(one.endpoint)}",
+        f"model {figures.label(one.model)}",
+    ]
+    lines = [
+        [("bold", printable(one.place)), ("", f"  {one.format}, {kind}")],
+        [("dim", printable(" · ".join([*about, *ids, f"row {one.row_id}"])))],
+    ]
+    if one.unbilled:
+        lines.append([("", f"not billed: {printable(one.unbilled)}")])
+    return _lines(*lines)
+
+
+def _section(section: Section) -> RenderableType:
+    """One price row: its place and factors, and under it what was billed by it."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    model = Text(printable(figures.label(section.model)), style="bold")
+    head = Text.assemble(model, Text(f"  {printable(section.where)}", style="dim"))
+    for name, factor, where in section.factors:
+        head.append(f"\n× {exact(factor)} {name}  ")
+        head.append(printable(where), style="dim")
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for side in ("left", "right", "left", "left", "left", "right"):
+        table.add_column(justify="right" if side == "right" else "left", no_wrap=True)
+    table.add_column(overflow="fold")
+    amounts = [None if item.usd is None else exact(item.usd) or "0" for item in section.items]
+    places = max((len(amount.partition(".")[2]) for amount in amounts if amount), default=0)
+    for item, amount in zip(section.items, amounts, strict=True):
+        unit = "searches" if item.component == SEARCHES else "tokens"
+        per = "each" if item.per == 1 else "per million"
+        sold = item.usd_per_unit is not None
+        rate = f"× {figures.rate(item.usd_per_unit)} {per}" if item.usd_per_unit is not None else figures.NO_PRICE
+        times = "".join(f" × {exact(factor)}" for _, factor, _ in section.factors) if sold else ""
+        result = ("", "") if amount is None else ("=", f"${_padded(amount, places)}")
+        cells = (figures.COMPONENT[item.component], f"{item.quantity:,}", unit, rate + times, *result)
+        table.add_row(*map(Text, cells), Text(printable(item.note), style="dim"))
+    return Group(head, table)
+
+
+def _padded(amount: str, places: int) -> str:
+    """So that the points of right-aligned amounts stand one under the other."""
+    whole, point, part = amount.partition(".")
+    return f"{whole}{point or (' ' if places else '')}{part:<{places}}"
