@@ -443,10 +443,11 @@ def _pieces(job: _Job, scratch: Path) -> Iterator[Piece]:
 
     if job.kind is Kind.DOCUMENT:
         yield reading.document(job.index, job.file, scratch)
-    elif piece := reading.whole(job.index, job.file):
+    elif piece := reading.whole(job.index, job.file, any_size=job.ingestor.cross_line):
         yield piece
     else:
-        yield from reading.copied(job.index, job.file, scratch, quoted=job.kind is Kind.TABLE)
+        quoted_fields, one = job.kind is Kind.TABLE, job.ingestor.cross_line
+        yield from reading.copied(job.index, job.file, scratch, quoted=quoted_fields, any_size=one)
 
 
 def _drop(batch: Sequence[Piece], scratch: Path) -> None:

@@ -146,17 +146,20 @@ def _unreadable(file: LogFile, error: Exception) -> AuditError:
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
 
 
-def whole(index: int, file: LogFile) -> Piece | None:
+def whole(index: int, file: LogFile, *, any_size: bool = False) -> Piece | None:
     """The file itself as one piece, when it can be read where it lies."""
-    if file.packed or file.start or file.size > PIECE_BYTES or not GLOB_CHARACTERS.isdisjoint(str(file.path)):
+    if file.packed or file.start or (file.size > PIECE_BYTES and not any_size) or not GLOB_CHARACTERS.isdisjoint(str(file.path)):
         return None
     return Piece(file.path, index, 0, file.size)
 
 
-def copied(index: int, file: LogFile, work: Path, *, mend: bool = False, quoted: bool = False) -> Iterator[Piece]:
-    """The file from `start` on, copied to pieces of whole lines in `work`. `mend` replaces bytes that are not UTF-8.
+def copied(
+    index: int, file: LogFile, work: Path, *, mend: bool = False, quoted: bool = False, any_size: bool = False
+) -> Iterator[Piece]:
+    """The file from `start` on, copied to pieces of whole lines in `work`.
 
-    `quoted`: line breaks between double quotes belong to a field and are no place to cut.
+    `mend` replaces bytes that are not UTF-8. `quoted`: line breaks between double quotes belong to a field and are no
+    place to cut. `any_size`: one piece, however large.
 
     A generator: each piece may be removed when it has been read, before the next one is asked for.
     """
@@ -166,7 +169,7 @@ def copied(index: int, file: LogFile, work: Path, *, mend: bool = False, quoted:
             if file.start:
                 stream.seek(file.start)
             while True:
-                block = stream.read(PIECE_BYTES)
+                block = stream.read() if any_size else stream.read(PIECE_BYTES)
                 data = rest + block
                 cut = data.rfind(b"\n") + 1 if block else len(data)
                 if quoted and block:

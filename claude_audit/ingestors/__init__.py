@@ -118,6 +118,8 @@ class Ingestor:
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
+    cross_line: bool = False
+    """A call may stand on several lines: a file is then read in one piece, however large."""
     doc: str = ""
 
     def shape(self, head: Head) -> Kind:

@@ -1,0 +1,362 @@
+"""OpenTelemetry, as OTLP JSON: what the Collector's file exporter writes, and what OTLP over HTTP carries.
+
+Recognised by `resourceSpans`, `resourceLogs` or `resourceMetrics`. One line holds many records: a span or a log event is one
+in the counts of lines. A call is a span of a single model call, or an event that counts its tokens:
+
+- the anthropic SDK (`com.anthropic.sdk.*`) and the platform's own spans of the same calls (`com.anthropic.claude-platform`)
+- Claude Code: events `claude_code.api_request`, and spans `claude_code.llm_request`
+- instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), and others with their names
+
+Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so are metrics. Records that
+share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
+taken before a span without. Without such an id the span's own id identifies it.
+
+Whether input includes cached tokens depends on who emits: it does, but for OpenLIT and Claude Code. Of an unknown emitter it
+is assumed to (`basis_assumed`), unless one of its records in the file proves otherwise: more cached tokens than input, or a
+total that adds them. The AI SDK's `providerMetadata` holds the raw usage block, which is taken then.
+
+service.name is the project, deployment.environment.name the environment, the conversation the session; other attributes of
+the resource are tags. Cannot tell: advisor passes, web searches, speed and geography of the SDK's spans, and the TTL split of
+its compaction (`lower_bound`); the TTL of writes in most instrumentations; whether a refusal had content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _gen_ai as gen_ai
+from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.pieces import quoted, quoted_list
+
+ATTRIBUTES = [
+    {
+        "key": "VARCHAR",
+        "value": {
+            "stringValue": "VARCHAR",
+            "intValue": "VARCHAR",
+            "doubleValue": "VARCHAR",
+            "boolValue": "VARCHAR",
+            "arrayValue": {"values": [{"stringValue": "VARCHAR"}]},
+        },
+    }
+]
+RESOURCE = {"attributes": ATTRIBUTES}
+SPAN = {
+    "traceId": "VARCHAR",
+    "spanId": "VARCHAR",
+    "name": "VARCHAR",
+    "startTimeUnixNano": "VARCHAR",
+    "endTimeUnixNano": "VARCHAR",
+    "attributes": ATTRIBUTES,
+    "status": {"code": "VARCHAR"},
+}
+EVENT = {
+    "timeUnixNano": "VARCHAR",
+    "observedTimeUnixNano": "VARCHAR",
+    "eventName": "VARCHAR",
+    "body": {"stringValue": "VARCHAR"},
+    "attributes": ATTRIBUTES,
+}
+STRUCTURE = {
+    "resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"scope": {"name": "VARCHAR"}, "spans": [SPAN]}]}],
+    "resourceLogs": [{"resource": RESOURCE, "scopeLogs": [{"scope": {"name": "VARCHAR"}, "logRecords": [EVENT]}]}],
+    "resourceMetrics": "JSON",
+}
+
+CLAUDE_CODE = {
+    "input_tokens": ("input_tokens",),
+    "output_tokens": ("output_tokens",),
+    "cache_read_tokens": ("cache_read_tokens",),
+    "cache_write_tokens": ("cache_creation_tokens",),
+    "cache_write_5m_tokens": ("cache_creation_5m_tokens",),
+    "cache_write_1h_tokens": ("cache_creation_1h_tokens",),
+    "model_raw": ("model",),
+    "request_id": ("request_id",),
+    "effort": ("effort",),
+    "speed": ("speed",),
+    "ttft_ms": ("ttft_ms",),
+    "cost_reported_usd": ("cost_usd",),
+}
+"""What Claude Code's events and spans call things, beside the conventions."""
+
+COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+)
+LABELS = (
+    "request_id",
+    "session",
+    "endpoint",
+    "user",
+    "workspace",
+    "tier",
+    "speed",
+    "max_tokens",
+    "stop_reason",
+    "effort",
+    "stream",
+    "ttft_ms",
+    "cost_reported_usd",
+)
+
+SDK = "starts_with(scope, 'com.anthropic.sdk') OR starts_with(scope, 'com.anthropic.claude-platform')"
+OWN_NAMES = "starts_with(scope, 'com.anthropic.claude_code')"
+EXCLUSIVE = f"{OWN_NAMES} OR starts_with(scope, 'openlit')"
+INCLUSIVE = (
+    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai') "
+    "OR starts_with(scope, 'openinference.instrumentation.anthropic')"
+)
+REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
+"""In an operation's name: work that has no tokens of its own, or those of the calls in it."""
+
+RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.environment", "team")
+"""Attributes of the resource that fill columns; `telemetry.*` says nothing to attribute by, `process.*` may hold text."""
+
+
+def _recognise(head: Head) -> bool:
+    return any(not r.keys().isdisjoint(("resourceSpans", "resourceLogs", "resourceMetrics")) for r in head.records)
+
+
+def _attribute(name: str) -> str:
+    return f"texts[list_position(names, {quoted(name)})]"
+
+
+def _of_resource(*names: str) -> str:
+    return f"coalesce({', '.join(f'resource_texts[list_position(resource_names, {quoted(n)})]' for n in names)}, NULL)"
+
+
+def _field(field: str) -> str:
+    """SQL: what a record says of a field of ours, by the names that its emitter uses."""
+    own = f"coalesce({', '.join(map(_attribute, CLAUDE_CODE[field]))}, NULL)" if field in CLAUDE_CODE else "NULL"
+    shared = gen_ai.first(field, _attribute) if field in gen_ai.NAMES else "NULL"
+    return f"CASE WHEN of_claude_code THEN coalesce({own}, {shared}) ELSE {shared} END"
+
+
+def _items(array: str, scopes: str, records: str, kind: str) -> str:
+    """SQL: every span or log record of a line, each with its scope and its resource."""
+    return f"""flatten(list_transform({array}, lambda a: flatten(list_transform(a.{scopes}, lambda b:
+                    list_transform(b.{records}, lambda s: {{
+                        'kind': '{kind}', 'resource': a.resource.attributes, 'scope': b.scope.name, {_parts(kind)}}})))))"""
+
+
+def _parts(kind: str) -> str:
+    parts = {
+        "trace_id": "s.traceId",
+        "span_id": "s.spanId",
+        "name": "s.name",
+        "began": "nullif(s.startTimeUnixNano, '0')",
+        "ended": "nullif(s.endTimeUnixNano, '0')",
+        "status": "s.status.code",
+        "attributes": "s.attributes",
+    }
+    if kind == "event":
+        parts |= {
+            "trace_id": "NULL::VARCHAR",
+            "span_id": "NULL::VARCHAR",
+            "name": "coalesce(nullif(s.eventName, ''), s.body.stringValue)",
+            "began": "coalesce(nullif(s.timeUnixNano, '0'), nullif(s.observedTimeUnixNano, '0'))",
+            "ended": "NULL::VARCHAR",
+            "status": "NULL::VARCHAR",
+        }
+    return ", ".join(f"'{name}': {sql}" for name, sql in parts.items())
+
+
+def _texts(attributes: str) -> str:
+    return (
+        f"list_transform({attributes}, lambda x: coalesce(x.value.stringValue, x.value.intValue, x.value.doubleValue, "
+        "x.value.boolValue, x.value.arrayValue.values[1].stringValue))"
+    )
+
+
+def _compaction() -> str:
+    """SQL: the passes of a span that tells of a compaction, which its own counts leave out.
+
+    Its tokens are a total, whatever part of them was cached. The other entry is the span's own counts, without the cached.
+    """
+    own = [f"count_of({name})" for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")]
+    cached = " - ".join(f"coalesce({sql}, 0)" for sql in own)
+    split = ", ".join(f"'ephemeral_{ttl}_input_tokens': cache_write_{ttl}_tokens" for ttl in ("5m", "1h"))
+    return f"""CASE WHEN NOT ({gateways.nothing_counted("compaction_input", "compaction_output")}) THEN to_json([
+                {{'type': 'message', 'input_tokens': CASE WHEN inclusive THEN CAST(greatest({cached}, 0) AS VARCHAR) ELSE input_tokens END,
+                    'output_tokens': output_tokens, 'cache_read_input_tokens': cache_read_tokens,
+                    'cache_creation_input_tokens': cache_write_tokens, 'cache_creation': {{{split}}}}},
+                {{'type': 'compaction', 'input_tokens': compaction_input, 'output_tokens': compaction_output,
+                    'cache_read_input_tokens': NULL, 'cache_creation_input_tokens': NULL, 'cache_creation': NULL}}]) END"""
+
+
+def _select(_: Reading) -> str:
+    """items: a row a record (or one for a line without any). named: its attributes by name, none where it counts nothing.
+    told: its fields. judged: what its input includes.
+    """
+    markers = [name for field in gen_ai.COUNTED for name in gen_ai.NAMES[field]]
+    own_markers = [name for field in gen_ai.COUNTED for name in CLAUDE_CODE[field]]
+    cached = "coalesce(count_of(cache_read_tokens), 0) + greatest(coalesce(count_of(cache_write_tokens), 0), " + (
+        "coalesce(count_of(cache_write_5m_tokens), 0) + coalesce(count_of(cache_write_1h_tokens), 0))"
+    )
+    metadata = "texts[list_position(names, 'ai.response.providerMetadata')]"
+    raw = quoted(json.dumps({"anthropic": {"usage": USAGE}}))
+    return f"""
+        WITH items AS (
+            SELECT file, line, {gateways.NOT_JSON} AS broken, r.resourceMetrics IS NOT NULL AS metrics, unnest(
+                CASE WHEN len(spans) + len(events) > 0 THEN list_concat(spans, events) ELSE [NULL] END) AS s
+            FROM (
+                SELECT *,
+                    coalesce({_items("r.resourceSpans", "scopeSpans", "spans", "span")}, []) AS spans,
+                    coalesce({_items("r.resourceLogs", "scopeLogs", "logRecords", "event")}, []) AS events
+                FROM ({gateways.records(STRUCTURE)})
+            )
+        ),
+        named AS (
+            SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.name, s.began, s.ended, s.status,
+                coalesce(s.scope, '') AS scope,
+                {OWN_NAMES} AS of_claude_code,
+                list_transform(s.attributes, lambda x: x.key) AS all_names,
+                list_has_any(all_names, CASE WHEN of_claude_code THEN {quoted_list(own_markers)} ELSE {quoted_list(markers)} END) AS counted,
+                CASE WHEN counted THEN all_names END AS names,
+                CASE WHEN counted THEN {_texts("s.attributes")} END AS texts,
+                CASE WHEN counted THEN list_transform(s.resource, lambda x: x.key) END AS resource_names,
+                CASE WHEN counted THEN {_texts("s.resource")} END AS resource_texts
+            FROM items
+        ),
+        told AS (
+            SELECT *,
+                {", ".join(f"{_field(name)} AS {name}_told" for name in COUNTS)},
+                {", ".join(f'{_field(name)} AS "{name}"' for name in LABELS if name != "request_id")},
+                {_field("model_raw")} AS model_raw,
+                {_field("request_id")} AS own_request_id,
+                {gen_ai.first("thinking_tokens", _attribute)} AS thinking_told,
+                {gen_ai.first("total_tokens", _attribute)} AS total_tokens,
+                {gen_ai.first("response_id", _attribute)} AS response_id,
+                {gen_ai.first("vendor", _attribute)} AS vendor,
+                lower({gen_ai.first("operation", _attribute)}) AS operation,
+                {_attribute("anthropic.usage.compaction.input_tokens")} AS compaction_input,
+                {_attribute("anthropic.usage.compaction.output_tokens")} AS compaction_output,
+                {_attribute("ai.usage.inputTokenDetails.noCacheTokens")} AS not_cached,
+                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic.usage AS raw
+            FROM named
+        ),
+        counted AS (
+            SELECT * EXCLUDE (tier, speed), {_counts()},
+                coalesce(raw.service_tier, tier) AS tier,
+                coalesce(raw.speed, speed) AS speed,
+                CASE WHEN starts_with(own_request_id, 'req_') OR of_claude_code THEN own_request_id
+                    WHEN starts_with(response_id, 'req_') THEN response_id END AS request_id,
+                CASE WHEN starts_with(response_id, 'msg_') THEN response_id END AS message_id
+            FROM told
+        ),
+        judged AS (
+            SELECT *,
+                coalesce(bool_or(
+                    {cached} > count_of(input_tokens)
+                    OR {cached} > 0 AND count_of(total_tokens) = count_of(input_tokens) + count_of(output_tokens) + {cached}
+                ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
+                raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} OR {INCLUSIVE} AS known,
+                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN false
+                    WHEN {INCLUSIVE} THEN true ELSE NOT proven_exclusive END AS inclusive
+            FROM counted
+        )
+        SELECT
+            file, line, broken AS reject,
+            CASE
+                WHEN kind IS NULL THEN CASE WHEN metrics THEN 'metrics' ELSE 'no spans or events' END
+                WHEN of_claude_code AND name NOT IN ('claude_code.llm_request', 'claude_code.api_request', 'api_request')
+                    OR NOT coalesce(counted, false) THEN kind || ' of no model call'
+                WHEN {_repeats()} THEN 'span that repeats the calls in it'
+                WHEN {_nothing()} AND (status IN ('2', 'STATUS_CODE_ERROR') OR lower({_attribute("success")}) = 'false')
+                    THEN 'failed call without usage'
+                WHEN model_raw IS NULL AND vendor IS NOT NULL AND NOT regexp_matches(lower(vendor), 'anthropic|claude|aws|bedrock|vertex|gcp|azure')
+                    THEN 'other vendor''s model'
+            END AS ignore,
+            -- An event is sent when its call has ended.
+            CASE WHEN of_claude_code AND kind = 'event'
+                THEN coalesce(CAST(TRY_CAST(began AS BIGINT) - {_milliseconds("duration_ms")} * 1000000 AS VARCHAR), began) ELSE began END AS ts,
+            CASE WHEN ended IS NOT NULL THEN CAST(nullif(greatest(TRY_CAST(ended AS BIGINT) - TRY_CAST(began AS BIGINT), 0), 0) / 1e6 AS VARCHAR)
+                ELSE {_attribute("duration_ms")} END AS latency_ms,
+            model_raw,
+            {gateways.provider("vendor")} AS provider,
+            CASE WHEN of_claude_code THEN 'claude_code' END AS gateway,
+            request_id, message_id,
+            coalesce(request_id, nullif(response_id, ''), 'otlp:' || nullif(trace_id, '') || '/' || nullif(span_id, ''),
+                'otlp:' || md5(concat_ws('|', scope, name, began, array_to_string(names, ','), array_to_string(texts, ',')))) AS identity,
+            {", ".join(COUNTS)}, thinking_tokens, web_searches, server_calls, inclusive,
+            coalesce(iterations, {_compaction()}) AS iterations,
+            session, endpoint, "user", workspace, tier, speed, geo, max_tokens, stop_reason, effort, stream, ttft_ms,
+            CASE {_attribute("anthropic.thinking.type")} WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END AS thinking,
+            cost_reported_usd,
+            CASE WHEN cost_reported_usd IS NOT NULL THEN 'client' END AS cost_reported_by,
+            {_of_resource("team")} AS team,
+            {_of_resource("service.name")} AS project,
+            {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
+            list_filter([
+                CASE WHEN {SDK} THEN 'lower_bound' END,
+                CASE WHEN NOT known AND inclusive AND {cached} > 0 THEN 'basis_assumed' END
+            ], lambda x: x IS NOT NULL) AS notes,
+            {_tags()} AS tags
+        FROM judged"""
+
+
+def _counts() -> str:
+    """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
+    block = {}
+    for part in counts("raw").split(",\n"):
+        sql, _, name = part.strip().rpartition(" AS ")
+        block[name] = sql
+    told = {name: f"{name}_told" for name in COUNTS}
+    told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
+    return ", ".join(
+        f"CASE WHEN raw IS NOT NULL THEN {sql} ELSE {told.get(name, 'NULL')} END AS {name}"
+        for name, sql in block.items()
+        if name not in ("tier", "speed")
+    )
+
+
+def _repeats() -> str:
+    """SQL: whether a span tells of several calls, or of none: only those of single model calls count."""
+    kinds = f"coalesce({_attribute('openinference.span.kind')}, {_attribute('traceloop.span.kind')})"
+    inner = f"coalesce({_attribute('ai.operationId')}, name)"
+    return f"""regexp_matches(operation, '{REPEATS}')
+                    OR lower({kinds}) <> 'llm'
+                    OR scope = 'pydantic-ai' AND operation IS DISTINCT FROM 'chat'
+                    OR scope = 'ai' AND NOT regexp_matches({inner}, 'do(Generate|Stream)')"""
+
+
+def _nothing() -> str:
+    return gateways.nothing_counted(*COUNTS)
+
+
+def _milliseconds(name: str) -> str:
+    return f"coalesce(TRY_CAST({_attribute(name)} AS BIGINT), 0)"
+
+
+def _tags() -> str:
+    """SQL: the other attributes of the resource, and what the AI SDK's users add to a call."""
+    prefix = "ai.telemetry.metadata."
+    own = f"""list_transform(list_filter(list_zip(names, texts), lambda x: starts_with(x[1], '{prefix}')),
+                lambda x: {{'key': substr(x[1], {len(prefix) + 1}), 'value': x[2]}})"""
+    resource = "list_transform(list_zip(resource_names, resource_texts), lambda x: {'key': x[1], 'value': x[2]})"
+    extra = ", ".join(
+        f"{{'key': {quoted(name)}, 'value': {_attribute(name)}}}" for name in ("query_source", "organization.id")
+    )
+    listed = f"list_concat({resource}, {own}, CASE WHEN of_claude_code THEN [{extra}] END)"
+    distinct = f"list_filter({listed}, lambda e, i: list_position(list_transform({listed}, lambda x: x.key), e.key) = i)"
+    plain = f"list_filter({distinct}, lambda e: NOT regexp_matches(e.key, '^(telemetry|process)\\.'))"
+    return gateways.tags(plain, but=RESOURCE_LABELS)
+
+
+OTLP = Ingestor(
+    name="otlp",
+    title="OpenTelemetry (OTLP JSON): spans and events of the anthropic SDK, Claude Code, instrumentations",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    rank=10,
+    shared=True,
+    doc=__doc__,
+)
