@@ -3,6 +3,7 @@
 Rules (and where they come from: transcripts repeat a response once a content block, and repeat whole sessions when resumed;
 gateways reuse ids):
 - lines with one identity and equal input counters are one call; the one with most output counts, whole, at the earliest time;
+  of equal ones, the one that tells most of the cache (an event tells the TTL of writes, a span of the same call does not);
 - one identity with other input counters is another call, unless the format says that its lines are snapshots of one call;
 - without any id every line is a call of its own;
 - a side-chain line whose message id is known under another request id is a replay of that call;
@@ -47,14 +48,18 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
     run(f"""
         CREATE TEMP TABLE contest AS
         SELECT calls.rowid AS call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
-            weight, moment, calls.file, calls.line, calls.format
+            weight, moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
+            coalesce(write_unknown, 0) AS no_ttl
         FROM calls JOIN files USING (file)""")
     if stored:
         run(f"""
             INSERT INTO contest
             SELECT NULL, call_key, any_value(identity), any_value(message_id), any_value(request_id),
                 bool_or(coalesce(tags['side_chain'] = 'true', false)), coalesce(sum(output_tokens), 0), min(ts), NULL, NULL,
-                any_value(format)
+                any_value(format),
+                sum(coalesce(cache_read_tokens, 0) + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
+                    + coalesce(cache_write_unknown_tokens, 0)),
+                coalesce(sum(cache_write_unknown_tokens), 0)
             FROM {stored}
             WHERE call_key IN (SELECT key FROM contest)
                 OR message_id IN (SELECT message_id FROM contest)
@@ -86,7 +91,8 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         FROM contest AS c JOIN keys AS k USING (key)
         WHERE k.lines > 1
         QUALIFY row_number() OVER (
-            PARTITION BY key ORDER BY c.weight DESC, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
+            PARTITION BY key
+            ORDER BY c.weight DESC, c.cached DESC, c.no_ttl, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
     better = joined.link(connection)
     run("CREATE TEMP TABLE lost (call BIGINT, key VARCHAR, first_at TIMESTAMPTZ)")
     run("CREATE TEMP TABLE revived (key VARCHAR, first_at TIMESTAMPTZ)")

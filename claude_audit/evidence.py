@@ -145,7 +145,11 @@ def count(value: object, name: str) -> int | None:
     text = str(value).strip()
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text):
         text = text.replace(",", "")
-    if not isinstance(value, bool) and re.fullmatch(r"[0-9]+(\.0*)?", text) and (n := int(text.split(".")[0])) < COUNT_LIMIT:
+    if (
+        not isinstance(value, bool)
+        and re.fullmatch(r"[0-9]+(\.0*)?", text)
+        and (n := int(text.split(".")[0])) < COUNT_LIMIT
+    ):
         return n
     raise BadValueError(f"{name} is {text[:60]}")
 
@@ -178,7 +182,9 @@ def instant(value: object, name: str) -> datetime:
         moment = datetime.fromisoformat(str(value).strip().removesuffix(" UTC"))
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadValueError(f"{name} is {str(value)[:60]!r}, which is no time" if value else f"{name} is missing") from error
+        raise BadValueError(
+            f"{name} is {str(value)[:60]!r}, which is no time" if value else f"{name} is missing"
+        ) from error
 
 
 def text(value: object) -> str | None:
@@ -282,5 +288,5 @@ def load(store: Store, manifest: Manifest) -> list[Evidence]:
             ) from error
         at = len(ROW_FIELDS)
         for values in zip(*columns, strict=True):
-            rows.append(Evidence(*values[:at], Claim(*values[at:])))
+            rows.append(Evidence(*(*values[:at], Claim(*values[at:]))))
     return rows

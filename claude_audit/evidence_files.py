@@ -65,12 +65,12 @@ def recognised(head: Head, forced: str | None) -> Report | None:
     return next((report for report in registry().values() if report.recognise(head)), None)
 
 
-def take(papers: Papers, store: Store, manifest: Manifest, catalog: Catalog | None) -> Taken:
+def take(papers: Papers, store: Store, manifest: Manifest, catalog: Catalog) -> Taken:
     """Read the files, write their rows as a part of the store, and say what the manifest must become.
 
     A download that the store has already, under whatever name, adds nothing. Raises AuditError for an unreadable file.
     """
-    if not papers or catalog is None:
+    if not papers:
         return Taken(manifest, 0, Lines(), (), Counter(), (), 0)
     before = evidence.load(store, manifest)
     exports = {export.id: export for export in manifest.exports}
@@ -87,7 +87,12 @@ def take(papers: Papers, store: Store, manifest: Manifest, catalog: Catalog | No
             new.add(identity)
             exports[identity] = _export(identity, file, report, download)
             fresh += evidence.identified(
-                download.claims, format=report.name, kind=report.kind, source=file.name, export=identity, catalog=catalog
+                download.claims,
+                format=report.name,
+                kind=report.kind,
+                source=file.name,
+                export=identity,
+                catalog=catalog,
             )
         told.append((file, report, new, lines, rejects))
     by_day = [report.name for report in registry().values() if report.by_day]
@@ -141,15 +146,18 @@ def _text(file: LogFile) -> str:
             return stream.read().decode("utf-8", "replace")
     except (OSError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again") from error
+        raise AuditError(
+            f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again"
+        ) from error
 
 
 def _lines(download: evidence.Download) -> Lines:
     """Its lines by fate; `duplicates` holds those of its claims until it is known which of them are new."""
-    lines = {claim.line for claim in download.claims}
     ignored = Counter(unread.reason for unread in download.ignored)
     rejected = len(download.rejected)
-    return Lines(len(download.claims) + sum(ignored.values()) + rejected, 0, len(download.claims), dict(ignored), rejected)
+    return Lines(
+        len(download.claims) + sum(ignored.values()) + rejected, 0, len(download.claims), dict(ignored), rejected
+    )
 
 
 def _export(identity: str, file: LogFile, report: Report, download: evidence.Download) -> Export:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from claude_audit.bill import bill, total
 from claude_audit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
-    from claude_audit.audit import Audit
-    from claude_audit.tally import Label, Line
+    from claude_audit.catalog import Catalog
+    from claude_audit.filters import Filters
+    from claude_audit.tally import Label, Line, Reach
 
 BASE = ("day", "endpoint", "model")
+
+
+class Usage(Protocol):
+    """What a history is made from: an audit, as far as it is needed here."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def filters(self) -> Filters: ...
+    @property
+    def reach(self) -> Reach | None: ...
+    def period(self) -> tuple[datetime | None, datetime | None]: ...
+    def lines(self, by: Sequence[str] = ...) -> list[Line]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,7 @@ class Driver:
 class History:
     """The days of an audit's rows, in its time zone. Each set of dimensions is summed once."""
 
-    audit: Audit
+    audit: Usage
     _tallies: dict[tuple[str, ...], list[Line]] = field(default_factory=dict)
 
     @property

@@ -68,6 +68,7 @@ def ingest(
     asked for only when there is something to read. Every rejected line's place and reason goes to `rejects_file`, as CSV.
     Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
     """
+    _check_format(input_format)
     with store.writing() as scratch:
         manifest = store.manifest()
         found = [_log_file(path, name) for path, name in reading.expand(arguments, scratch)]
@@ -90,6 +91,16 @@ def ingest(
         return taken.told(report)
 
 
+def _check_format(name: str | None) -> None:
+    from claude_audit import ingestors_evidence
+    from claude_audit.ingestors import registry
+
+    if name is None or name in registry() or name in ingestors_evidence.registry():
+        return
+    known = sorted({*registry(), *ingestors_evidence.registry()})
+    raise AuditError(f"unknown format {name!r}", f"use one of: {', '.join(known)}")
+
+
 def _log_file(path: Path, name: str) -> LogFile:
     stat = path.stat()
     return LogFile(path, name, stat.st_size, stat.st_mtime_ns)
@@ -104,11 +115,7 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
             files.append(file)
         elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             unchanged += 1
-        elif (
-            not file.packed
-            and reading.continues(file, Extent(known.end, known.head, known.tail))
-            and known.format != "csv"
-        ):
+        elif not file.packed and reading.continues(file, Extent(known.end, known.head, known.tail)):
             files.append(replace(file, start=known.end, lines_before=reading.count_lines(file.path, known.end)))
         else:
             files.append(file)
@@ -119,18 +126,14 @@ def _recognised(
     files: Sequence[LogFile], forced: str | None, assume: Assumptions
 ) -> tuple[list[_Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
     """Logs with their formats, evidence with its formats, and files of no known format with the reason."""
-    from claude_audit import ingestors_evidence
-    from claude_audit.ingestors import Head, registry
+    from claude_audit.ingestors import Head, Kind, registry
 
     formats = registry()
-    if forced and forced not in formats and forced not in ingestors_evidence.registry():
-        known = sorted({*formats, *ingestors_evidence.registry()})
-        raise AuditError(f"unknown format {forced!r}", f"use one of: {', '.join(known)}")
     jobs: list[_Job] = []
     papers = []
     unread = []
     for file in files:
-        head = Head(file.name, reading.head(file), assume.mapping)
+        head = Head(file.name, reading.head(file), assume.mapping, file.path)
         if not head.text.strip():
             continue
         if report := evidence_files.recognised(head, forced):
@@ -140,7 +143,10 @@ def _recognised(
         if ingestor is None:
             unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
             continue
-        jobs.append(_Job(len(jobs), file, ingestor, ingestor.shape(head), _time_of(file)))
+        kind = ingestor.shape(head)
+        if ingestor.cross_line or kind is not Kind.LINES:
+            file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
+        jobs.append(_Job(len(jobs), file, ingestor, kind, _time_of(file)))
     return jobs, papers, tuple(unread)
 
 
@@ -443,6 +449,8 @@ def _pieces(job: _Job, scratch: Path) -> Iterator[Piece]:
 
     if job.kind is Kind.DOCUMENT:
         yield reading.document(job.index, job.file, scratch)
+    elif job.kind is Kind.PARQUET:
+        yield reading.in_place(job.index, job.file, scratch)
     elif piece := reading.whole(job.index, job.file, any_size=job.ingestor.cross_line):
         yield piece
     else:

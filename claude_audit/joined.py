@@ -2,7 +2,8 @@
 
 Calls of different formats are one when they carry the same request id, or the same message id and no two request ids. The
 token figures are taken whole from the best source, its unrecorded columns are filled from the others, and nothing is ever
-added. Without a common id nothing is joined.
+added. Without a common id nothing is joined. OpenTelemetry has many emitters in one format: a span with a message id alone
+joins the span that has the request id too.
 """
 
 from __future__ import annotations
@@ -56,15 +57,18 @@ def link(connection: DuckDBPyConnection) -> int:
     """
     run = connection.execute
     run("CREATE TEMP TABLE joined (key VARCHAR, leader VARCHAR, first_at TIMESTAMPTZ)")
-    formats = run("SELECT count(DISTINCT format) FROM keys").fetchone()
-    if formats is None or formats[0] < 2:
+    several = run("SELECT count(DISTINCT format) > 1 OR bool_or(format = 'otlp') FROM keys").fetchone()
+    if several is None or not several[0]:
         return 0
     run("""
         CREATE TEMP TABLE links AS
         SELECT a.key, b.key AS other FROM keys AS a JOIN keys AS b ON a.request_id = b.request_id AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format <> b.format
-        WHERE a.request_id IS NULL OR b.request_id IS NULL OR a.request_id = b.request_id""")
+        WHERE a.request_id IS NULL OR b.request_id IS NULL OR a.request_id = b.request_id
+        UNION
+        SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format = b.format
+        WHERE a.format = 'otlp' AND (a.request_id IS NULL) <> (b.request_id IS NULL)""")
     # A call has a handful of sources: three rounds of taking the smallest neighbour reach all of them.
     run("CREATE TEMP TABLE labels AS SELECT key, least(key, min(other)) AS label FROM links GROUP BY key")
     for _ in range(3):
@@ -78,7 +82,7 @@ def link(connection: DuckDBPyConnection) -> int:
         SELECT key, leader, first_at FROM (
             SELECT key, first_value(key) OVER best AS leader, min(k.first_at) OVER (PARTITION BY label) AS first_at
             FROM labels JOIN keys AS k USING (key)
-            WINDOW best AS (PARTITION BY label ORDER BY {rank("k.format")}, k.weight DESC, key)
+            WINDOW best AS (PARTITION BY label ORDER BY {rank("k.format")}, k.weight DESC, k.request_id IS NULL, key)
         )""")
     found = run("SELECT count(*) FROM joined WHERE key <> leader").fetchone()
     return int(found[0]) if found else 0

@@ -125,7 +125,9 @@ def _of_bucket(
     clashes: set[tuple[str, str]],
 ) -> Iterator[Evidence]:
     """The rows of one bucket: of downloads grouped alike each row once, from the newest that has it."""
-    by_detail = sorted(downloads, key=lambda e: (len(grouped[e]), "model_raw" in grouped[e], order.get(e, -1)), reverse=True)
+    by_detail = sorted(
+        downloads, key=lambda e: (len(grouped[e]), "model_raw" in grouped[e], order.get(e, -1)), reverse=True
+    )
     taken: list[str] = []
     keys: dict[tuple[object, ...], str] = {}
     for export in by_detail:

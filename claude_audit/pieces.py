@@ -47,7 +47,7 @@ class LogFile:
     @property
     def packed(self) -> bool:
         """Compressed: it has no meaningful byte positions and is always read whole."""
-        return self.path.suffix in (".gz", ".zst")
+        return self.path.suffix in (".gz", ".zst", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +305,15 @@ def quoted(text: str) -> str:
 def quoted_list(texts: Sequence[str]) -> str:
     """A SQL list of string literals."""
     return "[" + ", ".join(map(quoted, texts)) + "]"
+
+
+def in_place(index: int, file: LogFile, work: Path) -> Piece:
+    """A file that is read as it is, whole: where it lies, or copied where the engine would not take its path."""
+    if GLOB_CHARACTERS.isdisjoint(str(file.path)):
+        return Piece(file.path, index, 0, file.size)
+    path = work / f"piece-{index}-0"
+    path.write_bytes(file.path.read_bytes())
+    return Piece(path, index, 0, file.size)
 
 
 def document(index: int, file: LogFile, work: Path) -> Piece:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_audit.accounting import Lines
 from claude_audit.bill import total
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from claude_audit.spend import Spend, SpendRow, UnpricedUsage
     from claude_audit.waterfall import Step, Waterfall
 
-SCENARIO: Mapping[str, object] = {"route_simple": "haiku", "batch_tagged": True}
+SCENARIO: Mapping[str, Any] = {"route_simple": "haiku", "batch_tagged": True}
 """What a report tries out when nobody says otherwise: levers that the log itself names candidates for."""
 
 WHO = ("endpoint", "project", "team", "workspace", "api_key", "user")

@@ -3,35 +3,105 @@
 Cost is linear in tokens inside a price group, so a scenario needs sums of whole quantities; what is not linear (a
 threshold, a minimum, a rounding) is settled row by row in the engine: as a key that parts the lines, or as one more sum
 (a variant: the output as capped, as scaled to another tokenizer, as both). After the scan every subset of levers is
-arithmetic on a small table: pick the variant that the subset makes, move quantities, price.
+arithmetic on a small table: pick the variant that the subset makes, move quantities, price (states.py).
+
+A prompt is told by where it changes class. Counted from its start, tokens up to `read` were read from the cache, from
+there to `wrote_1h` written for an hour, to `wrote_5m` written for five minutes, and the rest, to `prompt`, is uncached.
+What a lever takes out of a prompt or adds to it so comes off, or on, the class that was billed for that place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.bill import components, total
-from claude_audit.rates import Group, Price, Unpriced
-from claude_audit.tally import Extra, Line, quantity
+from claude_audit.states import INPUT, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
+from claude_audit.tally import Extra, line_keys, quantity, size
 from claude_audit.usage import TOKEN_CLASSES
-from claude_audit.waterfall import Grade
 
 if TYPE_CHECKING:
-    from decimal import Decimal as Usd
-
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
     from claude_audit.tally import Reach
 
-INPUT, READ, WRITE_5M, WRITE_1H, OUTPUT = range(5)
-"""Places of the token classes in State.tokens."""
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "READ",
+    "WRITE_1H",
+    "WRITE_5M",
+    "Prompt",
+    "Pricer",
+    "Scan",
+    "State",
+    "Variant",
+    "either",
+    "flag",
+    "minimum_of",
+    "scaled",
+    "states",
+    "text_of",
+]
 
-Variant = tuple[str, ...]
-"""The marks of the levers that made a quantity what it is, in order of application."""
+Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A row's prompt by where it changes class: each an end, in tokens from its start; and what of it could be cached."""
+
+    read: nw.Expr
+    wrote_1h: nw.Expr
+    wrote_5m: nw.Expr
+    prompt: nw.Expr
+    cacheable: nw.Expr | None = None
+
+    def each(self, change: Callable[[nw.Expr], nw.Expr]) -> Prompt:
+        """The same change of every end."""
+        return Prompt(
+            change(self.read),
+            change(self.wrote_1h),
+            change(self.wrote_5m),
+            change(self.prompt),
+            None if self.cacheable is None else change(self.cacheable),
+        )
+
+    def without(self, at: nw.Expr | int, tokens: nw.Expr) -> Prompt:
+        """Without the `tokens` (not negative) that begin `at` that place."""
+        import narwhals.stable.v2 as nw
+
+        def cut(end: nw.Expr) -> nw.Expr:
+            after = end if isinstance(at, int) and at == 0 else nw.max_horizontal(end - at, nw.lit(0))
+            return end - nw.min_horizontal(after, tokens)
+
+        return self.each(cut)
+
+    def with_start(self, tokens: nw.Expr) -> Prompt:
+        """With `tokens` more near its start: in whatever class its first token is billed."""
+        begun = Prompt(
+            self.read + flag(self.read > 0) * tokens,
+            self.wrote_1h + flag(self.wrote_1h > 0) * tokens,
+            self.wrote_5m + flag(self.wrote_5m > 0) * tokens,
+            self.prompt + tokens,
+        )
+        if self.cacheable is None:
+            return begun
+        return Prompt(
+            begun.read, begun.wrote_1h, begun.wrote_5m, begun.prompt, self.cacheable + flag(self.cacheable > 0) * tokens
+        )
+
+    def cold(self) -> Prompt:
+        """The same prompt with nothing of it in a cache."""
+        import narwhals.stable.v2 as nw
+
+        nothing = nw.lit(0)
+        return Prompt(nothing, nothing, nothing, self.prompt, self.cacheable)
+
+
+ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
 
 
 @dataclass
@@ -40,23 +110,49 @@ class Scan:
 
     catalog: Catalog
     reach: Reach
+    combine: bool = True
+    """Quantities for levers upon levers. False: for each lever alone."""
     keys: dict[str, nw.Expr] = field(default_factory=dict)
     sums: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
-    """prompt, cacheable, output -> variant -> the row's quantity."""
+    """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, str] = field(default_factory=dict)
     """Mark of a lever that changes the model -> the model it moves rows to."""
+    joins: list[Join] = field(default_factory=list)
+    """What is joined to the rows before the tally, given the dimensions asked for."""
+    levels: list[dict[str, nw.Expr]] = field(default_factory=list)
+    """Columns added to the rows, in this order: each level may use those before it."""
 
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
 
-        self.billed = nw.col("unbilled").is_null()
-        self.prompt = sum((quantity(name) for name in TOKEN_CLASSES[1:4]), start=quantity(TOKEN_CLASSES[0]))
+        self.bind(**{f"q_{name}": quantity(name) for name in TOKEN_CLASSES})
+        u, r, w5, w1, o = (nw.col(f"q_{name}") for name in ("input", *TOKEN_CLASSES[1:4], "output"))
+        self.bind(
+            q_prompt=u + r + w5 + w1,
+            q_cached=r + w5 + w1,
+            q_call=((nw.col("row_kind") == "call") & ~nw.col("requests").is_null()).fill_null(False),
+            q_free=~nw.col("unbilled").is_null(),
+        )
+        self.billed = ~nw.col("q_free")
+        self.prompt = nw.col("q_prompt")
         """All input of a row: uncached, read and written."""
-        self.cached = sum((quantity(name) for name in TOKEN_CLASSES[2:4]), start=quantity(TOKEN_CLASSES[1]))
-        self.call = nw.col("row_kind") == "call"
-        self.quantities = {"prompt": {(): self.prompt}, "output": {(): quantity("output")}}
-        self.sums["rows"] = nw.when(self.billed).then(nw.lit(1)).otherwise(nw.lit(0))
+        self.cached = nw.col("q_cached")
+        self.call = nw.col("q_call")
+        """The row is one request, and no pass of a longer call and no sum of several."""
+        self.quantities = {
+            "prompt": {(): self.prompt},
+            "output": {(): o},
+            "read": {(): r},
+            "wrote_1h": {(): r + w1},
+            "wrote_5m": {(): self.cached},
+        }
+        self.keys["x_free"] = nw.col("q_free")
+        self.sums["rows"] = nw.lit(1)
+
+    def bind(self, **columns: nw.Expr) -> None:
+        """Compute these once a row, under these names, from columns bound before."""
+        self.levels.append(dict(columns))
 
     def key(self, name: str, expression: nw.Expr) -> None:
         """Part the lines by this value of a row."""
@@ -64,114 +160,142 @@ class Scan:
 
     def vary(self, what: str, mark: str, make: Callable[[nw.Expr], nw.Expr]) -> None:
         """For each variant of a quantity so far, one that this lever (by its mark) makes of it as well."""
-        known = self.quantities[what]
-        for variant, expression in list(known.items()):
-            if not any(m.partition("@")[0] == mark.partition("@")[0] for m in variant):
-                known[(*variant, mark)] = make(expression)
-
-    def extra(self) -> Extra:
-        """The keys and sums for the tally."""
         import narwhals.stable.v2 as nw
 
+        level: dict[str, nw.Expr] = {}
+        known = self.quantities[what]
+        for variant, expression in list(known.items()):
+            if not self._follows(variant, mark):
+                continue
+            made = make(expression)
+            if made is not expression:
+                name = f"q_{what}_{len(self.levels)}_{len(level)}"
+                level[name] = made
+                made = nw.col(name)
+            known[(*variant, mark)] = made
+        if level:
+            self.bind(**level)
+
+    def reshape(self, mark: str, make: Callable[[Prompt], Prompt]) -> None:
+        """For each prompt so far, the one that this lever makes of it as well.
+
+        What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
+        model are left alone: their caches are void.
+        """
+        import narwhals.stable.v2 as nw
+
+        self._bind_minimum()
+        for variant in list(self.quantities["prompt"]):
+            if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+                continue
+            before = self.shape(variant)
+            after = make(before)
+            name = f"p_{len(self.levels)}"
+            names = (*ENDS, "cacheable") if after.cacheable is not None else ENDS
+            self.bind(**{f"{name}_{what}": getattr(after, what) for what in names})
+            left = nw.col(f"{name}_wrote_5m")
+            kept = flag((left >= nw.col("q_minimum")) | (left == before.wrote_5m))
+            self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * kept for what in ENDS[:3]})
+            for what in names:
+                self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
+            self.size_key((*variant, mark))
+
+    def shape(self, variant: Variant) -> Prompt:
+        """The prompt in that variant."""
+        ends = (self.quantities[what][variant] for what in ENDS)
+        return Prompt(*ends, self.quantities.get("cacheable", {}).get(variant))
+
+    def size_key(self, variant: Variant, model: str | None = None) -> None:
+        """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given."""
+        import narwhals.stable.v2 as nw
+
+        banded = self.catalog.banded_models
+        prompt = self.quantities["prompt"][variant]
+        if model is not None:
+            if model in banded:
+                self.key("+".join(("size", *variant)), size(self.catalog, nw.lit(model), prompt))
+        elif banded & set(self.reach.models):
+            whole = ~nw.col("prompt_tokens").is_null()
+            self.key("+".join(("size", *variant)), flag(whole) * size(self.catalog, nw.col("model"), prompt))
+
+    def _follows(self, variant: Variant, mark: str) -> bool:
+        """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
+        if not self.combine and variant:
+            return False
+        lever = mark.partition("@")[0]
+        return not any("@" in m or m == lever for m in variant)
+
+    def _bind_minimum(self) -> None:
+        if not any("q_minimum" in level for level in self.levels):
+            self.bind(q_minimum=minimum_of(self.catalog, self.reach.models))
+
+    def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
+        """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
+        targets = tuple(self.moves.values())
+        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self.keys}
+
+    def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
+        """The rows with what was bound and joined."""
+        for level in self.levels:
+            usage = usage.with_columns(**level)
+        for join in self.joins:
+            usage = join(usage, by)
+        return usage
+
+    def extra(self) -> Extra:
+        """The keys and sums for the tally. Quantities that are the same column are summed once."""
         sums = dict(self.sums)
         for what, variants in self.quantities.items():
             for variant, expression in variants.items():
-                sums["+".join((what, *variant))] = nw.when(self.billed).then(expression).otherwise(nw.lit(0))
+                if variant or what not in ENDS[:3]:
+                    sums["+".join((what, *variant))] = expression
         return Extra(self.keys, sums)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A line of the tally as the levers applied so far have made it."""
+def flag(condition: nw.Expr) -> nw.Expr:
+    """1 where it holds, else 0: arithmetic with it is several times faster than a choice."""
+    import narwhals.stable.v2 as nw
 
-    line: Line
-    labels: Mapping[str, str | None]
-    keys: Mapping[str, Any]
-    sums: Mapping[str, int]
-    group: Group
-    tokens: tuple[Decimal, ...]
-    """By TOKEN_CLASSES; a lever that sets a rate may leave fractions."""
-    output: Variant = ()
-    prompt: Variant = ()
-    moved: bool = False
-    """Its model was changed: what was cached for the old one is void."""
-    grade: Grade = Grade.METERED
-    """The weakest of the steps that changed it."""
-
-    @property
-    def rows(self) -> int:
-        """Billed rows in it."""
-        return self.sums["rows"]
-
-    def sum_of(self, what: str, variant: Variant | None = None) -> int:
-        """A quantity in the variant given, or in the one that this state is in."""
-        if variant is None:
-            variant = self.output if what == "output" else self.prompt
-        return self.sums["+".join((what, *variant))]
-
-    def with_tokens(self, **classes: Decimal | int) -> State:
-        """The same with other token quantities (input, cache_read, …)."""
-        tokens = tuple(Decimal(classes.get(n, t)) for n, t in zip(TOKEN_CLASSES, self.tokens, strict=True))
-        return replace(self, tokens=tokens)
-
-    def regrouped(self, **changes: Any) -> State:
-        """The same in another price group."""
-        return replace(self, group=replace(self.group, **changes))
+    return condition.cast(nw.Int64)
 
 
-class Pricer:
-    """What states cost, each priced once."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog = catalog
-        self._known: dict[tuple[Any, ...], Decimal | None] = {}
-
-    def price(self, state: State) -> Price | Unpriced:
-        """The price of a state's group. A target that was not sold yet on a day takes its first price."""
-        return self.catalog.price(state.group, lenient=state.moved)
-
-    def usd(self, state: State) -> Usd | None:
-        """US dollars, exact. None when there is no price."""
-        key = (state.group, state.moved, state.tokens, state.line.searches)
-        if key not in self._known:
-            parts = components(self.price(state), state.tokens, state.line.searches, self.catalog)
-            self._known[key] = None if parts is None else total(parts.values())
-        return self._known[key]
-
-    def cost(self, state: State) -> Decimal:
-        """US dollars of a state that has a price, as all of a scenario's do: one that a lever takes the price from is a bug."""
-        usd = self.usd(state)
-        if usd is None:
-            raise AssertionError(f"a lever moved a row to where it has no price: {state.group}")
-        return usd
-
-    def total(self, states: Sequence[State]) -> Decimal:
-        """US dollars of all of them."""
-        return total(self.cost(state) for state in states)
+def either(condition: nw.Expr, then: nw.Expr | int, otherwise: nw.Expr) -> nw.Expr:
+    """`then` where the condition (never null) holds: for whole numbers, without a branch."""
+    return otherwise + flag(condition) * (then - otherwise)
 
 
-def states(lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer) -> tuple[list[State], int]:
-    """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
-    keys, sums = list(extra.keys), list(extra.sums)
-    found, unpriced = [], 0
-    for line in lines:
-        state = State(
-            line=line,
-            labels=dict(zip(by, line.labels, strict=True)),
-            keys=dict(zip(keys, line.more[: len(keys)], strict=True)),
-            sums={name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)},
-            group=line.group,
-            tokens=tuple(map(Decimal, line.tokens)),
-        )
-        if not state.rows:
-            continue  # only free calls: nothing to save
-        if pricer.usd(state) is None:
-            unpriced += line.billed_requests
-        else:
-            found.append(state)
-    return found, unpriced
+def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
+    """ceil(factor x tokens), in whole numbers; the same expression where the factor is 1.
+
+    Exact: the factor's terms have at most five digits, so a quotient that is no whole number stays far from one.
+    """
+    import narwhals.stable.v2 as nw
+
+    if factor == 1:
+        return tokens
+    return (tokens * factor.numerator / factor.denominator).ceil().cast(nw.Int64)
 
 
-def text_of(factor: Decimal) -> str:
-    """A factor as a variant's mark carries it."""
-    return format(factor.normalize(), "f")
+def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:
+    """The shortest cacheable prompt, in tokens, of a row's own model on its day; of the one model given, when `lenient`.
+
+    1 where no source states any. `lenient` takes the first figure for days before it.
+    """
+    from datetime import UTC, datetime
+
+    import narwhals.stable.v2 as nw
+
+    found: nw.Expr = nw.lit(1)
+    for name in models:
+        model = catalog.models.get(name)
+        if model is None or not model.minimums:
+            continue
+        before = model.minimums[0][1] if lenient else 1
+        own: nw.Expr = nw.lit(before)
+        for since, tokens in model.minimums:
+            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+            if tokens != before:
+                own = own + flag(nw.col("ts") >= nw.lit(begin)) * (tokens - before)
+            before = tokens
+        found = own if lenient else found + flag((nw.col("model") == name).fill_null(False)) * (own - 1)
+    return found

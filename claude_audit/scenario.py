@@ -121,6 +121,8 @@ def _scanned(
     for lever in levers:
         lever.classify(scan)
     by = tuple(dict.fromkeys(name for lever in levers for name in lever.dimensions))
+    for join in scan.joins:
+        usage = join(usage, by)
     extra = scan.extra()
     lines = tally(usage, reach, catalog, engine, by, extra=extra, targets=tuple(scan.moves.values()))
     pricer = Pricer(catalog)

@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "report",
     "explain": "explain",
     "forecast": "forecast",
+    "reconcile": "reconcile",
     "prices": "prices",
     "formats": "formats",
     "config": "config",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ def table(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from claude_audit.ingestors import registry
-    from claude_audit.renderers.columns import as_csv, as_markdown, as_text
+    from claude_audit.renderers.columns import as_csv, as_markdown, fitted
 
     header, rows = ("format", "what"), [(format.name, format.title) for format in registry().values()]
     match output:
@@ -33,7 +34,7 @@ def table(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
         case Format.MARKDOWN:
             emit(as_markdown(header, rows))
         case Format.TABLE:
-            emit(as_text(header, rows))
+            emit(fitted(header, rows, width=shutil.get_terminal_size((80, 24)).columns))
             emit("\nA file is read by the first that recognises it; --input-format NAME forces one.")
             emit("More of one: claude-audit formats show NAME")
 

@@ -128,7 +128,10 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
     ignored = sum(report.counted.ignored.values())
     width = len(f"{report.counted.lines:,}")
     emit(f"  lines      {report.counted.lines:>{width},}")
-    emit(f"  kept       {report.counted.kept:>{width},}  calls ({report.rows_added:,} new rows)")
+    calls = report.counted.kept - report.evidence_rows
+    emit(f"  kept       {calls:>{width},}  calls ({report.rows_added:,} new rows)")
+    if report.evidence_rows:
+        emit(f"  evidence   {report.evidence_rows:>{width},}  rows of what a console or a report claims: claude-audit reconcile")
     emit(f"  duplicates {report.counted.duplicates:>{width},}  of calls already counted")
     emit(f"  ignored    {ignored:>{width},}  {clean(_top(dict(report.counted.ignored)))}".rstrip())
     emit(f"  rejected   {report.counted.rejected:>{width},}")
@@ -141,9 +144,10 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
             + ("" if rejects_file else "; see them all: --rejects rejects.csv")
         )
     for name, rows in report.unpriced_models.items():
-        say(
-            f"warning: {rows:,} rows of model {clean(name)}, which has no price: add it in a prices file (claude-audit prices --help)"
-        )
+        if name == "(none)":
+            say(f"warning: {rows:,} rows name no model, so they have no price: --assume-model ID says which it was")
+        else:
+            say(f"warning: {rows:,} rows of {clean(name)}, which has no price: give it one in a file of your own (pricing/README.md)")
     for warning in report.warnings:
         say(f"warning: {clean(warning)}")
     emit(f"{report.rows_total:,} rows in the store.")

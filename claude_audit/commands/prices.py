@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claude_audit.price_check import Problem
 
 UNIT = "USD per million tokens"
-_SHORT = {"cache_read": "cached", "cache_write_5m": "write 5m", "cache_write_1h": "write 1h"}
+_SHORT = {"cache_read": "cached", "cache_write_5m": "5m", "cache_write_1h": "1h"}
 
 On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The prices of that UTC day [default: today].")]
 Today = Annotated[
@@ -70,12 +70,18 @@ def table(ctx: typer.Context, on: On = None, output: FormatOption = Format.TABLE
         ]
         for model, rate in rows
     ]
-    _print(output, head, body, numbers=range(1, 6))
+    dropped = _print(output, head, body, numbers=range(1, 6), spare=(9, 10, 7, 6, 8))
     if output is Format.TABLE:
+        if 6 in dropped:
+            emit("")
+            for line in body:
+                extra = [f"prompts {line[6]}" if line[6] else "", f"fast mode {line[7]}" if line[7] else ""]
+                if any(extra):
+                    emit(f"{line[0]}: {', '.join(filter(None, extra))}")
         retired = sum(1 for model, _ in rows if model.retired and model.retired <= day)
         emit(
             f"\n{UNIT} on {day}; complete to {catalog.as_of}. {len(rows)} models, {retired} of them retired."
-            "\nover: input/output of longer prompts; fast: input/output of fast mode; -: not sold, so without a price."
+            "\nPrompts >100k, fast mode: input/output. -: not sold, so without a price."
             "\nMore of one model: claude-audit prices show MODEL"
         )
 
@@ -136,8 +142,12 @@ def show(
     ]
     if output is Format.TABLE:
         emit("\n".join(_facts(found, resolved.provider, resolved.routing, day)) + "\n")
-    _print(output, head, body, numbers=range(4, 9))
+    dropped = _print(output, head, body, numbers=range(4, 9), spare=(10, 11, 9, 12))
     if output is Format.TABLE:
+        if dropped:
+            emit("")
+            for place in dict.fromkeys(f"{line[12]}: {line[10]}, read {line[11]}, confidence {line[9]}" for line in body):
+                emit(place)
         for label, lines in (("note", found.notes), ("conflict", found.conflicts)):
             for line in lines:
                 emit(f"\n{label}: {line}")
@@ -328,25 +338,26 @@ def _fast(rate: Rate | None) -> str:
     return f"{_figure(rate.usd_per_mtok['input'])}/{_figure(rate.usd_per_mtok['output'])}" if rate else ""
 
 
-def _print(output: Format, head: Sequence[str], body: Sequence[Sequence[str]], numbers: Sequence[int]) -> None:
-    """The rows as CSV, Markdown or aligned text; `numbers` are the columns to align on the right."""
-    if output is Format.CSV:
-        import csv
-        import io
+def _print(
+    output: Format,
+    head: Sequence[str],
+    body: Sequence[Sequence[str]],
+    numbers: Sequence[int],
+    spare: Sequence[int] = (),
+) -> list[int]:
+    """Print the rows. On a narrow terminal the `spare` columns go first; returns those that went."""
+    import shutil
 
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([head, *body])
-        emit(text.getvalue())
-    elif output is Format.MARKDOWN:
-        rule = ["---:" if column in numbers else "---" for column in range(len(head))]
-        lines = [head, rule, *([cell.replace("|", "\\|") for cell in row] for row in body)]
-        emit("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    else:
-        head = [_SHORT.get(name, name) for name in head]
-        widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-        for row in [head, *body]:
-            cells = [
-                cell.rjust(width) if column in numbers else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            emit("  ".join(cells).rstrip())
+    from claude_audit.renderers.columns import as_csv, as_markdown, fitted
+
+    dropped: list[int] = []
+    match output:
+        case Format.CSV:
+            emit(as_csv(head, body))
+        case Format.MARKDOWN:
+            emit(as_markdown(head, body, list(numbers)))
+        case _:
+            short = [_SHORT.get(name, name) for name in head]
+            width = shutil.get_terminal_size((80, 24)).columns
+            emit(fitted(short, body, list(numbers), width=width, spare=spare, dropped=dropped))
+    return dropped

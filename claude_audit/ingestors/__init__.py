@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Kind(StrEnum):
     """A line of JSON, or of text: a row of the view `lines(file, line, text)`."""
     DOCUMENT = "document"
     """An element of a file that is one JSON document: a row of the same view."""
+    PARQUET = "parquet"
+    """A row of a Parquet file, read where it lies (ingestors/_records.py)."""
     TABLE = "table"
     """A row under a header: lines too, of pieces that are never cut inside a quoted field (ingestors/_table.py)."""
 
@@ -37,6 +40,8 @@ class Head:
     data: bytes
     mapping: Mapping[str, str] | None = None
     """Of --map: our field -> the log's column."""
+    path: Path | None = None
+    """Where the file lies: a Parquet file has its columns' names at its end."""
 
     @cached_property
     def text(self) -> str:
@@ -62,6 +67,19 @@ class Head:
         if self.document:
             return _of_document(self.text)
         return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of a Parquet file; none for any other."""
+        if not self.data.startswith(b"PAR1") or self.path is None:
+            return ()
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return tuple(pq.read_schema(self.path).names)
+        except (OSError, pa.ArrowException):
+            return ()
 
     @property
     def json(self) -> bool:
@@ -116,6 +134,8 @@ class Ingestor:
     """Order of recognition: the most particular formats come first."""
     table: Callable[[Reading], str] | None = None
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
+    parquet: Callable[[Reading], str] | None = None
+    """The same records in a Parquet file."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False
@@ -124,12 +144,16 @@ class Ingestor:
 
     def shape(self, head: Head) -> Kind:
         """What one record of a file that begins like this is."""
+        if self.parquet and head.columns:
+            return Kind.PARQUET
         if self.kind is Kind.TABLE or (self.table and not head.json):
             return Kind.TABLE
         return Kind.DOCUMENT if head.document else Kind.LINES
 
     def query(self, kind: Kind, reading: Reading) -> str:
         """The SELECT for records of that kind."""
+        if self.parquet and kind is Kind.PARQUET:
+            return self.parquet(reading)
         return self.table(reading) if self.table and kind is Kind.TABLE else self.select(reading)
 
 

@@ -37,8 +37,14 @@ def provider(name: str) -> str:
             END"""
 
 
+def other_vendor(model: str, name: str) -> str:
+    """SQL: whether a record without a model is another vendor's, by the provider's name."""
+    ours = "anthropic|claude|aws|amazon|bedrock|vertex|gcp|google|azure|foundry|openrouter"
+    return f"absent({model}) AND NOT absent({name}) AND NOT regexp_matches(lower({name}), '{ours}')"
+
+
 def failed(status: str) -> str:
-    """SQL: whether an HTTP status says that the request failed, which costs nothing.
+    """SQL: whether an HTTP status says that the request failed. Where no output came, that costs nothing.
 
     499 is the client's hanging up: a request on its way is charged all the same (support.claude.com, article 8114526).
     """
@@ -67,6 +73,10 @@ def label(field: str, listed: str) -> str:
 def labels(listed: str) -> str:
     """SQL: a select list of LABELS from a list of pairs."""
     return ", ".join(f'{label(field, listed)} AS "{field}"' for field in LABELS)
+
+
+KNOWN = tuple(dict.fromkeys(name for names in ALIASES.values() for name in names))
+"""Names that claude_audit.aliases knows, which are no tags."""
 
 
 def tags(listed: str, but: Iterable[str] = ()) -> str:

@@ -129,38 +129,47 @@ def _header_of(path: str) -> tuple[list[str], str, int]:
     return list(names), delimiter, _first_row(text, delimiter)[1]
 
 
+_ODD = """(contains(text, '"') AND (length(text) - length(replace(text, '"', ''))) % 2 = 1)"""
+
+
 def _join_broken_lines(connection: DuckDBPyConnection) -> None:
     """Put the lines of a row together where a quoted field holds line breaks: its first and last line have odd quotes."""
     run = connection.execute
-    run("""
-        CREATE OR REPLACE TEMP TABLE csv_odd AS
-        SELECT file, line, row_number() OVER (PARTITION BY file ORDER BY line) AS place FROM csv_lines
-        WHERE contains(text, '"') AND (length(text) - length(replace(text, '"', ''))) % 2 = 1""")
-    found = run("SELECT count(*) FROM csv_odd").fetchone()
+    found = run(f"SELECT count(*) FROM csv_lines WHERE {_ODD}").fetchone()
     if not found or not found[0]:
         return
-    run("""
+    # Lines from one with odd quotes to the next: `before` counts those that came earlier in the file.
+    run(f"""
         CREATE OR REPLACE TEMP TABLE csv_spans AS
-        SELECT first.file, first.line AS begins, last.line AS ends, string_agg(l.text, chr(10) ORDER BY l.line) AS text
-        FROM csv_odd AS first
-        JOIN csv_odd AS last ON last.file = first.file AND last.place = first.place + 1
-        JOIN csv_lines AS l ON l.file = first.file AND l.line BETWEEN first.line AND last.line
-        WHERE first.place % 2 = 1
-        GROUP BY ALL""")
-    for file, names, delimiter in run("""
-        SELECT file, len(names), delimiter FROM csv_headers WHERE file IN (SELECT file FROM csv_odd)""").fetchall():
-        spans = run("SELECT text FROM csv_spans WHERE file = ?", [file]).fetchall()
-        unpaired = run("SELECT count(*) % 2 = 1 FROM csv_odd WHERE file = ?", [file]).fetchone()
-        if unpaired == (False,) and all(_fits(text, names, delimiter) for (text,) in spans):
+        SELECT file, min(line) AS begins, max(line) AS ends, string_agg(text, chr(10) ORDER BY line) AS text
+        FROM (
+            SELECT *, count(*) FILTER (WHERE {_ODD}) OVER (
+                PARTITION BY file ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM csv_lines
+            WHERE file IN (SELECT file FROM csv_lines WHERE {_ODD})
+        )
+        WHERE before % 2 = 1 OR {_ODD}
+        GROUP BY file, (before + before % 2) // 2 + (1 - before % 2)""")
+    for file, size, delimiter in run("""
+        SELECT file, len(names), delimiter FROM csv_headers WHERE file IN (SELECT file FROM csv_spans)""").fetchall():
+        unfit = run(f"SELECT 1 FROM csv_spans WHERE file = ? AND NOT ({_fit(size, delimiter)}) LIMIT 1", [file]).fetchone()
+        if not unfit:
             continue
         run("DELETE FROM csv_spans WHERE file = ?", [file])
         lines = run("SELECT line, text FROM csv_lines WHERE file = ? ORDER BY line", [file]).fetchall()
-        for begins, ends, text in _spans(lines, names, delimiter):
+        for begins, ends, text in _spans(lines, size, delimiter):
             run("INSERT INTO csv_spans VALUES (?, ?, ?, ?)", [file, begins, ends, text])
     run("""
         DELETE FROM csv_lines USING csv_spans AS s
         WHERE csv_lines.file = s.file AND csv_lines.line BETWEEN s.begins AND s.ends""")
     run("INSERT INTO csv_lines SELECT file, begins, text FROM csv_spans")
+
+
+def _fit(size: int, delimiter: str) -> str:
+    """SQL: the same of the column `text`."""
+    between = quoted(delimiter)
+    cells = f"regexp_extract_all(text || {between}, {quoted(_field(delimiter))}, 1)"
+    return f"len({cells}) = {size} AND array_to_string({cells}, {between}) = text"
 
 
 def _fits(text: str, size: int, delimiter: str) -> bool:

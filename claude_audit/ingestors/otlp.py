@@ -23,7 +23,8 @@ its compaction (`lower_bound`); the TTL of writes in most instrumentations; whet
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
@@ -54,12 +55,16 @@ SPAN = {
     "status": {"code": "VARCHAR"},
 }
 EVENT = {
+    "traceId": "VARCHAR",
+    "spanId": "VARCHAR",
     "timeUnixNano": "VARCHAR",
     "observedTimeUnixNano": "VARCHAR",
     "eventName": "VARCHAR",
     "body": {"stringValue": "VARCHAR"},
     "attributes": ATTRIBUTES,
 }
+SIGNALS = ("resourceSpans", "resourceLogs", "resourceMetrics")
+FIRST_KEY = re.compile(rf'\s*\[?\s*\{{\s*"({"|".join(SIGNALS)})"\s*:')
 STRUCTURE = {
     "resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"scope": {"name": "VARCHAR"}, "spans": [SPAN]}]}],
     "resourceLogs": [{"resource": RESOURCE, "scopeLogs": [{"scope": {"name": "VARCHAR"}, "logRecords": [EVENT]}]}],
@@ -81,6 +86,8 @@ CLAUDE_CODE = {
     "cost_reported_usd": ("cost_usd",),
 }
 """What Claude Code's events and spans call things, beside the conventions."""
+
+CLAUDE_CODE_CALLS = ("claude_code.llm_request", "claude_code.api_request", "api_request")
 
 COUNTS = (
     "input_tokens",
@@ -121,7 +128,8 @@ RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.en
 
 
 def _recognise(head: Head) -> bool:
-    return any(not r.keys().isdisjoint(("resourceSpans", "resourceLogs", "resourceMetrics")) for r in head.records)
+    # A document that is longer than its head has no whole record there.
+    return any(not r.keys().isdisjoint(SIGNALS) for r in head.records) or FIRST_KEY.match(head.text) is not None
 
 
 def _attribute(name: str) -> str:
@@ -158,8 +166,8 @@ def _parts(kind: str) -> str:
     }
     if kind == "event":
         parts |= {
-            "trace_id": "NULL::VARCHAR",
-            "span_id": "NULL::VARCHAR",
+            # An event of the conventions tells what its span tells; other events of one span tell of a call each.
+            "trace_id": "CASE WHEN starts_with(s.eventName, 'gen_ai.') THEN s.traceId END",
             "name": "coalesce(nullif(s.eventName, ''), s.body.stringValue)",
             "began": "coalesce(nullif(s.timeUnixNano, '0'), nullif(s.observedTimeUnixNano, '0'))",
             "ended": "NULL::VARCHAR",
@@ -180,27 +188,40 @@ def _compaction() -> str:
 
     Its tokens are a total, whatever part of them was cached. The other entry is the span's own counts, without the cached.
     """
-    own = [f"count_of({name})" for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")]
-    cached = " - ".join(f"coalesce({sql}, 0)" for sql in own)
     split = ", ".join(f"'ephemeral_{ttl}_input_tokens': cache_write_{ttl}_tokens" for ttl in ("5m", "1h"))
     return f"""CASE WHEN NOT ({gateways.nothing_counted("compaction_input", "compaction_output")}) THEN to_json([
-                {{'type': 'message', 'input_tokens': CASE WHEN inclusive THEN CAST(greatest({cached}, 0) AS VARCHAR) ELSE input_tokens END,
-                    'output_tokens': output_tokens, 'cache_read_input_tokens': cache_read_tokens,
-                    'cache_creation_input_tokens': cache_write_tokens, 'cache_creation': {{{split}}}}},
-                {{'type': 'compaction', 'input_tokens': compaction_input, 'output_tokens': compaction_output,
-                    'cache_read_input_tokens': NULL, 'cache_creation_input_tokens': NULL, 'cache_creation': NULL}}]) END"""
+                {{'type': 'message', 'output_tokens': output_tokens, 'cache_read_input_tokens': cache_read_tokens,
+                    'input_tokens': CASE WHEN inclusive
+                        THEN CAST(greatest({_number("input_tokens")} - {CACHED}, 0) AS VARCHAR) ELSE input_tokens END,
+                    'cache_creation_input_tokens': CAST({WRITES} AS VARCHAR), 'cache_creation': {{{split}}}}},
+                {{'type': 'compaction', 'output_tokens': compaction_output, 'cache_read_input_tokens': NULL,
+                    'input_tokens': compaction_input, 'cache_creation_input_tokens': NULL, 'cache_creation': NULL}}]) END"""
+
+
+def _number(count: str) -> str:
+    # Two counts of 2^63-1 are within the rules each; their sum has to stay a number.
+    return f"coalesce(count_of({count}), 0)::HUGEINT"
+
+
+WRITES = (
+    f"greatest({_number('cache_write_tokens')}, "
+    f"{_number('cache_write_5m_tokens')} + {_number('cache_write_1h_tokens')})"
+)
+CACHED = f"({_number('cache_read_tokens')} + {WRITES})"
+
+
+def _marks(names: Mapping[str, Sequence[str]]) -> str:
+    """SQL: the attributes one of which a record of a call has."""
+    return quoted_list([name for field in gen_ai.COUNTED for name in names[field]])
 
 
 def _select(_: Reading) -> str:
-    """items: a row a record (or one for a line without any). named: its attributes by name, none where it counts nothing.
-    told: its fields. judged: what its input includes.
+    """SQL: a row a record, or one for a line without any.
+
+    items: the records with scope and resource. named: their attributes by name, of those that count tokens. told: their
+    fields. counted: their counts and ids. judged: what their input includes.
     """
-    markers = [name for field in gen_ai.COUNTED for name in gen_ai.NAMES[field]]
-    own_markers = [name for field in gen_ai.COUNTED for name in CLAUDE_CODE[field]]
-    cached = "coalesce(count_of(cache_read_tokens), 0) + greatest(coalesce(count_of(cache_write_tokens), 0), " + (
-        "coalesce(count_of(cache_write_5m_tokens), 0) + coalesce(count_of(cache_write_1h_tokens), 0))"
-    )
-    metadata = "texts[list_position(names, 'ai.response.providerMetadata')]"
+    metadata = _attribute("ai.response.providerMetadata")
     raw = quoted(json.dumps({"anthropic": {"usage": USAGE}}))
     return f"""
         WITH items AS (
@@ -217,9 +238,10 @@ def _select(_: Reading) -> str:
             SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.name, s.began, s.ended, s.status,
                 coalesce(s.scope, '') AS scope,
                 {OWN_NAMES} AS of_claude_code,
-                list_transform(s.attributes, lambda x: x.key) AS all_names,
-                list_has_any(all_names, CASE WHEN of_claude_code THEN {quoted_list(own_markers)} ELSE {quoted_list(markers)} END) AS counted,
-                CASE WHEN counted THEN all_names END AS names,
+                list_transform(s.attributes, lambda x: x.key) AS every_name,
+                list_has_any(every_name,
+                    CASE WHEN of_claude_code THEN {_marks(CLAUDE_CODE)} ELSE {_marks(gen_ai.NAMES)} END) AS counted,
+                CASE WHEN counted THEN every_name END AS names,
                 CASE WHEN counted THEN {_texts("s.attributes")} END AS texts,
                 CASE WHEN counted THEN list_transform(s.resource, lambda x: x.key) END AS resource_names,
                 CASE WHEN counted THEN {_texts("s.resource")} END AS resource_texts
@@ -254,8 +276,9 @@ def _select(_: Reading) -> str:
         judged AS (
             SELECT *,
                 coalesce(bool_or(
-                    {cached} > count_of(input_tokens)
-                    OR {cached} > 0 AND count_of(total_tokens) = count_of(input_tokens) + count_of(output_tokens) + {cached}
+                    {CACHED} > count_of(input_tokens)
+                    OR {CACHED} > 0 AND count_of(total_tokens)
+                        = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED}
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
                 raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} OR {INCLUSIVE} AS known,
                 CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN false
@@ -266,19 +289,20 @@ def _select(_: Reading) -> str:
             file, line, broken AS reject,
             CASE
                 WHEN kind IS NULL THEN CASE WHEN metrics THEN 'metrics' ELSE 'no spans or events' END
-                WHEN of_claude_code AND name NOT IN ('claude_code.llm_request', 'claude_code.api_request', 'api_request')
-                    OR NOT coalesce(counted, false) THEN kind || ' of no model call'
+                WHEN NOT coalesce(counted, false)
+                    OR of_claude_code AND NOT list_has_any([name, {_attribute("event.name")}], {quoted_list(CLAUDE_CODE_CALLS)})
+                    THEN kind || ' of no model call'
                 WHEN {_repeats()} THEN 'span that repeats the calls in it'
                 WHEN {_nothing()} AND (status IN ('2', 'STATUS_CODE_ERROR') OR lower({_attribute("success")}) = 'false')
                     THEN 'failed call without usage'
-                WHEN model_raw IS NULL AND vendor IS NOT NULL AND NOT regexp_matches(lower(vendor), 'anthropic|claude|aws|bedrock|vertex|gcp|azure')
-                    THEN 'other vendor''s model'
+                WHEN {gateways.other_vendor("model_raw", "vendor")} THEN 'other vendor''s model'
             END AS ignore,
             -- An event is sent when its call has ended.
             CASE WHEN of_claude_code AND kind = 'event'
-                THEN coalesce(CAST(TRY_CAST(began AS BIGINT) - {_milliseconds("duration_ms")} * 1000000 AS VARCHAR), began) ELSE began END AS ts,
-            CASE WHEN ended IS NOT NULL THEN CAST(nullif(greatest(TRY_CAST(ended AS BIGINT) - TRY_CAST(began AS BIGINT), 0), 0) / 1e6 AS VARCHAR)
-                ELSE {_attribute("duration_ms")} END AS latency_ms,
+                THEN coalesce(TRY(CAST(CAST(began AS BIGINT) - CAST({_attribute("duration_ms")} AS BIGINT) * 1000000 AS VARCHAR)), began)
+                ELSE began END AS ts,
+            CASE WHEN ended IS NULL THEN {_attribute("duration_ms")}
+                WHEN ended > began THEN TRY(CAST((CAST(ended AS BIGINT) - CAST(began AS BIGINT)) / 1e6 AS VARCHAR)) END AS latency_ms,
             model_raw,
             {gateways.provider("vendor")} AS provider,
             CASE WHEN of_claude_code THEN 'claude_code' END AS gateway,
@@ -296,7 +320,7 @@ def _select(_: Reading) -> str:
             {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
             list_filter([
                 CASE WHEN {SDK} THEN 'lower_bound' END,
-                CASE WHEN NOT known AND inclusive AND {cached} > 0 THEN 'basis_assumed' END
+                CASE WHEN NOT known AND inclusive AND {CACHED} > 0 THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes,
             {_tags()} AS tags
         FROM judged"""
@@ -331,10 +355,6 @@ def _nothing() -> str:
     return gateways.nothing_counted(*COUNTS)
 
 
-def _milliseconds(name: str) -> str:
-    return f"coalesce(TRY_CAST({_attribute(name)} AS BIGINT), 0)"
-
-
 def _tags() -> str:
     """SQL: the other attributes of the resource, and what the AI SDK's users add to a call."""
     prefix = "ai.telemetry.metadata."
@@ -345,7 +365,9 @@ def _tags() -> str:
         f"{{'key': {quoted(name)}, 'value': {_attribute(name)}}}" for name in ("query_source", "organization.id")
     )
     listed = f"list_concat({resource}, {own}, CASE WHEN of_claude_code THEN [{extra}] END)"
-    distinct = f"list_filter({listed}, lambda e, i: list_position(list_transform({listed}, lambda x: x.key), e.key) = i)"
+    distinct = (
+        f"list_filter({listed}, lambda e, i: list_position(list_transform({listed}, lambda x: x.key), e.key) = i)"
+    )
     plain = f"list_filter({distinct}, lambda e: NOT regexp_matches(e.key, '^(telemetry|process)\\.'))"
     return gateways.tags(plain, but=RESOURCE_LABELS)
 

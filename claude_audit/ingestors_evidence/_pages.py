@@ -62,16 +62,22 @@ def _of_cut(text: str) -> Iterator[Item]:
 
 def _documents(text: str) -> tuple[list[Any], bool]:
     """The JSON values in a text (one document, lines, or several in a row), and whether that is all there is in it."""
-    text, found = text.removeprefix("\ufeff"), []
-    at = _BETWEEN.match(text).end()  # type: ignore[union-attr] - it matches nothing, too
+    text = text.removeprefix("\ufeff")
+    found: list[Any] = []
+    at = _next(text, 0)
     while at < len(text):
         try:
             value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             return found, False
         found.append(value)
-        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        at = _next(text, at)
     return found, True
+
+
+def _next(text: str, at: int) -> int:
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
 
 
 def _entries(document: Any) -> list[Item]:
@@ -169,7 +175,7 @@ def inner(row: Item, name: str) -> Item:
     return value if isinstance(value, dict) else {}
 
 
-def token_counts(usage: Item) -> dict[str, int | None]:
+def token_counts(usage: Item) -> dict[str, Any]:
     """The counts of a usage object as an Admin or Analytics report names them. Raises BadValueError."""
     split = inner(usage, "cache_creation")
     return {
@@ -208,25 +214,27 @@ TOKEN_TYPES = {
 
 NAMED = frozenset(
     (
-    "model workspace_id api_key_id service_tier context_window inference_geo speed product token_type "
-    "cost_type actor account_id service_account_id"
-).split()
+        "model workspace_id api_key_id service_tier context_window inference_geo speed product token_type "
+        "cost_type actor account_id service_account_id"
+    ).split()
 )
 """Dimensions that have columns of their own."""
 
 MEASURES = frozenset(
     (
-    "amount list_amount currency requests total_tokens uncached_input_tokens cache_read_input_tokens "
-    "cache_creation output_tokens server_tool_use starting_at ending_at description usage cost group "
-    "results"
-).split()
+        "amount list_amount currency requests total_tokens uncached_input_tokens cache_read_input_tokens "
+        "cache_creation output_tokens server_tool_use starting_at ending_at description usage cost group "
+        "results"
+    ).split()
 )
 
 
 def dimensions(group: Item) -> dict[str, Any]:
     """The columns that a row is grouped by, of Claim; what has no column is told apart by `other`."""
     geo, actor = label(group.get("inference_geo")), inner(group, "actor")
-    who = next((label(actor.get(k)) for k in ("email_address", "user_id", "service_account_id") if label(actor.get(k))), None)
+    who = next(
+        (label(actor.get(k)) for k in ("email_address", "user_id", "service_account_id") if label(actor.get(k))), None
+    )
     kind = label(group.get("token_type"))
     more = {k: v for k, v in group.items() if k not in NAMED | MEASURES and v is not None}
     if actor and not who and not label(actor.get("api_key_id")):

@@ -108,7 +108,10 @@ def _covered(claims: Sequence[Claim], name: str) -> tuple[datetime | None, datet
             begin, end = date(*numbers[:3]), date(*numbers[3:])
         except ValueError:
             return first, last
-        named = datetime(begin.year, begin.month, begin.day, tzinfo=UTC), datetime(end.year, end.month, end.day, tzinfo=UTC) + DAY
+        named = (
+            datetime(begin.year, begin.month, begin.day, tzinfo=UTC),
+            datetime(end.year, end.month, end.day, tzinfo=UTC) + DAY,
+        )
         if named[0] <= first and last <= named[1] and named[1] - named[0] <= timedelta(days=400):
             return named
     return first, last

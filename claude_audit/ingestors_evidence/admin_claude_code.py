@@ -26,7 +26,11 @@ def _recognise(head: Head) -> bool:
 
 def _claims(_entry: pages.Item, row: pages.Item, number: int) -> Iterator[Claim | Unread]:
     day, actor = instant(row.get("date"), "date"), pages.inner(row, "actor")
-    other = {k: row[k] for k in ("terminal_type", "is_remote", "subscription_type", "organization_id") if row.get(k) is not None}
+    other = {
+        k: row[k]
+        for k in ("terminal_type", "is_remote", "subscription_type", "organization_id")
+        if row.get(k) is not None
+    }
     for part in row["model_breakdown"]:
         if not isinstance(part, dict):
             raise BadValueError("model_breakdown holds something that is no object")

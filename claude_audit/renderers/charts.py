@@ -59,6 +59,9 @@ class Trend:
     whiskers: tuple[Whisker, ...]
     grid: tuple[Tick, ...]
     ticks: tuple[Tick, ...]
+    peak: Tick | None
+    """The day that stands out, at its bar's top; None when none does."""
+    peak_at: float
     begins: date
     cut: bool
     """Earlier days are left out."""
@@ -119,7 +122,18 @@ def trend(report: Report) -> Trend | None:
         for n, day in enumerate(days)
         if day.day in (1, 15) and n * slot < 94
     ]
-    return Trend(tuple(marks), tuple(whiskers), grid, tuple(ticks), first, first > min(report.days))
+    peak, peak_at = _peak(report, days, scale)
+    return Trend(tuple(marks), tuple(whiskers), grid, tuple(ticks), peak, peak_at, first, first > min(report.days))
+
+
+def _peak(report: Report, days: Sequence[date], scale: float) -> tuple[Tick | None, float]:
+    """The dearest day when it cost more than twice the next one."""
+    ranked = sorted(((report.days.get(day, ZERO), n) for n, day in enumerate(days)), reverse=True)
+    if len(ranked) < 2 or ranked[0][0] <= 2 * ranked[1][0]:
+        return None, 0
+    usd, n = ranked[0]
+    name = f"{day_name(days[n])}: {dollars(usd)}"
+    return Tick(_round((n + 0.5) * 100 / len(days)), name), _round(100 - 100 * float(usd) / scale)
 
 
 def month(view: Outlook, budget: Decimal | None) -> Month | None:
@@ -142,7 +156,9 @@ def month(view: Outlook, budget: Decimal | None) -> Month | None:
     medians = points([at, *(day.total_median_usd for day in ahead)], now)
     lows = points([at, *(day.total_low_usd for day in ahead)], now)
     highs = points([at, *(day.total_high_usd for day in ahead)], now)
-    ticks = [Tick(_round(100 * (n - 0.5) / view.window.days), str(n)) for n in (1, 8, 15, 22, 29) if n <= view.window.days]
+    ticks = [
+        Tick(_round(100 * (n - 0.5) / view.window.days), str(n)) for n in (1, 8, 15, 22, 29) if n <= view.window.days
+    ]
     return Month(
         spent=_path(spent),
         area=_path([*spent, (spent[-1][0], 100), (0, 100)]) + "Z",
@@ -158,7 +174,9 @@ def month(view: Outlook, budget: Decimal | None) -> Month | None:
 def falls(waterfall: Waterfall) -> list[Fall]:
     """The bill as logged, each step, and the bill after them."""
     ends = [waterfall.baseline_usd, *(step.after_usd for step in waterfall.steps)]
-    top = float(max(ends)) or 1.0
+    worst = max([EXACT.subtract(step.before_usd, step.low_usd) for step in waterfall.steps], default=ZERO)
+    # Room for the bad end of an interval, but not so much that the steps themselves can't be seen any more.
+    top = max(float(max(ends)), min(float(worst), 1.5 * float(max(ends)))) or 1.0
 
     def at(usd: Decimal) -> float:
         return _round(min(100.0, max(0.0, 100 * float(usd) / top)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 
 from claude_audit.text import printable
@@ -32,6 +33,39 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
         return "  ".join(cells).rstrip()
 
     return "\n".join(aligned(line) for line in lines)
+
+
+def fitted(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    width: int,
+    spare: Sequence[int] = (),
+    dropped: list[int] | None = None,
+) -> str:
+    """Aligned columns no wider than `width`: the `spare` ones go first, in that order, then the last column is wrapped.
+
+    `dropped` is filled with the positions of the columns that went.
+    """
+    kept = list(range(len(header)))
+    rest = list(spare)
+
+    def size() -> int:
+        return sum(max(len(printable(line[n])) for line in (header, *rows)) for n in kept) + 2 * (len(kept) - 1)
+
+    while size() > width and rest:
+        kept.remove(gone := rest.pop(0))
+        if dropped is not None:
+            dropped.append(gone)
+    room = width - (size() - max(len(printable(line[kept[-1]])) for line in (header, *rows)))
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [printable(row[n]) for n in kept]
+        parts = textwrap.wrap(cells[-1], max(room, 12)) or [""]
+        lines.append([*cells[:-1], parts[0]])
+        lines += [[*([""] * (len(kept) - 1)), part] for part in parts[1:]]
+    return as_text([header[n] for n in kept], lines, [place for place, n in enumerate(kept) if n in right])
 
 
 def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -7,19 +7,19 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 from claude_audit.bill import SEARCHES, total
+from claude_audit.budget import BudgetResult
 from claude_audit.money import dollars, exact
 from claude_audit.spend import Pareto, SpendRow, UnpricedUsage
 from claude_audit.tally import Label
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
-from claude_audit.waterfall import Grade, Step
+from claude_audit.waterfall import Grade, Step, Waterfall
 
 NONE = "(none)"
 """A label that was not recorded."""
 NO_PRICE = "no price"
-WAY_OUT = (
-    "Give a model a price with `prices:` in the configuration, a record without a model one with ingest --assume-model."
-)
+WAY_OUT = "A model gets a price under prices: in the configuration; a record that names none, by ingest --assume-model."
+"""For what has no price."""
 
 COMPONENT = {
     "input": "uncached input",
@@ -101,6 +101,13 @@ def title(step: Step) -> str:
     return step.lever.replace("_", " ")
 
 
+def interval(step: Step) -> str:
+    """Between what and what a step's saving is."""
+    if step.low_usd == step.high_usd:
+        return dollars(step.low_usd)
+    return f"{dollars(step.low_usd)} to {dollars(step.high_usd)}"
+
+
 def warnings(step: Step) -> tuple[str, ...]:
     """Where the step raises the bill, in words; never silent when it does."""
     if step.saving_usd < 0 and not step.warnings:
@@ -140,6 +147,19 @@ def merged(rows: Sequence[SpendRow]) -> SpendRow:
     )
 
 
+def verdict(result: BudgetResult) -> str:
+    """How a budget stands, in a few words."""
+    limit = f"the budget of {dollars(result.limit_usd)}"
+    match result.verdict:
+        case "ok":
+            return f"within {limit}"
+        case "at_risk":
+            return f"may go over {limit}"
+        case "undecided":
+            return f"undecided: {limit}"
+    return f"over {limit}" if result.actual_over else f"heading over {limit}"
+
+
 def period(since: datetime | None, until: datetime | None, zone: tzinfo = UTC) -> str:
     """The days of two instants, in that zone: Nov 1 to Nov 20, 2026."""
     if since is None or until is None:
@@ -155,10 +175,25 @@ def period(since: datetime | None, until: datetime | None, zone: tzinfo = UTC) -
 def pareto(found: Pareto, what: str) -> str:
     """How concentrated the spend is, in a sentence or two. `what`: the things that are counted, in the plural."""
     fifth = f"The top fifth ({found.top} of {found.groups} {what}) makes {percent(found.top_share)} of the spend"
-    eighty = f"{found.needed} {'makes' if found.needed == 1 else 'make'} 80 %"
     if found.holds:
-        return f"{fifth}; {eighty}."
+        return f"{fifth}; {found.needed} of them {'makes' if found.needed == 1 else 'make'} 80 %."
     return f"{fifth}. 80/20 does not hold here: it takes {found.needed} of {found.groups} to make 80 %."
+
+
+def grades(waterfall: Waterfall) -> list[tuple[str, str]]:
+    """The grades of its steps, strongest first, and what they mean."""
+    met = {step.grade for step in waterfall.steps}
+    return [(grade.value, words) for grade, words in GRADE.items() if grade in met]
+
+
+def dimension(name: str) -> str:
+    """A dimension's name as a heading: Api key; a tag's is its own."""
+    return name.removeprefix("tag:") if name.startswith("tag:") else name.replace("_", " ").capitalize()
+
+
+def sentence(text: str) -> str:
+    """A note as a sentence of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ":")) else ".")
 
 
 def plural(by: Sequence[str]) -> str:
@@ -177,5 +212,10 @@ def unpriced(usage: UnpricedUsage) -> str | None:
     if usage.passes:
         parts.append(f"{usage.passes:,} further pass{'' if usage.passes == 1 else 'es'} of calls")
     have = "has" if usage.requests + usage.passes == 1 else "have"
-    which = "; ".join(f"{model}: {why}" + (f" ({n:,})" if n else "") for model, why, n in usage.reasons)
+    which = "; ".join(f"{model}: {why}" + (f" ({n:,})" if n else "") for model, why, n in reasons(usage))
     return f"{' and '.join(parts)} {have} no price and {'is' if have == 'has' else 'are'} not in the total. {which}"
+
+
+def reasons(usage: UnpricedUsage) -> list[tuple[str, str, int]]:
+    """(model as logged, why it has no price, requests)."""
+    return [(model, "no model named" if model == NONE else why, n) for model, why, n in usage.reasons]

@@ -77,7 +77,7 @@ def spend_markdown(spend: Spend) -> str:
 def spend_table(spend: Spend, most: int | None = None) -> str:
     """The rows as a Markdown table; beyond `most`, the rest in one row, so that it adds up."""
     counted = TOKEN_TYPE not in spend.by
-    names = [name.replace("_", " ").capitalize() for name in spend.by]
+    names = map(figures.dimension, spend.by)
     header = [*map(markdown_text, names), *(["Requests"] if counted else []), "Tokens", "Cost", "Share"]
     rows, rest = figures.shortened(spend.rows, most)
     body = [

@@ -317,8 +317,8 @@ def _details(n: int, step: Step) -> RenderableType | None:
 
 
 def _grades(waterfall: Waterfall) -> Text | None:
-    met = [grade for grade in figures.GRADE if any(step.grade is grade for step in waterfall.steps)]
-    return _lines(*([("dim", f"{grade.value}: {figures.GRADE[grade]}")] for grade in met)) if met else None
+    met = figures.grades(waterfall)
+    return _lines(*([("dim", f"{grade}: {words}")] for grade, words in met)) if met else None
 
 
 def explain_tables(

@@ -1,0 +1,35 @@
+"""Files that commands write: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from claude_audit.errors import AuditError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in the file, making its folders; what was there before stays until the new text is complete.
+
+    A device or a pipe is written to directly. Raises AuditError when it cannot be written; nothing half-written stays.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        if path.is_dir():
+            raise AuditError(f"{path}: is a folder", f"name a file in it, such as {path / 'audit.html'}")
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        target = path.resolve()  # a link stays a link
+        draft = target.with_name(draft.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, target)  # noqa: PTH105 - the atomic step, by its usual name
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise AuditError(
+            f"{path}: cannot be written: {error.strerror or error}", "choose another place, or free some space"
+        ) from error

@@ -1,0 +1,206 @@
+"""The records of an export, however it was saved: JSON lines, JSON documents, rows under a header, Parquet.
+
+Each becomes a relation of file, line, `broken` (why it is no record, else null) and the fields that a format asks for, as
+text; a nested value is JSON text, also where the export has it as a string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from claude_audit.aliases import normalized
+from claude_audit.errors import AuditError
+from claude_audit.ingestors import Head, Reading
+from claude_audit.ingestors import _table as table
+from claude_audit.pieces import quoted, quoted_list
+
+LISTS = ("data", "results", "records", "runs", "requests", "observations", "logs", "items", "events", "rows", "value")
+"""Under which an answer of an export API lists its records."""
+OBJECTS = ("jsonPayload", "_source", "fields", "event", "data", "body", "response", "record", "log")
+STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload", "data", "event")
+WRAPPERS = tuple(dict.fromkeys((*OBJECTS, *STRINGS)))
+"""What log collectors put around a record: an object, or a string of JSON."""
+DEPTH = 3
+MOST = 20
+"""Records looked at to recognise a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a format reads of a record: our name -> its spellings, the likeliest first."""
+
+    texts: Mapping[str, tuple[str, ...]]
+    nested: Mapping[str, tuple[str, ...]]
+    marks: tuple[str, ...]
+    """Keys that only a record of the format has at its top: by one of them it is found inside what is around it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.texts, *self.nested)
+
+
+def fields(texts: str, nested: str, marks: str) -> Fields:
+    """Fields from words: `name` or `name=spelling|spelling`, with blanks between."""
+
+    def spelt(words: str) -> dict[str, tuple[str, ...]]:
+        pairs = [word.partition("=") for word in words.split()]
+        return {name: tuple((spellings or name).split("|")) for name, _, spellings in pairs}
+
+    return Fields(spelt(texts), spelt(nested), tuple(marks.split()))
+
+
+def inside(record: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """A JSON object and those that it wraps or lists: candidates for a record."""
+    yield record
+    if depth == DEPTH:
+        return
+    for name in (*WRAPPERS, *LISTS):
+        value = record.get(name)
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+        for item in value[:MOST] if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from inside(item, depth + 1)
+
+
+def recognised(head: Head, belongs: Callable[[Mapping[str, Any] | Sequence[str]], bool]) -> bool:
+    """Whether a record `belongs` to a format (a mapping), or a table does (the names of its columns)."""
+    if head.columns:
+        return belongs(head.columns)
+    if head.json:
+        return any(belongs(found) for record in head.records for found in inside(record))
+    return belongs(table.header(head.text)[0])
+
+
+def of_json(wanted: Fields) -> str:
+    """SQL: the records of lines and documents."""
+    structure = quoted(
+        json.dumps(
+            {
+                **{spelling: "VARCHAR" for spellings in wanted.texts.values() for spelling in spellings},
+                **{spelling: "JSON" for spellings in wanted.nested.values() for spelling in spellings},
+            }
+        )
+    )
+    texts = [f"{_first(spellings, '{}')} AS {_name(name)}" for name, spellings in wanted.texts.items()]
+    nested = [f"{as_json(_first(spellings, "nullif(CAST({} AS VARCHAR), 'null')"))} AS {_name(name)}" for name, spellings in wanted.nested.items()]
+    return f"""
+        SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join((*texts, *nested))}
+        FROM (
+            SELECT file, line, coalesce(
+                TRY(json_transform(text, {structure})),
+                TRY(json_transform(without_lone_surrogates(text), {structure}))) AS r
+            FROM ({unwrapped(wanted.marks)})
+        )"""
+
+
+def _first(spellings: Sequence[str], wrap: str) -> str:
+    values = [wrap.format(f"r.{_name(spelling)}") for spelling in spellings]
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
+    """SQL: file, line and text of the objects that have one of the keys `marks`, out of lists and wrappers.
+
+    `line` counts on through a list. Lines without such an object stay as they are.
+    """
+    found = f"list_has_any(coalesce(TRY(json_keys(x)), []), {quoted_list(marks)})"
+    listed = ", ".join(quoted(f"$.{name}") for name in LISTS)
+    steps = ", ".join(
+        f"CASE WHEN starts_with(ltrim(json_extract_string(x, {path})), '{{') THEN json_extract_string(x, {path}) END"
+        for path in (quoted(f'$."{name}"') for name in WRAPPERS)
+    )
+    result = "[text]"
+    for _ in range(DEPTH):
+        result = f"list_transform({result}, lambda x: CASE WHEN {found} THEN x ELSE coalesce(TRY(coalesce({steps})), x) END)"
+    types = f"TRY(json_type(x, [{listed}]))"
+    items = f"from_json(json_extract(x, [{listed}])[list_position({types}, 'ARRAY')], '[\"JSON\"]')::VARCHAR[]"
+    return f"""
+        SELECT file, line, {result}[1] AS text
+        FROM (
+            SELECT file, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+            FROM (
+                SELECT file, line, list_transform([text], lambda x: CASE
+                    WHEN {found} OR list_position({types}, 'ARRAY') IS NULL THEN [x]
+                    ELSE coalesce(nullif({items}, []), [x]) END)[1] AS items
+                FROM {lines}
+            )
+        )"""
+
+
+def as_json(text: str) -> str:
+    """SQL: valid JSON text, out of its string where an export has a nested value as a string; null for anything else."""
+    return f"""CASE
+                WHEN NOT coalesce(json_valid({text}), false) OR json_type({text}) = 'NULL' THEN NULL
+                WHEN json_type({text}) <> 'VARCHAR' THEN {text}
+                WHEN json_valid(CAST({text} AS JSON)->>'$') THEN CAST({text} AS JSON)->>'$'
+            END"""
+
+
+def of_table(reading: Reading, wanted: Fields) -> str:
+    """SQL: the rows under a header, of all files that are read now."""
+    parts = []
+    for part in table.tables(reading):
+        places = {normalized(name): place for place, name in reversed([*enumerate(part.names, 1)])}
+        cells = _cells(wanted, lambda name, places=places: f"c{places[normalized(name)]}" if normalized(name) in places else None)  # type: ignore[misc]
+        parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
+    if not parts:
+        nothing = ", ".join(f"NULL::VARCHAR AS {_name(name)}" for name in wanted.names)
+        return f"SELECT file, line, NULL::VARCHAR AS broken, {nothing} FROM csv_lines"
+    return "\nUNION ALL BY NAME\n".join(parts)
+
+
+def of_parquet(reading: Reading, wanted: Fields) -> str:
+    """SQL: the rows of Parquet files; `line` is the number of the row.
+
+    Raises AuditError for a file that is no readable Parquet.
+    """
+    import duckdb
+
+    parts = []
+    for file, path in reading.paths.items():
+        try:
+            described = reading.connection.execute(
+                f"DESCRIBE SELECT * FROM read_parquet({quoted_list([path])}, hive_partitioning = false)"
+            ).fetchall()
+        except duckdb.Error as error:
+            raise AuditError(f"{path}: no readable Parquet file: {str(error).splitlines()[0][:200]}") from error
+        columns = {normalized(str(name)): _plain(_name(str(name)), str(kind)) for name, kind, *_ in described}
+        cells = _cells(wanted, lambda name, columns=columns: columns.get(normalized(name)))  # type: ignore[misc]
+        parts.append(f"""
+            SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {cells}
+            FROM read_parquet({quoted_list([path])}, file_row_number = true, hive_partitioning = false)""")
+    return "\nUNION ALL BY NAME\n".join(parts)
+
+
+def _plain(column: str, kind: str) -> str:
+    """SQL: a typed column as text; what is nested as JSON."""
+    if kind.endswith("]") or kind.startswith(("MAP(", "STRUCT(", "VARIANT")):
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def _cells(wanted: Fields, column: Callable[[str], str | None]) -> str:
+    parts = []
+    for names, is_nested in ((wanted.texts, False), (wanted.nested, True)):
+        for name, spellings in names.items():
+            found = list(dict.fromkeys(sql for spelling in spellings if (sql := column(spelling))))
+            values = [f"nullif({sql}, '')" for sql in found] or ["NULL::VARCHAR"]
+            text = f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
+            parts.append(f"{as_json(text) if is_nested else text} AS {_name(name)}")
+    return ", ".join(parts)
+
+
+def utc(text: str) -> str:
+    """SQL: a time of a source that writes UTC without saying so, with its zone."""
+    return f"CASE WHEN naive_time({text}) THEN replace({text}, ',', '.') || 'Z' ELSE {text} END"

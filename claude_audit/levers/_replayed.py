@@ -1,0 +1,244 @@
+"""States of a scenario under a replay of their requests: which tokens are read and written, at which TTL, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
+from claude_audit.rates import Unpriced
+from claude_audit.replay import TTLS, Place, Plan
+from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
+
+if TYPE_CHECKING:
+    from claude_audit.catalog import Catalog
+    from claude_audit.scan import Pricer
+
+AUTO = "auto"
+ORGANISATION_WIDE = ("aws_bedrock", "gcp_vertex")
+"""Providers whose caches a whole organisation shares, not a workspace (Anthropic docs, Prompt caching, read 2026-11)."""
+
+Space = tuple[str | None, ...]
+"""Provider, workspace, model, speed: entries are shared within."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a replay found, by kind of row."""
+
+    read: list[int]
+    written: list[int]
+    hit: list[int]
+    """Rows that read anything."""
+    idle: list[int]
+    """Rows that neither read nor wrote."""
+    as_billed: list[int]
+    """Rows that read and wrote exactly what the bill says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """States after a replay, in order, and what it came to."""
+
+    states: list[State]
+    ttls: Mapping[Space, str | None]
+    """What each space writes at; None: it is cheapest without caching."""
+    requests: int
+    """Rows replayed."""
+    hit: int
+    changed: int
+    """Rows whose billed quantities it changed."""
+    read: int
+    written: int
+    uncached: int
+
+    @property
+    def token_hit_rate(self) -> float | None:
+        """Tokens read of all prompt tokens; None without any."""
+        prompt = self.read + self.written + self.uncached
+        return round(self.read / prompt, 6) if prompt else None
+
+
+@dataclass(frozen=True, slots=True)
+class BackTest:
+    """Reads predicted and billed, where caching is on in the log."""
+
+    billed: int
+    predicted: int
+
+    @property
+    def error(self) -> Fraction | None:
+        """predicted / billed - 1."""
+        return Fraction(self.predicted, self.billed) - 1 if self.billed else None
+
+    @property
+    def phi(self) -> Fraction:
+        """The share of predicted reads that really happen, at most 1."""
+        return min(Fraction(1), Fraction(self.billed, self.predicted)) if self.predicted else Fraction(1)
+
+
+class Replayer:
+    """Replays of one log, whatever earlier levers made of it; each distinct one is walked through once."""
+
+    def __init__(
+        self, stream: Stream, catalog: Catalog, moves: Mapping[str, str], policy: str | None, minimum: int | None, factor: Decimal
+    ) -> None:
+        """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers."""
+        self.stream = stream
+        self._catalog, self._moves, self._policy, self._minimum, self._factor = catalog, moves, policy, minimum, Fraction(factor)
+        self._plan: tuple[tuple[Place | None, ...], Plan] | None = None
+        """The last one only: a plan holds every block."""
+        self._totals: dict[tuple[Any, ...], Totals] = {}
+
+    def barred(self, state: State, pricer: Pricer) -> str | None:
+        """Why the rows of a state are not replayed; None when they are."""
+        kind = state.keys[KIND_OF_ROW]
+        if kind is None:
+            return "in a batch" if state.line.group.tier == "batch" else "no prompt_blocks"
+        if kind < 0:
+            return GATES[kind]
+        if any(state.line.tokens) and not any(state.tokens):
+            return "removed by an earlier step"
+        if any(mark not in self._moves for mark in state.prompt):
+            return "prompt changed by an earlier step"
+        price = pricer.price(state)
+        if isinstance(price, Unpriced) or price.usd("cache_read") is None:
+            return "no price for cache tokens"
+        return None
+
+    def space(self, state: State) -> Space:
+        """Whose entries the state's requests can read."""
+        group = state.group
+        workspace = None if group.provider in ORGANISATION_WIDE else state.labels["workspace"]
+        return group.provider, workspace, group.model, group.speed or "standard"
+
+    def _place(self, state: State) -> Place:
+        model = self._catalog.models[str(state.group.model)]
+        minimum = self._minimum
+        if minimum is None:
+            minimum = model.minimum(state.group.on, lenient=state.moved) or 1
+        factor = Fraction(1)
+        if state.moved and (logged := self._catalog.models.get(state.line.group.model or "")):
+            match logged.tokenizer, model.tokenizer:
+                case "old", "new":
+                    factor = self._factor
+                case "new", "old":
+                    factor = 1 / self._factor
+        return Place(self.space(state), minimum, factor)
+
+    def _places(self, states: Sequence[State], pricer: Pricer) -> tuple[Place | None, ...]:
+        """By kind. A kind on two lines would mean that the tally tells rows apart which the stream does not."""
+        places: list[Place | None] = [None] * self.stream.kinds
+        seen = set()
+        for state in states:
+            kind = state.keys[KIND_OF_ROW]
+            if kind is None or kind < 0:
+                continue
+            if kind in seen or state.rows != self.stream.rows[kind]:
+                raise AssertionError(f"the tally and the replay part the rows differently: {state.line.group}")
+            seen.add(kind)
+            if self.barred(state, pricer) is None:
+                places[kind] = self._place(state)
+        return tuple(places)
+
+    def totals(self, places: tuple[Place | None, ...], ttl: str, visible: str) -> Totals:
+        """The sums of one replay by kind."""
+        key = (places, ttl, visible)
+        if key not in self._totals:
+            if self._plan is None or self._plan[0] != places:
+                self._plan = None  # let go of the old one before the next is made
+                self._plan = (places, Plan(self.stream.requests, places, self._policy))
+            answer = self._plan[1].run(TTLS[ttl], visible)
+            by_kind, billed = self.stream.by_kind, (self.stream.written_5m, self.stream.written_1h)
+            here, other = billed if ttl == "5m" else billed[::-1]
+            self._totals[key] = Totals(
+                read=by_kind(answer.read),
+                written=by_kind(answer.written),
+                hit=by_kind(answer.read > 0),
+                idle=by_kind(answer.read + answer.written == 0),
+                as_billed=by_kind((answer.read == self.stream.read) & (answer.written == here) & (other == 0)),
+            )
+        return self._totals[key]
+
+    def replay(self, states: Sequence[State], pricer: Pricer, ttl: str | None, visible: str) -> Replayed:
+        """The states under a TTL, under `auto` (the cheapest for each space), or without any caching (None)."""
+        places = self._places(states, pricer)
+        tried: list[str | None] = [None, *TTLS] if ttl == AUTO else [ttl]  # ties go to the first
+        totals = {t: self.totals(places, t, visible) for t in tried if t}
+        by_space: dict[Space, list[int]] = {}
+        for n, state in enumerate(states):
+            kind = state.keys[KIND_OF_ROW]
+            if kind is not None and kind >= 0 and places[kind] is not None:
+                by_space.setdefault(self.space(state), []).append(n)
+        after, ttls = list(states), {}
+        requests = hit = changed = read = written = prompt = 0
+        for space, members in by_space.items():
+            best = min(tried, key=lambda t: pricer.total([_under(states[n], t, totals) for n in members])) if ttl == AUTO else ttl
+            ttls[space] = best
+            for n in members:
+                kind = states[n].keys[KIND_OF_ROW]
+                after[n] = _under(states[n], best, totals)
+                requests += states[n].rows
+                changed += self._changed(states[n], best, totals)
+                prompt += states[n].sum_of("prompt")
+                if best:
+                    hit += totals[best].hit[kind]
+                    read += totals[best].read[kind]
+                    written += totals[best].written[kind]
+        return Replayed(after, ttls, requests, hit, changed, read, written, prompt - read - written)
+
+    def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals]) -> int:
+        kind = state.keys[KIND_OF_ROW]
+        if state.moved:  # its whole prompt was uncached
+            return state.rows - totals[ttl].idle[kind] if ttl else 0
+        return state.rows - (totals[ttl].as_billed[kind] if ttl else self.stream.uncached[kind])
+
+    def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
+        """Over the (workspace, endpoint, model) groups of the log that cache today; None when none does.
+
+        The log's own streams are replayed, at the run's TTL; under `auto` at the one that most of a group's writes were
+        billed at.
+        """
+        logged = [as_logged(state) for state in states]
+        places = self._places(logged, pricer)
+        groups: dict[tuple[str | None, ...], list[State]] = {}
+        for state in logged:
+            kind = state.keys[KIND_OF_ROW]
+            if kind is not None and kind >= 0 and places[kind] is not None:
+                name = (state.labels["workspace"], state.labels["endpoint"], state.group.model)
+                groups.setdefault(name, []).append(state)
+        billed = predicted = 0
+        caching = [g for g in groups.values() if any(s.tokens[READ] or s.tokens[WRITE_5M] or s.tokens[WRITE_1H] for s in g)]
+        for group in caching:
+            longer = sum(s.tokens[WRITE_1H] for s in group) > sum(s.tokens[WRITE_5M] for s in group)
+            totals = self.totals(places, ("1h" if longer else "5m") if ttl == AUTO else ttl, visible)
+            billed += sum(int(s.tokens[READ]) for s in group)
+            predicted += sum(totals.read[s.keys[KIND_OF_ROW]] for s in group)
+        return BackTest(billed, predicted) if caching else None
+
+
+def as_logged(state: State) -> State:
+    """The state before any lever."""
+    line = state.line
+    return replace(state, group=line.group, tokens=tuple(map(Decimal, line.tokens)), output=(), prompt=(), moved=False)
+
+
+def _under(state: State, ttl: str | None, totals: Mapping[str, Totals]) -> State:
+    """The state with the tokens of a replay; itself when they are what they were."""
+    kind, prompt = state.keys[KIND_OF_ROW], state.sum_of("prompt")
+    read, written = (totals[ttl].read[kind], totals[ttl].written[kind]) if ttl else (0, 0)
+    return cached(state, prompt, read, written, ttl)
+
+
+def cached(state: State, prompt: int, read: int, written: int, ttl: str | None) -> State:
+    """The state with these tokens of its prompt read and written; itself when they are what they were."""
+    after = state.with_tokens(
+        input=prompt - read - written,
+        cache_read=read,
+        cache_write_5m=written if ttl == "5m" else 0,
+        cache_write_1h=written if ttl == "1h" else 0,
+    )
+    return state if after.tokens == state.tokens else after

@@ -1,0 +1,219 @@
+"""Lines of the tally as levers make them: other tokens, another price group, gone altogether; and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.bill import SEARCHES, components, cost, total
+from claude_audit.money import EXACT, ZERO
+from claude_audit.rates import Group, Price, Unpriced
+from claude_audit.usage import TOKEN_CLASSES
+from claude_audit.waterfall import Grade
+
+if TYPE_CHECKING:
+    from claude_audit.catalog import Catalog
+    from claude_audit.tally import Extra, Line
+
+INPUT, READ, WRITE_5M, WRITE_1H, OUTPUT = range(5)
+"""Places of the token classes in State.tokens."""
+NO_TOKENS = (ZERO,) * len(TOKEN_CLASSES)
+
+Variant = tuple[str, ...]
+"""The marks of the levers that made a quantity what it is, in order of application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Usage that a scenario brings beside a state's own: a summary call, a classifier's verdict, an answer asked again."""
+
+    what: str
+    group: Group
+    tokens: tuple[Decimal, ...]
+    """By TOKEN_CLASSES; negative for usage that is saved."""
+    searches: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A price of the user's own that no tokens tell, such as hosting: US dollars for the log's days."""
+
+    what: str
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A line of the tally as the levers applied so far have made it."""
+
+    line: Line
+    labels: Mapping[str, str | None]
+    keys: Mapping[str, Any]
+    sums: Mapping[str, int]
+    group: Group
+    tokens: tuple[Decimal, ...]
+    """By TOKEN_CLASSES; a lever that sets a rate may leave fractions."""
+    searches: int = 0
+    output: Variant = ()
+    prompt: Variant = ()
+    moved: bool = False
+    """Its model was changed: what was cached for the old one is void, and a day before the new one's first price takes that."""
+    void: bool = False
+    """Its prompts are others now: what was cached is void, on the same model."""
+    removed: str | None = None
+    """The mark of the lever that left out its requests."""
+    shorter: tuple[tuple[str, Decimal], ...] = ()
+    """(visible or thinking, share): parts of the output that are left out."""
+    beside: tuple[Added | Fee, ...] = ()
+    offer: Price | None = None
+    """A price from outside the catalog."""
+    grade: Grade = Grade.METERED
+    """The weakest of the steps that changed it."""
+
+    @property
+    def rows(self) -> int:
+        """Billed rows in it."""
+        return self.sums["rows"]
+
+    def sum_of(self, what: str, variant: Variant | None = None) -> int:
+        """A quantity in the variant given, or in the one that this state is in."""
+        if variant is None:
+            variant = self.output if what in ("output", "thinking") else self.prompt
+        return self.sums["+".join((what, *variant))]
+
+    def with_tokens(self, **classes: Decimal | int) -> State:
+        """The same with other token quantities (input, cache_read, …)."""
+        tokens = tuple(Decimal(classes.get(n, t)) for n, t in zip(TOKEN_CLASSES, self.tokens, strict=True))
+        return replace(self, tokens=tokens)
+
+    def regrouped(self, **changes: Any) -> State:
+        """The same in another price group."""
+        return replace(self, group=replace(self.group, **changes))
+
+    def gone(self, mark: str) -> State:
+        """Its requests left out: nothing is billed, searches neither."""
+        return replace(self, tokens=NO_TOKENS, searches=0, removed=mark)
+
+    def reshaped(self, mark: str, **changes: Any) -> State:
+        """With its prompts as Scan.reshape made them for this mark, in the price band of their new size."""
+        prompt = (*self.prompt, mark)
+        size = self.keys.get("+".join(("size", *prompt)), self.group.size)
+        changed = replace(self, prompt=prompt, group=replace(self.group, size=int(size)), **changes)
+        read, hour, cached, whole = (changed.sum_of(what) for what in ("read", "wrote_1h", "wrote_5m", "prompt"))
+        return changed.with_tokens(
+            input=whole - cached, cache_read=read, cache_write_1h=hour - read, cache_write_5m=cached - hour
+        )
+
+    def answering(self, variant: Variant, shorter: tuple[tuple[str, Decimal], ...] | None = None) -> State:
+        """With its answers in that variant, and parts of them left out."""
+        changed = replace(self, output=variant, shorter=self.shorter if shorter is None else shorter)
+        tokens = Decimal(changed.sum_of("output"))
+        for part, share in changed.shorter:
+            thinking = changed.sum_of("thinking")
+            of = thinking if part == "thinking" else changed.sum_of("output") - thinking
+            tokens = EXACT.subtract(tokens, EXACT.multiply(share, Decimal(of)))
+        return changed.with_tokens(output=tokens)
+
+
+class Pricer:
+    """What states cost, each priced once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._known: dict[int, tuple[State, Decimal | None]] = {}
+        self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
+
+    def price(self, state: State) -> Price | Unpriced:
+        """The price of a state's group. A target that was not sold yet on a day takes its first price."""
+        return state.offer or self.catalog.price(state.group, lenient=state.moved)
+
+    def usd(self, state: State) -> Decimal | None:
+        """US dollars, exact, with what the scenario brings beside it. None when there is no price."""
+        known = self._known.get(id(state))
+        if known is None:
+            # The state is kept: its id would else be given to another.
+            known = self._known[id(state)] = state, self._usd(state)
+        return known[1]
+
+    def _usd(self, state: State) -> Decimal | None:
+        if state.offer is not None:
+            parts = components(state.offer, state.tokens, state.searches, self.catalog)
+            found = None if parts is None else total(parts.values())
+        else:
+            found = self._cost(state.group, state.moved, state.tokens, state.searches)
+        for item in state.beside if found is not None else ():
+            assert found is not None  # noqa: S101 - of the loop's own condition
+            if isinstance(item, Fee):
+                found = EXACT.add(found, item.usd)
+                continue
+            more = self._cost(item.group, True, item.tokens, item.searches)
+            if more is None:
+                raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
+            found = EXACT.add(found, more)
+        return found
+
+    def _cost(
+        self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int
+    ) -> Decimal | None:
+        key = (group, lenient)
+        if key not in self._rates:
+            price = self.catalog.price(group, lenient=lenient)
+            self._rates[key] = None if isinstance(price, Unpriced) else tuple(price.usd(name) for name in TOKEN_CLASSES)
+        rates = self._rates[key]
+        if rates is None:
+            return None
+        found = ZERO
+        for quantity, rate in zip(tokens, rates, strict=True):
+            if quantity:
+                if rate is None:
+                    return None
+                found = EXACT.add(found, cost(quantity, rate))
+        if searches:
+            found = EXACT.add(found, EXACT.multiply(self.catalog.search_fee()[0], Decimal(searches)))
+        return found
+
+    def cost(self, state: State) -> Decimal:
+        """US dollars of a state that has a price, as all of a scenario's do: one that a lever takes the price from is a bug."""
+        usd = self.usd(state)
+        if usd is None:
+            raise AssertionError(f"a lever moved a row to where it has no price: {state.group}")
+        return usd
+
+    def total(self, states: Iterable[State]) -> Decimal:
+        """US dollars of all of them."""
+        return total(map(self.cost, states))
+
+    def saving(self, before: Iterable[State], after: Iterable[State]) -> Decimal:
+        """What it costs before, less what it costs after."""
+        return EXACT.subtract(self.total(before), self.total(after))
+
+
+def states(lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer) -> tuple[list[State], int]:
+    """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
+    keys, sums = list(extra.keys), list(extra.sums)
+    found, unpriced = [], 0
+    for line in lines:
+        values = dict(zip(keys, line.more[: len(keys)], strict=True))
+        if values.get("x_free"):
+            continue  # free calls: nothing to save
+        state = State(
+            line=line,
+            labels=dict(zip(by, line.labels, strict=True)),
+            keys=values,
+            sums={name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)},
+            group=line.group,
+            tokens=tuple(map(Decimal, line.tokens)),
+            searches=line.searches,
+        )
+        if pricer.usd(state) is None:
+            unpriced += line.billed_requests
+        else:
+            found.append(state)
+    return found, unpriced
+
+
+def text_of(factor: Decimal) -> str:
+    """A factor as a variant's mark carries it."""
+    return format(factor.normalize(), "f")
