@@ -8,6 +8,7 @@ The rows are made by SQL straight into a store of their own: 60 days, 5 models, 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -86,11 +87,16 @@ def main() -> None:
     ask.add_argument("--millions", type=float, default=10)
     ask.add_argument("--rounds", type=int, default=3)
     ask.add_argument("--store", type=Path)
+    ask.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     given = ask.parse_args()
+    if given.fill:
+        fill(given.fill, given.millions)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.store or Path(scratch) / "store"
         if not Store(folder).exists:
-            fill(folder, given.millions)
+            # In a process of its own: a child's peak memory begins with that of the process that starts it.
+            subprocess.run([sys.executable, __file__, "--fill", str(folder), "--millions", str(given.millions)], check=True)
         plain = (
             'import duckdb, sys; duckdb.sql("SELECT model, endpoint, sum(input_tokens), sum(cache_read_tokens), '
             "sum(cache_write_5m_tokens), sum(output_tokens) FROM read_parquet('\" + sys.argv[1] + \"/parts/*.parquet') "

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -103,12 +104,18 @@ class Plan:
         return answer
 
 
-def serial_writes(requests: int, seconds: int, ttl_seconds: int) -> tuple[int, int]:
-    """The fewest and the most writes of one prefix that `requests` share, one after the other, within `seconds`.
+def serial_writes(requests: int, span: int, ttl: int) -> tuple[int, int]:
+    """The fewest and the most writes of one prefix by `requests` that share it, one after the other, within `span`.
 
-    Each write but the first needs a gap longer than the TTL, whatever the starts are. Parallel requests write more often.
+    `span` and `ttl` in one unit. Each write but the first needs a gap longer than the TTL, whatever the starts are.
     """
-    return min(requests, 1), min(requests, seconds // ttl_seconds + 1)
+    return min(requests, 1), min(requests, span // ttl + 1)
+
+
+def calibrated(read: int, written: int, happens: Fraction) -> tuple[int, int]:
+    """Tokens read and written when only this share of the predicted reads happens: those that miss are written."""
+    kept = read * happens.numerator // happens.denominator
+    return kept, written + read - kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +160,24 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
     space = np.array([names[p.space] if p else -1 for p in places])[requests.kind]
     minimum = np.array([p.minimum if p else 0 for p in places], np.int64)[requests.kind]
     sizes = np.diff(requests.first)
-    last = requests.upto[np.maximum(requests.first[1:] - 1, 0)] if len(requests.upto) else np.zeros(len(requests), np.int64)
-    enough = (space >= 0) & (sizes > 0) & (_scaled(last, requests.kind, places) >= minimum)
+    whole = np.zeros(len(requests), np.int64)
+    whole[sizes > 0] = requests.upto[requests.first[1:][sizes > 0] - 1]
+    enough = (space >= 0) & (sizes > 0) & (_scaled(whole, requests.kind, places) >= minimum)
     rows = np.flatnonzero(enough)
     rows = rows[np.argsort(space[rows], kind="stable")]
     edges = np.searchsorted(space[rows], np.arange(len(names) + 1))
     count = int(requests.block.max()) + 1 if len(requests.block) else 0
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         here = rows[begin:end]
         if not len(here):
             continue
         first = np.concatenate(([0], np.cumsum(sizes[here])))
         # The whole of a log in one space is the usual case, and the largest: its arrays are not copied.
-        whole = len(here) == len(requests)
-        at = slice(None) if whole else np.arange(first[-1]) + np.repeat(requests.first[here] - first[:-1], sizes[here])
+        at = (
+            slice(None)
+            if len(here) == len(requests)
+            else np.arange(first[-1]) + np.repeat(requests.first[here] - first[:-1], sizes[here])
+        )
         kinds = np.repeat(requests.kind[here], sizes[here])
         yield _Served(
             rows=here,
@@ -281,7 +292,8 @@ class _AtMarks:
         found, mark = found[within], mark[within]
         near = at[mark] - found < LOOKBACK
         near |= ~self._by_mark(served, policy)[owner[found]]
-        found, mark = found[near & (owner[at[mark]] == owner[found])], mark[near & (owner[at[mark]] == owner[found])]
+        near &= owner[at[mark]] == owner[found]
+        found, mark = found[near], mark[near]
 
         rows = np.arange(len(served.rows) + 1)
         self._start = served.start
@@ -326,7 +338,8 @@ class _AtMarks:
         touched, readable = [_NEVER] * self._entries, [0] * self._entries
         for begin in range(0, len(self.rows), _CHUNK):
             end = min(begin + _CHUNK, len(self.rows))
-            some, marks = slice(self._first[begin], self._first[end]), slice(self._mark_first[begin], self._mark_first[end])
+            some = slice(self._first[begin], self._first[end])
+            marks = slice(self._mark_first[begin], self._mark_first[end])
             entry, after = self._entry[some].tolist(), (self._after[some] - marks.start).tolist()
             mark_entry = self._mark_entry[marks].tolist()
             first = (self._first[begin : end + 1] - some.start).tolist()

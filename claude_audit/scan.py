@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.states import INPUT, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
+from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
 from claude_audit.tally import Extra, line_keys, quantity, size
 from claude_audit.usage import TOKEN_CLASSES
 
@@ -122,6 +122,8 @@ class Scan:
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
     """Columns added to the rows, in this order: each level may use those before it."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Sums that are not asked for, because they equal another: filled by extra()."""
 
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
@@ -153,6 +155,14 @@ class Scan:
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
         self.levels.append(dict(columns))
+
+    def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
+        """A further quantity of each row, for the levers to vary."""
+        import narwhals.stable.v2 as nw
+
+        self.bind(**{f"q_{what}": expression})
+        self.quantities[what] = {(): nw.col(f"q_{what}")}
+        return self.quantities[what][()]
 
     def key(self, name: str, expression: nw.Expr) -> None:
         """Part the lines by this value of a row."""
@@ -243,12 +253,19 @@ class Scan:
         return usage
 
     def extra(self) -> Extra:
-        """The keys and sums for the tally. Quantities that are the same column are summed once."""
+        """The keys and sums for the tally. Quantities that are the same column are summed once (aliases), logged ones never."""
         sums = dict(self.sums)
+        first: dict[int, str] = {}
+        self.aliases = {}
         for what, variants in self.quantities.items():
             for variant, expression in variants.items():
-                if variant or what not in ENDS[:3]:
-                    sums["+".join((what, *variant))] = expression
+                name = "+".join((what, *variant))
+                if name in LOGGED:
+                    first[id(expression)] = name
+                elif first.setdefault(id(expression), name) == name:
+                    sums[name] = expression
+                else:
+                    self.aliases[name] = first[id(expression)]
         return Extra(self.keys, sums)
 
 

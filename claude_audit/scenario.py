@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import combinations
-from math import factorial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from claude_audit.attribution import MOST_SHAPLEY, order_of_work, ranges, shapley
 from claude_audit.errors import AuditError
-from claude_audit.levers import Lever, Outcome, registry
+from claude_audit.levers import Kind, Lever, Outcome, changed_rows, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.money import EXACT, ZERO, dollars, rounded
-from claude_audit.scan import Pricer, Scan, State, states
+from claude_audit.scan import Scan
+from claude_audit.scenario_file import scenario_file
+from claude_audit.states import Pricer, State, states
 from claude_audit.tally import tally
-from claude_audit.waterfall import Step, Waterfall
+from claude_audit.waterfall import Coverage, Grade, Step, Waterfall
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.tally import Reach
 
+__all__ = ["ATTRIBUTIONS", "ORDERS", "Run", "levers_of", "scan", "scenario_file", "simulate"]
+
 ATTRIBUTIONS = ("waterfall", "alone", "shapley", "all")
-MOST_SHAPLEY = 6
-"""Levers for which all orders are computed: 64 subsets."""
+ORDERS = ("stage", "written")
+"""In which the steps stand: of application, or as the options were written. The total is the same."""
 
 
 def levers_of(options: Mapping[str, Any], catalog: Catalog) -> list[Lever]:
@@ -56,23 +58,41 @@ class Run:
     levers: tuple[Lever, ...]
     start: tuple[State, ...]
     pricer: Pricer
-    known: dict[tuple[int, ...], list[State]]
+    known: dict[tuple[int, ...], list[State]] = field(default_factory=dict)
+    moved: dict[tuple[int, int], tuple[State, State]] = field(default_factory=dict)
+    """(lever, id of a state) -> that state, and what the lever makes of it: for levers that judge states one by one."""
+    totals: dict[tuple[int, ...], Decimal] = field(default_factory=dict)
 
     def after(self, chosen: tuple[int, ...]) -> list[State]:
         """The states after the chosen levers (ascending positions), in the order of application."""
         if not chosen:
             return list(self.start)
         if chosen not in self.known:
-            self.known[chosen] = self._moved(chosen)
+            self.known[chosen] = self._applied(chosen[-1], self.after(chosen[:-1]))
         return self.known[chosen]
 
-    def _moved(self, chosen: tuple[int, ...]) -> list[State]:
-        before = self.after(chosen[:-1])
-        return self.levers[chosen[-1]].move(before, self.pricer)
+    def _applied(self, n: int, before: Sequence[State]) -> list[State]:
+        """The states after one lever. Requests that were left out are no lever's concern any more."""
+        lever = self.levers[n]
+        if not lever.single:
+            live = [state for state in before if state.removed is None]
+            moved = iter(lever.move(live, self.pricer))
+            return [next(moved) if state.removed is None else state for state in before]
+        new = [s for s in before if s.removed is None and (n, id(s)) not in self.moved]
+        # The state is kept beside: its id would else be given to another.
+        self.moved.update(((n, id(s)), (s, a)) for s, a in zip(new, lever.move(new, self.pricer), strict=True))
+        return [state if state.removed is not None else self.moved[n, id(state)][1] for state in before]
+
+    def judged(self, n: int, before: Sequence[State], after: Sequence[State]) -> Outcome:
+        """What the lever's move meant, on the requests that were there before it."""
+        live = [(b, a) for b, a in zip(before, after, strict=True) if b.removed is None]
+        return self.levers[n].judge([b for b, _ in live], [a for _, a in live], self.pricer)
 
     def total(self, chosen: tuple[int, ...]) -> Decimal:
         """US dollars after the chosen levers."""
-        return self.pricer.total(self.after(chosen))
+        if chosen not in self.totals:
+            self.totals[chosen] = self.pricer.total(self.after(chosen))
+        return self.totals[chosen]
 
 
 def simulate(
@@ -86,70 +106,90 @@ def simulate(
     until: datetime | None,
     timezone: ZoneInfo,
     attribution: str = "waterfall",
+    order: Sequence[str] = (),
 ) -> Waterfall:
     """Apply `levers` (in the order of application) to `usage`: steps whose savings add up to the total exactly.
 
-    `attribution`: shapley and all add last_usd and shapley_usd to each step, for up to six levers.
+    `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
+    levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
     """
-    run, unpriced = _scanned(usage, reach, levers, catalog, engine)
-    steps: list[Step] = []
-    graded: list[State] = list(run.start)
-    for n, lever in enumerate(levers):
-        before, after = run.after(tuple(range(n))), run.after(tuple(range(n + 1)))
-        outcome = lever.judge(before, after, run.pricer)
-        graded, step = _step(run, n, lever, outcome, before, after, graded)
-        steps.append(step)
+    run, unpriced = scan(usage, reach, levers, catalog, engine)
+    steps = _steps(run)
+    if order:
+        steps = _reordered(run, steps, order)
     if attribution in ("shapley", "all"):
         steps = _attributed(run, steps)
-    baseline = run.total(())
-    result = Waterfall(since, until, baseline, tuple(steps), None, unpriced_requests=unpriced)
+    result = Waterfall(
+        since,
+        until,
+        run.total(()),
+        tuple(steps),
+        None,
+        unpriced_requests=unpriced,
+        requests=sum(state.rows for state in run.start),
+        next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
+    )
     return replace(
         result,
         monthly_saving_usd=_monthly(result.saving_usd, since, until, timezone),
-        notes=tuple(_notes(result, run, catalog)),
+        notes=tuple(_notes(result)),
     )
 
 
-def _scanned(
-    usage: nw.LazyFrame[Any], reach: Reach, levers: Sequence[Lever], catalog: Catalog, engine: Engine
+def scan(
+    usage: nw.LazyFrame[Any],
+    reach: Reach,
+    levers: Sequence[Lever],
+    catalog: Catalog,
+    engine: Engine,
+    *,
+    combine: bool = True,
 ) -> tuple[Run, int]:
+    """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
+
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
+    """
     for lever in levers:
-        usage = lever.survey(usage, engine)
-    scan = Scan(catalog, reach)
+        usage = lever.inspect(usage, engine, reach)
+    asked = Scan(catalog, reach, combine)
     for lever in levers:
-        lever.provide(scan)
+        lever.provide(asked)
     for lever in levers:
-        lever.classify(scan)
-    by = tuple(dict.fromkeys(name for lever in levers for name in lever.dimensions))
-    for join in scan.joins:
-        usage = join(usage, by)
-    extra = scan.extra()
-    lines = tally(usage, reach, catalog, engine, by, extra=extra, targets=tuple(scan.moves.values()))
+        lever.classify(asked)
+    by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
+    extra = asked.extra()
+    frame = asked.frame(usage, by)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()))
     pricer = Pricer(catalog)
-    start, unpriced = states(lines, by, extra, pricer)
-    return Run(tuple(levers), tuple(start), pricer, {}), unpriced
+    start, unpriced = states(lines, by, extra, pricer, asked.aliases)
+    return Run(tuple(levers), tuple(start), pricer), unpriced
 
 
-def _step(
-    run: Run,
-    n: int,
-    lever: Lever,
-    outcome: Outcome,
-    before: Sequence[State],
-    after: Sequence[State],
-    graded: list[State],
-) -> tuple[list[State], Step]:
-    """The step, graded no better than any earlier one that changed one of its rows; and the states' grades after it."""
+def _steps(run: Run) -> list[Step]:
+    steps: list[Step] = []
+    grades = [Grade.METERED] * len(run.start)
+    for n in range(len(run.levers)):
+        before, after = run.after(tuple(range(n))), run.after(tuple(range(n + 1)))
+        steps.append(_step(run, n, before, after, grades))
+    return steps
+
+
+def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], grades: list[Grade]) -> Step:
+    """The step, graded no better than any earlier one that changed one of its rows; the rows' grades are brought up."""
+    lever, outcome = run.levers[n], run.judged(n, before, after)
+    kind = kind_of(lever.name)
     grade = outcome.grade
     touched = [i for i, (b, a) in enumerate(zip(before, after, strict=True)) if a is not b]
     for i in touched:
-        grade = grade.at_best(graded[i].grade)
-    regraded = list(graded)
+        grade = grade.at_best(grades[i])
     for i in touched:
-        regraded[i] = replace(regraded[i], grade=grade)
+        grades[i] = grade
     cost_before, cost_after = run.pricer.total(before), run.pricer.total(after)
     alone = EXACT.subtract(run.total(()), run.total((n,)))
-    step = Step(
+    saving = EXACT.subtract(cost_before, cost_after)
+    changed = Coverage(outcome.changed, run.pricer.total(before[i] for i in touched))
+    every = Coverage(sum(state.rows for state in before if state.removed is None), cost_before)
+    return Step(
         lever=lever.name,
         argument=lever.argument,
         before_usd=cost_before,
@@ -160,23 +200,35 @@ def _step(
         requests_changed=outcome.changed,
         grade=grade,
         caveats=outcome.caveats,
-        warnings=tuple(_raises(lever, EXACT.subtract(cost_before, cost_after), alone, before, after, run.pricer)),
+        warnings=tuple(_raises(kind, saving, alone, before, after, run.pricer)),
         assumptions=outcome.assumptions,
         excluded=outcome.excluded,
         facts=outcome.facts,
+        coverage=_share(outcome.coverage or every, every),
+        eligible=_share(changed, every),
+        missing_fields=outcome.missing,
+        quality_risk=outcome.risk or kind.risk,
+        effort=kind.effort,
+        rollback=kind.rollback,
     )
-    return regraded, step
+
+
+def _share(part: Coverage, whole: Coverage) -> Coverage:
+    return replace(
+        part,
+        request_share=part.requests / whole.requests if whole.requests else None,
+        usd_share=float(part.usd / whole.usd) if whole.usd else None,
+    )
 
 
 def _raises(
-    lever: Lever, saving: Decimal, alone: Decimal, before: Sequence[State], after: Sequence[State], pricer: Pricer
+    kind: Kind, saving: Decimal, alone: Decimal, before: Sequence[State], after: Sequence[State], pricer: Pricer
 ) -> Iterable[str]:
     """Where a lever raises the bill, in words: in all, or for some endpoints behind a saving in all."""
-    title = lever.name.replace("_", " ")
     if saving < 0:
-        yield f"{title} RAISES the bill here by {dollars(-saving)}."
+        yield f"{kind.title} RAISES the bill here by {dollars(-saving)}."
     if alone < 0 <= saving:
-        yield f"{title} alone would raise the bill by {dollars(-alone)}."
+        yield f"{kind.title} alone would raise the bill by {dollars(-alone)}."
     by_endpoint: dict[tuple[str, str], Decimal] = {}
     for old, new in zip(before, after, strict=True):
         if old is not new:
@@ -187,44 +239,41 @@ def _raises(
     if dearer and (saving >= 0 or len(by_endpoint) > 1):
         worst = ", ".join(f"{endpoint} on {model} (+{dollars(usd)})" for usd, (endpoint, model) in dearer[:3])
         more = f" and {len(dearer) - 3} more" if len(dearer) > 3 else ""
-        yield f"{title} raises the cost of {worst}{more}: leave these out."
+        yield f"{kind.title} raises the cost of {worst}{more}: leave these out."
+
+
+def _reordered(run: Run, steps: Sequence[Step], order: Sequence[str]) -> list[Step]:
+    """The steps in the order asked for: the same levers on the same rows, each worth what it adds to those before it.
+
+    A step's bounds keep the distance from its saving that they have in the order of application.
+    """
+    places = {lever.name: n for n, lever in enumerate(run.levers)}
+    written = [places[name] for name in order if name in places]
+    written += [n for n in range(len(steps)) if n not in written]
+    found: list[Step] = []
+    chosen: tuple[int, ...] = ()
+    for n in written:
+        before = run.total(chosen)
+        chosen = tuple(sorted((*chosen, n)))
+        after = run.total(chosen)
+        shift = EXACT.subtract(EXACT.subtract(before, after), steps[n].saving_usd)
+        low, high = EXACT.add(steps[n].low_usd, shift), EXACT.add(steps[n].high_usd, shift)
+        found.append(replace(steps[n], before_usd=before, after_usd=after, low_usd=low, high_usd=high))
+    return found
 
 
 def _attributed(run: Run, steps: Sequence[Step]) -> list[Step]:
-    """The steps with what each adds when applied last, and its Shapley share: exact, and adding up to the total."""
-    count = len(run.levers)
-    if count > MOST_SHAPLEY:
-        raise AuditError(
-            f"--attribution shapley takes up to {MOST_SHAPLEY} levers, not {count}",
-            "leave some out, or use --attribution alone",
-        )
-    everything = tuple(range(count))
-    whole = run.total(everything)
-    shares = []
-    for n in everything:
-        others = tuple(i for i in everything if i != n)
-        share = Fraction(0)
-        for size in range(count):
-            weight = Fraction(factorial(size) * factorial(count - size - 1), factorial(count))
-            for chosen in combinations(others, size):
-                joined = tuple(sorted((*chosen, n)))
-                share += weight * (Fraction(run.total(chosen)) - Fraction(run.total(joined)))
-        shares.append(share)
-    exact_shares = [rounded(share, 12) for share in shares]
-    saved = EXACT.subtract(run.total(()), whole)
-    # What rounding leaves over goes to the largest step, so that the shares add up exactly.
-    if exact_shares:
-        largest = max(range(count), key=lambda n: shares[n])
-        rest = EXACT.subtract(saved, sum((s for n, s in enumerate(exact_shares) if n != largest), ZERO))
-        exact_shares[largest] = rest
-    return [
-        replace(
-            step,
-            last_usd=EXACT.subtract(run.total(tuple(i for i in everything if i != n)), whole),
-            shapley_usd=exact_shares[n],
-        )
-        for n, step in enumerate(steps)
-    ]
+    """The steps with what each adds when applied last, its range over all orders, and its Shapley share."""
+    everything = tuple(range(len(run.levers)))
+    shares = shapley(run)
+    spans = ranges(run) if len(everything) <= MOST_SHAPLEY else {}
+    places = {lever.name: n for n, lever in enumerate(run.levers)}
+    found = []
+    for step in steps:
+        n = places[step.lever]
+        last = EXACT.subtract(run.total(tuple(i for i in everything if i != n)), run.total(everything))
+        found.append(replace(step, last_usd=last, shapley_usd=shares[n], order_range=spans.get(n)))
+    return found
 
 
 def _monthly(saving: Decimal, since: datetime | None, until: datetime | None, timezone: ZoneInfo) -> Decimal | None:
@@ -234,51 +283,16 @@ def _monthly(saving: Decimal, since: datetime | None, until: datetime | None, ti
     return rounded(Fraction(saving) / days * 30, 6)
 
 
-def _notes(result: Waterfall, run: Run, catalog: Catalog) -> Iterable[str]:
+def _notes(result: Waterfall) -> Iterable[str]:
     if result.unpriced_requests:
         yield f"{result.unpriced_requests:,} requests have no price: no lever touched them."
-    alone = sum((step.alone_usd for step in result.steps), ZERO)
+    alone = ZERO
+    for step in result.steps:
+        alone = EXACT.add(alone, step.alone_usd)
     if len(result.steps) > 1 and result.saving_usd > 0 and alone > Decimal("1.2") * result.saving_usd:
         times = alone / result.saving_usd
         yield (
-            f"These savings overlap: alone they add up to {dollars(alone)}, {times:.1f} times the {dollars(result.saving_usd)} "
-            "that they save together."
+            f"These savings overlap: alone they add up to {dollars(alone)}, {times:.1f} times the "
+            f"{dollars(result.saving_usd)} that they save together."
         )
     yield "Prompts and answers are not simulated: only tokens and prices are."
-
-
-def scenario_file(path: Path) -> dict[str, Any]:
-    """Option values from a scenario file: `levers:` with one lever an entry, and options beside it.
-
-    Raises AuditError naming file and line.
-    """
-    from claude_audit.yaml_lines import place, read
-
-    data, lines = read(path)
-    known = lever_options()
-
-    def bad(key: tuple[Any, ...], problem: str, hint: str = "") -> AuditError:
-        return AuditError(f"{place(str(path), lines, key)}: {problem}", hint)
-
-    if not isinstance(data, dict) or not isinstance(data.get("levers"), list):
-        raise bad(
-            (), "a scenario needs a list `levers:`", "for example: levers: [{cap_output: 512}, {batch: [report]}]"
-        )
-    found: dict[str, Any] = {}
-    entries = [(("levers", n), entry) for n, entry in enumerate(data["levers"])]
-    entries += [((name,), {name: value}) for name, value in data.items() if name != "levers"]
-    for key, entry in entries:
-        if not isinstance(entry, dict):
-            entry = {entry: True} if isinstance(entry, str) else None
-        if not entry:
-            raise bad(key, "a lever is written as name: value", "for example: - cap_output: 512")
-        for name, value in entry.items():
-            if name == "attribution":
-                found[name] = value
-            elif name not in known:
-                raise bad(key, f"unknown lever or option {name!r}", f"known are: {', '.join(sorted(known))}")
-            elif name in found:
-                raise bad(key, f"{name} is there twice")
-            else:
-                found[name] = [str(v) for v in value] if isinstance(value, list) else value
-    return found

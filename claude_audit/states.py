@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.bill import SEARCHES, components, cost, total
+from claude_audit.bill import components, cost, total
 from claude_audit.money import EXACT, ZERO
 from claude_audit.rates import Group, Price, Unpriced
 from claude_audit.usage import TOKEN_CLASSES
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INPUT, READ, WRITE_5M, WRITE_1H, OUTPUT = range(5)
 """Places of the token classes in State.tokens."""
+LOGGED = ("prompt", "output", "read", "wrote_1h", "wrote_5m")
+"""Sums that a line has as it is: of whole prompts, of answers, and where the classes of its prompts end."""
 NO_TOKENS = (ZERO,) * len(TOKEN_CLASSES)
 
 Variant = tuple[str, ...]
@@ -190,7 +192,9 @@ class Pricer:
         return EXACT.subtract(self.total(before), self.total(after))
 
 
-def states(lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer) -> tuple[list[State], int]:
+def states(
+    lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer, aliases: Mapping[str, str]
+) -> tuple[list[State], int]:
     """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
     keys, sums = list(extra.keys), list(extra.sums)
     found, unpriced = [], 0
@@ -198,11 +202,14 @@ def states(lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Price
         values = dict(zip(keys, line.more[: len(keys)], strict=True))
         if values.get("x_free"):
             continue  # free calls: nothing to save
+        summed = dict(zip(LOGGED, _logged(line), strict=True))
+        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)}
+        summed |= {name: summed[other] for name, other in aliases.items()}
         state = State(
             line=line,
             labels=dict(zip(by, line.labels, strict=True)),
             keys=values,
-            sums={name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)},
+            sums=summed,
             group=line.group,
             tokens=tuple(map(Decimal, line.tokens)),
             searches=line.searches,
@@ -212,6 +219,12 @@ def states(lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Price
         else:
             found.append(state)
     return found, unpriced
+
+
+def _logged(line: Line) -> tuple[int, ...]:
+    """By LOGGED."""
+    u, read, w5, w1, output = line.tokens
+    return u + read + w5 + w1, output, read, read + w1, read + w1 + w5
 
 
 def text_of(factor: Decimal) -> str:

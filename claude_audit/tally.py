@@ -104,23 +104,9 @@ def tally(
     """
     import narwhals.stable.v2 as nw
 
-    first_day, last_day = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
-    days = catalog.boundaries({*reach.models, *targets}, first_day, last_day)
+    first_day, days = _days(reach, catalog, targets)
     billed = nw.col("unbilled").is_null()
-    keys: dict[str, Any] = {f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)}
-    keys |= {
-        "g_name": model_label(),
-        "g_model": nw.col("model"),
-        "g_epoch": epoch(days),
-        "g_size": size(catalog, nw.col("model"), nw.col("prompt_tokens")),
-        "g_tier": nw.col("tier"),
-        "g_speed": nw.col("speed"),
-        "g_geo": nw.col("geo"),
-        "g_provider": nw.col("provider"),
-        "g_routing": nw.col("routing"),
-        "g_region": nw.col("region"),
-        "g_unsold": unsold(catalog),
-    }
+    keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
         "s_requests": nw.col("requests").fill_null(0),
         "s_billed": _if(billed, nw.col("requests").fill_null(0)),
@@ -139,6 +125,39 @@ def tally(
     return sorted(
         lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
     )
+
+
+def _days(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
+    """The first day, and the later ones from which on something else holds for a price."""
+    first, last = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
+    return first, catalog.boundaries({*reach.models, *targets}, first, last)
+
+
+def line_keys(
+    by: Sequence[str],
+    reach: Reach,
+    catalog: Catalog,
+    timezone: ZoneInfo = UTC_ZONE,
+    targets: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What parts the lines of a tally: expressions by name, the dimensions asked for first, then what decides a price."""
+    import narwhals.stable.v2 as nw
+
+    _, days = _days(reach, catalog, targets)
+    return {
+        **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
+        "g_name": model_label(),
+        "g_model": nw.col("model"),
+        "g_epoch": epoch(days),
+        "g_size": size(catalog, nw.col("model"), nw.col("prompt_tokens")),
+        "g_tier": nw.col("tier"),
+        "g_speed": nw.col("speed"),
+        "g_geo": nw.col("geo"),
+        "g_provider": nw.col("provider"),
+        "g_routing": nw.col("routing"),
+        "g_region": nw.col("region"),
+        "g_unsold": unsold(catalog),
+    }
 
 
 def _key(group: Group) -> tuple[Any, ...]:

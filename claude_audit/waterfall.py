@@ -38,6 +38,64 @@ class Grade(StrEnum):
         return max(self, other, key=order.index)
 
 
+class Effort(StrEnum):
+    """What it takes to put a lever into practice."""
+
+    VERY_LOW = "very_low"
+    """A parameter of the request."""
+    LOW = "low"
+    """A prompt, a setting."""
+    MEDIUM = "medium"
+    """Code around the request."""
+    HIGH = "high"
+    """Another way of calling, or of answering."""
+    VERY_HIGH = "very_high"
+    """A project."""
+
+    @property
+    def weight(self) -> int:
+        """1 to 5: savings are compared per unit of it."""
+        return list(Effort).index(self) + 1
+
+    @property
+    def words(self) -> str:
+        """very low, low, …"""
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What a lever may do to the answers: the worst of its reasons, never their average."""
+
+    level: int = 0
+    """0 (none) to 4."""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Some of the requests, and what they cost."""
+
+    requests: int
+    usd: Decimal
+    request_share: float | None = None
+    """Of the priced requests."""
+    usd_share: float | None = None
+    """Of the bill before the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A lever's place in the order of work: the most low-end saving for its effort, given those before it."""
+
+    lever: str
+    low_usd: Decimal
+    """The low end of what it adds after those before it."""
+    saving_usd: Decimal
+    effort: Effort
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Assumption:
     """A parameter that a step rests on."""
@@ -83,6 +141,17 @@ class Step:
     """What it adds when it is applied last."""
     shapley_usd: Decimal | None = None
     """Its mean share over all orders."""
+    order_range: tuple[Decimal, Decimal] | None = None
+    """The least and the most it adds, over all orders."""
+    coverage: Coverage | None = None
+    """What it could judge."""
+    missing_fields: tuple[str, ...] = ()
+    """What is not in the log, and would make the figure better."""
+    quality_risk: Risk = field(default_factory=Risk)
+    effort: Effort = Effort.MEDIUM
+    rollback: str = ""
+    eligible: Coverage | None = None
+    """The requests it changed, and what they cost before it."""
 
     @property
     def saving_usd(self) -> Decimal:
@@ -103,6 +172,10 @@ class Waterfall:
     notes: tuple[str, ...] = ()
     unpriced_requests: int = 0
     """Requests that no lever touched, because they have no price."""
+    requests: int = 0
+    """Priced requests that the levers saw."""
+    next: tuple[Next, ...] = ()
+    """The order of work: each lever with what it adds after those before it. Empty for a single lever."""
 
     @property
     def final_usd(self) -> Decimal:
@@ -143,8 +216,25 @@ class Waterfall:
             "evidenced_saving_usd": exact(self.evidenced_saving_usd),
             "monthly_saving_usd": exact(self.monthly_saving_usd),
             "steps": [_step(step) for step in self.steps],
+            "next": [
+                {
+                    "lever": entry.lever,
+                    "low_usd": exact(entry.low_usd),
+                    "saving_usd": exact(entry.saving_usd),
+                    "effort": entry.effort.value,
+                    "words": entry.words,
+                }
+                for entry in self.next
+            ],
             "notes": list(self.notes),
         }
+
+
+def _coverage(coverage: Coverage | None) -> dict[str, Any] | None:
+    if coverage is None:
+        return None
+    shares = {"request_share": coverage.request_share, "usd_share": coverage.usd_share}
+    return {"requests": coverage.requests, "usd": exact(coverage.usd), **shares}
 
 
 def _instant(moment: datetime | None) -> str | None:
@@ -167,8 +257,16 @@ def _step(step: Step) -> dict[str, Any]:
         "warnings": list(step.warnings),
         "assumptions": [{"name": a.name, "value": a.value, "source": a.source} for a in step.assumptions],
         "excluded": [{"gate": e.gate, "requests": e.requests, "usd": exact(e.usd)} for e in step.excluded],
+        "coverage": _coverage(step.coverage),
+        "eligible": _coverage(step.eligible),
+        "missing_fields": list(step.missing_fields),
+        "quality_risk": {"level": step.quality_risk.level, "reasons": list(step.quality_risk.reasons)},
+        "effort": step.effort.value,
+        "rollback": step.rollback,
         **step.facts,
     }
+    if step.order_range is not None:
+        document["order_range"] = {"min_usd": exact(step.order_range[0]), "max_usd": exact(step.order_range[1])}
     if step.last_usd is not None:
         document["last_usd"] = exact(step.last_usd)
     if step.shapley_usd is not None:

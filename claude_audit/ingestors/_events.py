@@ -54,6 +54,9 @@ EVENT = {
 _MESSAGES = json.dumps([EVENT])
 _MESSAGE = json.dumps(MESSAGE)
 
+NO_ANSWER = f"CASE WHEN false THEN json_transform('{{}}', '{_MESSAGE}') END"
+"""SQL: no answer as a whole."""
+
 
 def answers(rows: str, body: str) -> str:
     """SQL: the `rows` with the answer in `body` (SQL of JSON text, or null): a message, a list of events, or either as text.
@@ -139,10 +142,11 @@ def told(rows: str) -> str:
             coalesce(whole.stop_details.category,
                 list_filter(list_transform(deltas, lambda d: d.delta.stop_details.category), lambda v: v IS NOT NULL)[-1])
                 AS answer_refusal_category,
-            CASE WHEN events IS NOT NULL THEN CAST(len(opened) AS VARCHAR)
+            CASE WHEN start IS NOT NULL OR len(deltas) > 0 THEN CAST(len(opened) AS VARCHAR)
                 WHEN json_type(whole.content) = 'ARRAY' THEN CAST(json_array_length(whole.content) AS VARCHAR)
             END AS answer_blocks,
-            CASE WHEN events IS NOT NULL THEN CAST(len(list_filter(opened, lambda b: b."type" = 'tool_use')) AS VARCHAR)
+            CASE WHEN start IS NOT NULL OR len(deltas) > 0
+                    THEN CAST(len(list_filter(opened, lambda b: b."type" = 'tool_use')) AS VARCHAR)
                 WHEN json_type(whole.content) = 'ARRAY' THEN CAST(len(list_filter(
                     json_extract_string(whole.content, '$[*].type'), lambda t: t = 'tool_use')) AS VARCHAR)
             END AS answer_tools,
@@ -177,3 +181,7 @@ def columns() -> str:
             answer_refusal_category AS refusal_category,
             answer_blocks AS content_blocks,
             answer_tools AS tools_used"""
+
+
+NOTES = "CASE WHEN answer_cut THEN ['partial_stream'] ELSE [] END"
+"""SQL: what has to be said of the answer."""

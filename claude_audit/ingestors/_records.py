@@ -65,8 +65,14 @@ def inside(record: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, A
             except (ValueError, RecursionError):
                 continue
         for item in value[:MOST] if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
-                yield from inside(item, depth + 1)
+            found = of_fields(item) if isinstance(item, list) else item
+            if isinstance(found, dict):
+                yield from inside(found, depth + 1)
+
+
+def of_fields(parts: Sequence[object]) -> dict[str, Any]:
+    """A record of CloudWatch Logs Insights, which answers with lists of `field` and `value`."""
+    return {p["field"]: p.get("value") for p in parts if isinstance(p, dict) and isinstance(p.get("field"), str)}
 
 
 def recognised(head: Head, belongs: Callable[[Mapping[str, Any] | Sequence[str]], bool]) -> bool:
@@ -78,7 +84,7 @@ def recognised(head: Head, belongs: Callable[[Mapping[str, Any] | Sequence[str]]
     return belongs(table.header(head.text)[0])
 
 
-def of_json(wanted: Fields) -> str:
+def of_json(wanted: Fields, lines: str = "lines") -> str:
     """SQL: the records of lines and documents."""
     structure = quoted(
         json.dumps(
@@ -88,20 +94,21 @@ def of_json(wanted: Fields) -> str:
             }
         )
     )
-    texts = [f"{_first(spellings, '{}')} AS {_name(name)}" for name, spellings in wanted.texts.items()]
-    nested = [f"{as_json(_first(spellings, "nullif(CAST({} AS VARCHAR), 'null')"))} AS {_name(name)}" for name, spellings in wanted.nested.items()]
+    columns = [f"{_first(spellings)} AS {_name(name)}" for name, spellings in wanted.texts.items()]
+    columns += [f"{as_json(_first(spellings, nested=True))} AS {_name(name)}" for name, spellings in wanted.nested.items()]
     return f"""
-        SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join((*texts, *nested))}
+        SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join(columns)}
         FROM (
             SELECT file, line, coalesce(
                 TRY(json_transform(text, {structure})),
                 TRY(json_transform(without_lone_surrogates(text), {structure}))) AS r
-            FROM ({unwrapped(wanted.marks)})
+            FROM ({unwrapped(wanted.marks, lines)})
         )"""
 
 
-def _first(spellings: Sequence[str], wrap: str) -> str:
-    values = [wrap.format(f"r.{_name(spelling)}") for spelling in spellings]
+def _first(spellings: Sequence[str], *, nested: bool = False) -> str:
+    wrap = "nullif(CAST(r.{} AS VARCHAR), 'null')" if nested else "r.{}"
+    values = [wrap.format(_name(spelling)) for spelling in spellings]
     return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
 
 
@@ -109,10 +116,17 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+FIELD_LISTS = """coalesce(
+                CAST(TRY(map_from_entries(list_transform(
+                    list_filter(TRY(json_transform(text, '[{"field":"VARCHAR","value":"VARCHAR"}]')), lambda f: f.field IS NOT NULL),
+                    lambda f: {'k': f.field, 'v': f.value}))) AS JSON)::VARCHAR, text)"""
+
+
 def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
     """SQL: file, line and text of the objects that have one of the keys `marks`, out of lists and wrappers.
 
-    `line` counts on through a list. Lines without such an object stay as they are.
+    A list of `field` and `value`, as CloudWatch Logs Insights answers, is taken as an object. `line` counts on through a
+    list. Lines without such an object stay as they are.
     """
     found = f"list_has_any(coalesce(TRY(json_keys(x)), []), {quoted_list(marks)})"
     listed = ", ".join(quoted(f"$.{name}") for name in LISTS)
@@ -128,12 +142,15 @@ def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
     return f"""
         SELECT file, line, {result}[1] AS text
         FROM (
-            SELECT file, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+            SELECT file, line, CASE WHEN starts_with(ltrim(text), '[') THEN {FIELD_LISTS} ELSE text END AS text
             FROM (
-                SELECT file, line, list_transform([text], lambda x: CASE
-                    WHEN {found} OR list_position({types}, 'ARRAY') IS NULL THEN [x]
-                    ELSE coalesce(nullif({items}, []), [x]) END)[1] AS items
-                FROM {lines}
+                SELECT file, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+                FROM (
+                    SELECT file, line, list_transform([text], lambda x: CASE
+                        WHEN {found} OR list_position({types}, 'ARRAY') IS NULL THEN [x]
+                        ELSE coalesce(nullif({items}, []), [x]) END)[1] AS items
+                    FROM {lines}
+                )
             )
         )"""
 

@@ -76,10 +76,10 @@ class Table:
                     WHEN len(fields) <> {size} THEN len(fields) || ' columns where the header has {size}'
                 END AS broken
             FROM (
-                SELECT file, line, text, CASE WHEN contains(text, '"')
-                    THEN regexp_extract_all(text || {delimiter}, {quoted(_field(self.delimiter))}, 1)
-                    ELSE string_split(text, {delimiter}) END AS fields
-                FROM csv_lines
+                SELECT file, line, text,
+                    CASE WHEN contains(text, '"') THEN {_cells("text", self.delimiter)} ELSE string_split(text, {delimiter}) END
+                        AS fields
+                FROM csv_rows
                 WHERE file IN ({files})
             )
         )"""
@@ -87,11 +87,17 @@ class Table:
 
 def _field(delimiter: str) -> str:
     """A regular expression: one field, in quotes where it begins with them, and the delimiter after it."""
-    return rf'( *"(?:[^"]|"")*" *|[^"{delimiter}][^{delimiter}]*|){delimiter}'
+    return rf' *"(?:[^"]|"")*" *{delimiter}|[^"{delimiter}][^{delimiter}]*{delimiter}|{delimiter}'
+
+
+def _cells(text: str, delimiter: str) -> str:
+    """SQL: the cells of a row with quotes. Joined by delimiters they are the text again, unless its quotes do not pair."""
+    cells = f"regexp_extract_all({text} || {quoted(delimiter)}, {quoted(_field(delimiter))})"
+    return f"list_transform({cells}, lambda cell: left(cell, -1))"
 
 
 def tables(reading: Reading) -> list[Table]:
-    """The tables among the pieces that are read now; their rows are made ready in `csv_lines`.
+    """The tables among the pieces that are read now; their rows are made ready in `csv_rows`.
 
     A file's header is remembered for its later pieces. Raises AuditError for a file without one.
     """
@@ -133,8 +139,12 @@ _ODD = """(contains(text, '"') AND (length(text) - length(replace(text, '"', '')
 
 
 def _join_broken_lines(connection: DuckDBPyConnection) -> None:
-    """Put the lines of a row together where a quoted field holds line breaks: its first and last line have odd quotes."""
+    """Make the view `csv_rows`: `csv_lines`, those put together between which a quoted field has line breaks.
+
+    The first and the last line of such a row have odd quotes.
+    """
     run = connection.execute
+    run("CREATE OR REPLACE TEMP VIEW csv_rows AS SELECT file, line, text FROM csv_lines")
     found = run(f"SELECT count(*) FROM csv_lines WHERE {_ODD}").fetchone()
     if not found or not found[0]:
         return
@@ -143,38 +153,41 @@ def _join_broken_lines(connection: DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE csv_spans AS
         SELECT file, min(line) AS begins, max(line) AS ends, string_agg(text, chr(10) ORDER BY line) AS text
         FROM (
-            SELECT *, count(*) FILTER (WHERE {_ODD}) OVER (
-                PARTITION BY file ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-            FROM csv_lines
+            SELECT *, sum(odd) OVER (PARTITION BY file ORDER BY line) - odd AS before
+            FROM (SELECT *, CAST({_ODD} AS INTEGER) AS odd FROM csv_lines)
             WHERE file IN (SELECT file FROM csv_lines WHERE {_ODD})
         )
-        WHERE before % 2 = 1 OR {_ODD}
-        GROUP BY file, (before + before % 2) // 2 + (1 - before % 2)""")
+        WHERE before % 2 = 1 OR odd = 1
+        GROUP BY file, before // 2""")
     for file, size, delimiter in run("""
         SELECT file, len(names), delimiter FROM csv_headers WHERE file IN (SELECT file FROM csv_spans)""").fetchall():
-        unfit = run(f"SELECT 1 FROM csv_spans WHERE file = ? AND NOT ({_fit(size, delimiter)}) LIMIT 1", [file]).fetchone()
-        if not unfit:
+        if not run(f"SELECT 1 FROM csv_spans WHERE file = ? AND NOT ({_fit(size, delimiter)}) LIMIT 1", [file]).fetchone():
             continue
         run("DELETE FROM csv_spans WHERE file = ?", [file])
         lines = run("SELECT line, text FROM csv_lines WHERE file = ? ORDER BY line", [file]).fetchall()
-        for begins, ends, text in _spans(lines, size, delimiter):
-            run("INSERT INTO csv_spans VALUES (?, ?, ?, ?)", [file, begins, ends, text])
+        spans = list(_spans(lines, size, delimiter))
+        run(
+            "INSERT INTO csv_spans SELECT ?, unnest(?::BIGINT[]), unnest(?::BIGINT[]), unnest(?::VARCHAR[])",
+            [file, *([span[part] for span in spans] for part in range(3))],
+        )
     run("""
-        DELETE FROM csv_lines USING csv_spans AS s
-        WHERE csv_lines.file = s.file AND csv_lines.line BETWEEN s.begins AND s.ends""")
-    run("INSERT INTO csv_lines SELECT file, begins, text FROM csv_spans")
+        CREATE OR REPLACE TEMP VIEW csv_rows AS
+        SELECT l.file, l.line, l.text FROM csv_lines AS l
+        ASOF LEFT JOIN csv_spans AS s ON s.file = l.file AND s.begins <= l.line
+        WHERE s.ends IS NULL OR s.ends < l.line
+        UNION ALL
+        SELECT file, begins, text FROM csv_spans""")
 
 
 def _fit(size: int, delimiter: str) -> str:
     """SQL: the same of the column `text`."""
-    between = quoted(delimiter)
-    cells = f"regexp_extract_all(text || {between}, {quoted(_field(delimiter))}, 1)"
-    return f"len({cells}) = {size} AND array_to_string({cells}, {between}) = text"
+    cells = _cells("text", delimiter)
+    return f"len({cells}) = {size} AND array_to_string({cells}, {quoted(delimiter)}) = text"
 
 
 def _fits(text: str, size: int, delimiter: str) -> bool:
     """Whether the text is one whole row of that many cells."""
-    cells = re.findall(_field(delimiter), text + delimiter)
+    cells = [cell[:-1] for cell in re.findall(_field(delimiter), text + delimiter)]
     return len(cells) == size and delimiter.join(cells) == text
 
 

@@ -12,8 +12,12 @@ caching, nor whether `tokens_in` includes cached tokens, so that input and cost 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _records as wrapped
 
 STRUCTURE = {
     **dict.fromkeys(
@@ -34,25 +38,26 @@ STRUCTURE = {
     ),
     "metadata": "JSON",
 }
-MARKS = frozenset(("tokens_in", "tokens_out", "cached"))
+MARK = "tokens_in"
+MARKS = frozenset((MARK, "tokens_out", "cached"))
 
 
 def _recognise(head: Head) -> bool:
-    for record in head.records:
-        listed = record.get("result")
-        if any(
-            isinstance(r, dict) and r.keys() >= MARKS for r in (record, *(listed if isinstance(listed, list) else ()))
-        ):
-            return True
-    return False
+    return any(_belongs(found) for line in head.records for found in wrapped.inside(line))
+
+
+def _belongs(record: Mapping[str, Any]) -> bool:
+    listed = record.get("result")
+    return any(
+        isinstance(r, dict) and r.keys() >= MARKS for r in (record, *(listed if isinstance(listed, list) else ()))
+    )
 
 
 def _select(_: Reading) -> str:
-    listed = (
-        "CASE WHEN contains(text, '\"result\"') AND json_valid(text) AND json_type(text, '$.result') = 'ARRAY' THEN "
-    )
-    listed += "from_json(json_extract(text, '$.result'), '[\"JSON\"]')::VARCHAR[] ELSE [] END"
+    listed = """CASE WHEN TRY(json_type(text, '$.result')) = 'ARRAY'
+                THEN from_json(json_extract(text, '$.result'), '["JSON"]')::VARCHAR[] ELSE [] END"""
     each = f"(SELECT file, line, unnest(CASE WHEN len({listed}) > 0 THEN {listed} ELSE [text] END) AS text FROM lines)"
+    found = gateways.records(STRUCTURE, f"({wrapped.unwrapped([MARK], each)})")
     metadata = "CASE json_type(r.metadata) WHEN 'VARCHAR' THEN r.metadata->>'$' ELSE CAST(r.metadata AS VARCHAR) END"
     nothing = gateways.nothing_counted("r.tokens_in", "r.tokens_out")
     return f"""
@@ -80,7 +85,7 @@ def _select(_: Reading) -> str:
             CASE WHEN r.cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
             {gateways.labels("labels")},
             {gateways.tags("labels")} AS tags
-        FROM (SELECT *, {gateways.pairs(metadata)} AS labels FROM ({gateways.records(STRUCTURE, each)}))"""
+        FROM (SELECT *, {gateways.pairs(metadata)} AS labels FROM ({found}))"""
 
 
 CLOUDFLARE = Ingestor(

@@ -61,7 +61,7 @@ def _named(column: str, names: tuple[str, ...]) -> str | None:
 
 def _select(reading: Reading) -> str:
     parts = [_rows(part, reading) for part in table.tables(reading)]
-    return "\nUNION ALL BY NAME\n".join(parts) or "SELECT file, line FROM csv_lines"
+    return "\nUNION ALL BY NAME\n".join(parts) or "SELECT file, line FROM csv_rows"
 
 
 def _rows(part: Table, reading: Reading) -> str:

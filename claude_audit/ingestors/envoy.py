@@ -14,6 +14,7 @@ from __future__ import annotations
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
+from claude_audit.ingestors import _records as wrapped
 
 COUNTS = (
     "input_tokens",
@@ -47,7 +48,7 @@ CONNECTION = (
 
 
 def _recognise(head: Head) -> bool:
-    return any(mark in record for record in head.records for mark in MARKS)
+    return any(mark in found for line in head.records for found in wrapped.inside(line) for mark in MARKS)
 
 
 def _value(name: str) -> str:
@@ -60,7 +61,7 @@ def _select(_: Reading) -> str:
     unread = f"list_filter(fields, lambda e: NOT regexp_matches(lower(e.key), '{CONNECTION}'))"
     return f"""
         WITH told AS (
-            SELECT file, line, text, r, {gateways.pairs("text")} AS fields, {told} FROM ({gateways.records(STRUCTURE)})
+            SELECT file, line, text, r, {gateways.pairs("text")} AS fields, {told} FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})")})
         )
         SELECT
             file, line, {gateways.NOT_JSON} AS reject,

@@ -19,6 +19,7 @@ import re
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _records as wrapped
 from claude_audit.pieces import quoted
 
 STRUCTURE = {
@@ -53,11 +54,12 @@ PLUGIN = {
     },
     "cache": {"cache_status": "VARCHAR"},
 }
+MARKS = ("ai",)
 AI_LINE = re.compile(r'(?<!\\)"ai"\s*:\s*\{\s*"(ai-)?[a-z-]*(proxy|transformer)[a-z-]*"\s*:\s*\{')
 
 
 def _recognise(head: Head) -> bool:
-    for record in head.records:
+    for record in (found for line in head.records for found in wrapped.inside(line)):
         ai = record.get("ai")
         plugins = ai.values() if isinstance(ai, dict) else ()
         if any(isinstance(p, dict) and isinstance(p.get("usage", p.get("meta")), dict) for p in plugins):
@@ -81,7 +83,7 @@ def _select(_: Reading) -> str:
                 list_transform(map_entries(TRY(from_json(r.ai, '"MAP(VARCHAR, JSON)"'))), lambda e: {{
                     'name': e.key, 'told': TRY(json_transform(e.value, {shape}))}}),
                 lambda e: e.told.usage IS NOT NULL OR e.told.meta IS NOT NULL OR e.told.cache IS NOT NULL) AS told
-            FROM ({gateways.records(STRUCTURE)})
+            FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})")})
         ),
         calling AS (
             SELECT *, list_filter(told, lambda e: e.told.usage IS NOT NULL) AS callers,

@@ -119,7 +119,7 @@ def _rows(reading: Reading) -> str:
             for name in (*TEXTS, *NESTED)
         )
         parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
-    return _calls("\nUNION ALL BY NAME\n".join(parts)) if parts else "SELECT file, line FROM csv_lines"
+    return _calls("\nUNION ALL BY NAME\n".join(parts)) if parts else "SELECT file, line FROM csv_rows"
 
 
 ENTRIES = json.dumps(

@@ -22,8 +22,9 @@ from typing import Any
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors._messages_usage import USAGE
+from claude_audit.ingestors._records import WRAPPERS
 
-CONTAINERS = ("data", "response", "body", "result", "message")
+CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, "result")))
 DEPTH = 2
 CACHED = {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR"}
 STRUCTURE: dict[str, Any] = {
@@ -98,7 +99,7 @@ def _body() -> str:
 
     inner = ", ".join(
         f"CASE WHEN {marked(value)} AND starts_with(ltrim({value}), '{{') THEN {value} END"
-        for value in (f"json_extract_string(x, '$.{name}')" for name in CONTAINERS)
+        for value in (f"json_extract_string(x, '$.\"{name}\"')" for name in CONTAINERS)
     )
     own = "starts_with(json_extract_string(x, '$.id'), 'gen-') OR json_type(x, '$.native_tokens_prompt') IS NOT NULL"
     result = "[text]"

@@ -261,16 +261,35 @@ def _select(_: Reading) -> str:
                 {_attribute("anthropic.usage.compaction.input_tokens")} AS compaction_input,
                 {_attribute("anthropic.usage.compaction.output_tokens")} AS compaction_output,
                 {_attribute("ai.usage.inputTokenDetails.noCacheTokens")} AS not_cached,
+                {_attribute("duration_ms")} AS duration,
+                {_attribute("anthropic.thinking.type")} AS thinking_type,
+                {_of_resource("team")} AS team,
+                {_of_resource("service.name")} AS project,
+                {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
+                {_tags()} AS tags,
                 TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic.usage AS raw
             FROM named
         ),
         counted AS (
-            SELECT * EXCLUDE (tier, speed), {_counts()},
+            SELECT * EXCLUDE (tier, speed, names, texts, resource_names, resource_texts), {_counts()},
                 coalesce(raw.service_tier, tier) AS tier,
                 coalesce(raw.speed, speed) AS speed,
                 CASE WHEN starts_with(own_request_id, 'req_') OR of_claude_code THEN own_request_id
                     WHEN starts_with(response_id, 'req_') THEN response_id END AS request_id,
-                CASE WHEN starts_with(response_id, 'msg_') THEN response_id END AS message_id
+                CASE WHEN starts_with(response_id, 'msg_') THEN response_id END AS message_id,
+                coalesce(request_id, nullif(response_id, ''), 'otlp:' || nullif(trace_id, '') || '/' || nullif(span_id, ''),
+                    'otlp:' || md5(concat_ws('|', scope, name, began, array_to_string(names, ','), array_to_string(texts, ','))))
+                    AS identity,
+                CASE
+                    WHEN kind IS NULL THEN CASE WHEN metrics THEN 'metrics' ELSE 'no spans or events' END
+                    WHEN NOT coalesce(counted, false)
+                        OR of_claude_code AND NOT list_has_any([name, {_attribute("event.name")}], {quoted_list(CLAUDE_CODE_CALLS)})
+                        THEN kind || ' of no model call'
+                    WHEN {_repeats()} THEN 'span that repeats the calls in it'
+                    WHEN {_nothing()} AND (status IN ('2', 'STATUS_CODE_ERROR') OR lower({_attribute("success")}) = 'false')
+                        THEN 'failed call without usage'
+                    WHEN {gateways.other_vendor("model_raw", "vendor")} THEN 'other vendor''s model'
+                END AS ignore
             FROM told
         ),
         judged AS (
@@ -287,42 +306,29 @@ def _select(_: Reading) -> str:
         )
         SELECT
             file, line, broken AS reject,
-            CASE
-                WHEN kind IS NULL THEN CASE WHEN metrics THEN 'metrics' ELSE 'no spans or events' END
-                WHEN NOT coalesce(counted, false)
-                    OR of_claude_code AND NOT list_has_any([name, {_attribute("event.name")}], {quoted_list(CLAUDE_CODE_CALLS)})
-                    THEN kind || ' of no model call'
-                WHEN {_repeats()} THEN 'span that repeats the calls in it'
-                WHEN {_nothing()} AND (status IN ('2', 'STATUS_CODE_ERROR') OR lower({_attribute("success")}) = 'false')
-                    THEN 'failed call without usage'
-                WHEN {gateways.other_vendor("model_raw", "vendor")} THEN 'other vendor''s model'
-            END AS ignore,
+            ignore,
             -- An event is sent when its call has ended.
             CASE WHEN of_claude_code AND kind = 'event'
-                THEN coalesce(TRY(CAST(CAST(began AS BIGINT) - CAST({_attribute("duration_ms")} AS BIGINT) * 1000000 AS VARCHAR)), began)
+                THEN coalesce(TRY(CAST(CAST(began AS BIGINT) - CAST(duration AS BIGINT) * 1000000 AS VARCHAR)), began)
                 ELSE began END AS ts,
-            CASE WHEN ended IS NULL THEN {_attribute("duration_ms")}
-                WHEN ended > began THEN TRY(CAST((CAST(ended AS BIGINT) - CAST(began AS BIGINT)) / 1e6 AS VARCHAR)) END AS latency_ms,
+            CASE WHEN ended IS NULL THEN duration
+                WHEN TRY_CAST(ended AS HUGEINT) > TRY_CAST(began AS HUGEINT)
+                    THEN CAST((CAST(ended AS HUGEINT) - CAST(began AS HUGEINT)) / 1e6 AS VARCHAR) END AS latency_ms,
             model_raw,
             {gateways.provider("vendor")} AS provider,
             CASE WHEN of_claude_code THEN 'claude_code' END AS gateway,
-            request_id, message_id,
-            coalesce(request_id, nullif(response_id, ''), 'otlp:' || nullif(trace_id, '') || '/' || nullif(span_id, ''),
-                'otlp:' || md5(concat_ws('|', scope, name, began, array_to_string(names, ','), array_to_string(texts, ',')))) AS identity,
+            request_id, message_id, identity,
             {", ".join(COUNTS)}, thinking_tokens, web_searches, server_calls, inclusive,
             coalesce(iterations, {_compaction()}) AS iterations,
             session, endpoint, "user", workspace, tier, speed, geo, max_tokens, stop_reason, effort, stream, ttft_ms,
-            CASE {_attribute("anthropic.thinking.type")} WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END AS thinking,
+            CASE thinking_type WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END AS thinking,
             cost_reported_usd,
             CASE WHEN cost_reported_usd IS NOT NULL THEN 'client' END AS cost_reported_by,
-            {_of_resource("team")} AS team,
-            {_of_resource("service.name")} AS project,
-            {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
+            team, project, environment, tags,
             list_filter([
                 CASE WHEN {SDK} THEN 'lower_bound' END,
                 CASE WHEN NOT known AND inclusive AND {CACHED} > 0 THEN 'basis_assumed' END
-            ], lambda x: x IS NOT NULL) AS notes,
-            {_tags()} AS tags
+            ], lambda x: x IS NOT NULL) AS notes
         FROM judged"""
 
 

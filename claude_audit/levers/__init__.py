@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
@@ -16,14 +16,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_audit.errors import AuditError
-from claude_audit.waterfall import Assumption, Excluded, Grade
+from claude_audit.money import EXACT, ZERO
+from claude_audit.waterfall import Assumption, Coverage, Effort, Excluded, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan, State
+    from claude_audit.levers._log import LogFacts
+    from claude_audit.scan import Pricer, Scan
+    from claude_audit.states import State
+    from claude_audit.tally import Reach
 
 
 class Stage(IntEnum):
@@ -73,24 +77,37 @@ class Outcome:
     assumptions: tuple[Assumption, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Coverage | None = None
+    """What it could judge; None: every row."""
+    missing: tuple[str, ...] = ()
+    """Fields that would have made the figure better, and are not in the log."""
+    risk: Risk | None = None
+    """To the answers, on these rows; None: the kind's own."""
 
 
 class Lever(Protocol):
-    """One way of saving. Levers derive from it, so that they need write only what they do."""
+    """One way of saving, with its parameters."""
 
     name: str
-    """Of the flag, with underscores."""
+    """Its flag's name, with underscores."""
     stage: Stage
-    argument: str
-    """As the user gave it."""
     dimensions: tuple[str, ...]
-    """What the lines must be told apart by for it."""
+    """Of the rows it needs to tell apart."""
+
+    single: bool = False
+    """`move` judges each state by itself, whatever the others are."""
+
+    @property
+    def argument(self) -> str:
+        """Its parameter as the user gave it."""
+        ...
+
+    def inspect(self, usage: nw.LazyFrame[Any], engine: Engine, reach: Reach) -> nw.LazyFrame[Any]:
+        """What must be known of the rows before the scan: the frame with further columns, or as it was."""
+        return self.survey(usage, engine)
 
     def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
-        """Look at the rows before the scan, where a parameter must be read off them, or a row's part depends on others.
-
-        Returns the rows, with columns of its own joined where it needs any. Most levers need not look.
-        """
+        """`inspect`, for levers that need not know what the store holds."""
         return usage
 
     def provide(self, scan: Scan) -> None:
@@ -120,6 +137,19 @@ class Kind:
     build: Callable[[Mapping[str, Any], Catalog], Lever | None]
     """The lever for these option values; None when its flag is not among them."""
     doc: str
+    effort: Effort = Effort.MEDIUM
+    """To put it into practice."""
+    risk: Risk = field(default_factory=Risk)
+    """To the answers, where a step does not say otherwise."""
+    rollback: str = "one setting"
+    """How to undo it."""
+    default: Callable[[LogFacts], Mapping[str, Any] | str] | None = None
+    """Options to try it with on a log, or in words what such a log would have to hold. None: only when asked for."""
+
+    @property
+    def title(self) -> str:
+        """Its name as words."""
+        return self.name.replace("_", " ")
 
 
 @cache
@@ -131,6 +161,33 @@ def registry() -> tuple[Kind, ...]:
             loaded = importlib.import_module(f"{__name__}.{module.name}")
             found += [kind for kind in vars(loaded).values() if isinstance(kind, Kind)]
     return tuple(sorted(found, key=lambda kind: (kind.stage, kind.name)))
+
+
+def kind_of(name: str) -> Kind:
+    """The lever of that name. Raises AuditError that lists them."""
+    wanted = name.strip().removeprefix("--").replace("-", "_")
+    for kind in registry():
+        if kind.name == wanted or any(option.name == wanted for option in kind.options[:1]):
+            return kind
+    import difflib
+
+    names = [kind.name for kind in registry()]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    raise AuditError(f"no lever {name!r}", f"did you mean {near[0]}?" if near else f"known are: {', '.join(names)}")
+
+
+def page(name: str) -> str:
+    """A lever's page: what it assumes, its formula, an example, when it costs money, its flags. Plain text.
+
+    Raises AuditError for a name that is no lever's.
+    """
+    kind = kind_of(name)
+    flags = [(f"{o.flag} {o.metavar}".rstrip(), o.help) for o in kind.options]
+    width = max(len(flag) for flag, _ in flags)
+    lines = [f"  {flag:{width}}  {words}" for flag, words in flags]
+    place = f"Stage {int(kind.stage)} of 7 ({kind.stage.name.lower()}). Effort: {kind.effort.words}. "
+    risk = f"Risk to the answers: {kind.risk.level} of 4" + (f" ({', '.join(kind.risk.reasons)})" if kind.risk.reasons else "")
+    return "\n".join([kind.doc.strip(), "", f"{place}{risk}. To undo it: {kind.rollback}.", "", "Flags:", *lines, ""])
 
 
 def options() -> dict[str, Option]:
@@ -152,5 +209,28 @@ def positive(value: Any, flag: str, what: str = "a whole number above 0") -> int
 def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
     """Rows of the states that are no longer what they were."""
     return sum(
-        b.rows for b, a in zip(before, after, strict=True) if a is not b and (a.group, a.tokens) != (b.group, b.tokens)
+        b.rows
+        for b, a in zip(before, after, strict=True)
+        if a is not b and (a.group, a.tokens, a.removed, a.beside) != (b.group, b.tokens, b.removed, b.beside)
     )
+
+
+def pairs(before: Sequence[State], after: Sequence[State]) -> list[tuple[State, State]]:
+    """The states that a lever changed, before and after."""
+    return [(b, a) for b, a in zip(before, after, strict=True) if a is not b]
+
+
+def kept_out(gates: Iterable[tuple[State, str | None]], pricer: Pricer) -> tuple[Excluded, ...]:
+    """The requests and dollars that each gate kept out, by its name."""
+    found: dict[str, tuple[int, Decimal]] = {}
+    for state, gate in gates:
+        if gate:
+            rows, usd = found.get(gate, (0, ZERO))
+            found[gate] = rows + state.rows, EXACT.add(usd, pricer.cost(state))
+    return tuple(Excluded(gate, rows, usd) for gate, (rows, usd) in sorted(found.items()))
+
+
+def coverage(judged: Iterable[State], pricer: Pricer) -> Coverage:
+    """What a lever could judge."""
+    judged = list(judged)
+    return Coverage(sum(state.rows for state in judged), pricer.total(judged))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from claude_audit.levers._replayed import AUTO, BackTest, Replayed
+from claude_audit.levers._shared_prefix import Bound
 from claude_audit.money import EXACT, dollars
 from claude_audit.rates import Unpriced
 from claude_audit.text import count
@@ -17,8 +18,20 @@ if TYPE_CHECKING:
 
 TRUSTED = Fraction(4, 5)
 """Share of the predicted reads that must have been billed for a single figure to be quoted."""
-NOTHING = "No request could be replayed: log prompt_blocks (a hash and a size for each block of the prompt) to see what caching is worth."
 NAMED = 5
+
+
+def nothing(bound: Bound | None) -> str:
+    """That there was nothing to replay, and what can be said all the same."""
+    wish = "log prompt_blocks (a hash and a size for each block of the prompt) to see what caching is worth"
+    if bound is None:
+        return f"No request could be replayed: {wish}."
+    low, high = bound.rates
+    return (
+        f"No request could be replayed: {wish}. If the prompts of each endpoint began alike, up to the length of the shortest, "
+        f"and came one after the other, {low * 100:.1f} to {high * 100:.1f} % of those tokens would have been read, and caching "
+        f"them would have saved {dollars(bound.low_usd)} to {dollars(bound.high_usd)}."
+    )
 
 
 def replayed(test: BackTest | None) -> str:
@@ -30,13 +43,17 @@ def replayed(test: BackTest | None) -> str:
     return f"Replayed from your timestamps; on endpoints that cache today the same method is off by {_signed(test.error)} %."
 
 
-def calibration(test: BackTest | None, low: Decimal, high: Decimal) -> list[str]:
-    """That a single figure is not to be quoted, where too few of the predicted reads were billed."""
-    if test is None or test.phi >= TRUSTED:
+def calibration(test: BackTest | None, settled: Decimal | None, high: Decimal) -> list[str]:
+    """That a single figure is not to be quoted, where too few of the predicted reads were billed.
+
+    `settled`: the saving when no larger share of the predicted reads happens than was billed.
+    """
+    if test is None or settled is None or test.phi >= TRUSTED:
         return []
+    low, high = min(settled, high), max(settled, high)
     return [
-        f"Only {_percent(test.phi)} % of the reads that the replay predicts were billed: quote the interval from {dollars(low)} "
-        f"to {dollars(high)}, and expect its lower part; look for prefixes that change, or for entries evicted early."
+        f"Only {_percent(test.phi)} % of the reads that the replay predicts were billed: quote no single figure, but {dollars(low)} "
+        f"(were it so everywhere) to {dollars(high)}; look for prefixes that change, or for entries evicted early."
     ]
 
 
@@ -64,7 +81,9 @@ def other_ttl(ttl: str, by_ttl: Mapping[str, Decimal]) -> list[str]:
         if other == "1h"
         else "the traffic is steady enough to keep 5-minute entries alive, and an hour costs 2x input to write instead of 1.25x"
     )
-    return [f"--cache-ttl {other} would cost {dollars(more)} less than {ttl}: {why}; --cache-ttl auto decides space by space."]
+    return [
+        f"--cache-ttl {other} would cost {dollars(more)} less than {ttl}: {why}; --cache-ttl auto decides space by space."
+    ]
 
 
 def chosen(point: Replayed) -> list[str]:
@@ -76,7 +95,12 @@ def chosen(point: Replayed) -> list[str]:
     if not by_ttl:
         return []
     parts = [
-        f"{ttl} for " + ("all" if len(by_ttl) == 1 else ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else ""))
+        f"{ttl} for "
+        + (
+            "all"
+            if len(by_ttl) == 1
+            else ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        )
         for ttl, names in sorted(by_ttl.items())
     ]
     return [f"auto: {'; '.join(parts)}."]
@@ -115,7 +139,7 @@ def unreplayed(barred: Mapping[str, tuple[int, Decimal]], usd: Decimal, spend: D
     if not rows:
         return []
     share = f" ({_percent(Fraction(usd) / Fraction(spend))} % of the spend)" if spend else ""
-    why = ", ".join(f"{gate}: {n:,}" for gate, (n, _) in sorted(barred.items(), key=lambda item: -item[1][0]))
+    why = ", ".join(f"{gate} ({n:,})" for gate, (n, _) in sorted(barred.items(), key=lambda item: -item[1][0]))
     return [f"{count(rows, 'request')}{share} {'stays' if rows == 1 else 'stay'} as billed: {why}."]
 
 
@@ -123,14 +147,22 @@ def untimed(rows: int, visible: str) -> list[str]:
     """That some requests do not tell when their entries could be read."""
     if not rows or visible == "start":
         return []
-    return [f"{count(rows, 'request')} without ttft_ms and latency_ms: what they write counts as readable at once, as at best."]
+    return [
+        f"{count(rows, 'request')} without ttft_ms and latency_ms: what they write counts as readable at once, as at best."
+    ]
 
 
 def no_minimum(before: Sequence[State], point: Replayed, pricer: Pricer) -> list[str]:
     """Models of which no source states the shortest cacheable prompt."""
     models = {str(new.group.model) for old, new in zip(before, point.states, strict=True) if old is not new}
-    unknown = sorted(name for name in models if name in pricer.catalog.models and not pricer.catalog.models[name].minimums)
-    return [f"No source states the shortest cacheable prompt of {', '.join(unknown)}: none was applied."] if unknown else []
+    unknown = sorted(
+        name for name in models if name in pricer.catalog.models and not pricer.catalog.models[name].minimums
+    )
+    return (
+        [f"No source states the shortest cacheable prompt of {', '.join(unknown)}: none was applied."]
+        if unknown
+        else []
+    )
 
 
 def _percent(share: Fraction) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
-from claude_audit.replay import TTLS, Place, Plan
+from claude_audit.replay import TTLS, Place, Plan, calibrated
 from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Replayed:
     """States after a replay, in order, and what it came to."""
 
     states: list[State]
+    at: frozenset[int]
+    """Which of them were replayed."""
     ttls: Mapping[Space, str | None]
     """What each space writes at; None: it is cheapest without caching."""
     requests: int
@@ -84,11 +86,23 @@ class Replayer:
     """Replays of one log, whatever earlier levers made of it; each distinct one is walked through once."""
 
     def __init__(
-        self, stream: Stream, catalog: Catalog, moves: Mapping[str, str], policy: str | None, minimum: int | None, factor: Decimal
+        self,
+        stream: Stream,
+        catalog: Catalog,
+        moves: Mapping[str, str],
+        policy: str | None,
+        minimum: int | None,
+        factor: Decimal,
     ) -> None:
         """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers."""
         self.stream = stream
-        self._catalog, self._moves, self._policy, self._minimum, self._factor = catalog, moves, policy, minimum, Fraction(factor)
+        self._catalog, self._moves, self._policy, self._minimum, self._factor = (
+            catalog,
+            moves,
+            policy,
+            minimum,
+            Fraction(factor),
+        )
         self._plan: tuple[tuple[Place | None, ...], Plan] | None = None
         """The last one only: a plan holds every block."""
         self._totals: dict[tuple[Any, ...], Totals] = {}
@@ -100,8 +114,8 @@ class Replayer:
             return "in a batch" if state.line.group.tier == "batch" else "no prompt_blocks"
         if kind < 0:
             return GATES[kind]
-        if any(state.line.tokens) and not any(state.tokens):
-            return "removed by an earlier step"
+        if state.removed:
+            return "left out by an earlier step"
         if any(mark not in self._moves for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
@@ -163,8 +177,18 @@ class Replayer:
             )
         return self._totals[key]
 
-    def replay(self, states: Sequence[State], pricer: Pricer, ttl: str | None, visible: str) -> Replayed:
-        """The states under a TTL, under `auto` (the cheapest for each space), or without any caching (None)."""
+    def replay(
+        self,
+        states: Sequence[State],
+        pricer: Pricer,
+        ttl: str | None,
+        visible: str,
+        fixed: Mapping[Space, str | None] | None = None,
+    ) -> Replayed:
+        """The states under a TTL, under `auto` (the cheapest for each space), or without any caching (None).
+
+        `fixed`: what `auto` decided elsewhere, to be taken over.
+        """
         places = self._places(states, pricer)
         tried: list[str | None] = [None, *TTLS] if ttl == AUTO else [ttl]  # ties go to the first
         totals = {t: self.totals(places, t, visible) for t in tried if t}
@@ -176,7 +200,12 @@ class Replayer:
         after, ttls = list(states), {}
         requests = hit = changed = read = written = prompt = 0
         for space, members in by_space.items():
-            best = min(tried, key=lambda t: pricer.total([_under(states[n], t, totals) for n in members])) if ttl == AUTO else ttl
+            if fixed is not None:
+                best = fixed[space]
+            elif ttl == AUTO:
+                best = min(tried, key=lambda t: pricer.total([_under(states[n], t, totals) for n in members]))
+            else:
+                best = ttl
             ttls[space] = best
             for n in members:
                 kind = states[n].keys[KIND_OF_ROW]
@@ -188,10 +217,22 @@ class Replayer:
                     hit += totals[best].hit[kind]
                     read += totals[best].read[kind]
                     written += totals[best].written[kind]
-        return Replayed(after, ttls, requests, hit, changed, read, written, prompt - read - written)
+        at = frozenset(n for members in by_space.values() for n in members)
+        return Replayed(after, at, ttls, requests, hit, changed, read, written, prompt - read - written)
+
+    def calibrated(self, replayed: Replayed, happens: Fraction) -> list[State]:
+        """The states after a replay when only this share of its reads happens."""
+        after = list(replayed.states)
+        for n, state in enumerate(after):
+            ttl = replayed.ttls.get(self.space(state)) if n in replayed.at else None
+            if ttl:
+                both = state.tokens[WRITE_5M] + state.tokens[WRITE_1H]
+                read, written = calibrated(int(state.tokens[READ]), int(both), happens)
+                after[n] = cached(state, state.sum_of("prompt"), read, written, ttl)
+        return after
 
     def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals]) -> int:
-        kind = state.keys[KIND_OF_ROW]
+        kind: int = state.keys[KIND_OF_ROW]
         if state.moved:  # its whole prompt was uncached
             return state.rows - totals[ttl].idle[kind] if ttl else 0
         return state.rows - (totals[ttl].as_billed[kind] if ttl else self.stream.uncached[kind])
@@ -211,7 +252,9 @@ class Replayer:
                 name = (state.labels["workspace"], state.labels["endpoint"], state.group.model)
                 groups.setdefault(name, []).append(state)
         billed = predicted = 0
-        caching = [g for g in groups.values() if any(s.tokens[READ] or s.tokens[WRITE_5M] or s.tokens[WRITE_1H] for s in g)]
+        caching = [
+            g for g in groups.values() if any(s.tokens[READ] or s.tokens[WRITE_5M] or s.tokens[WRITE_1H] for s in g)
+        ]
         for group in caching:
             longer = sum(s.tokens[WRITE_1H] for s in group) > sum(s.tokens[WRITE_5M] for s in group)
             totals = self.totals(places, ("1h" if longer else "5m") if ttl == AUTO else ttl, visible)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.clock import UTC_ZONE
 from claude_audit.errors import AuditError
 from claude_audit.replay import VISIBLE, Requests
-from claude_audit.tally import epoch, label, model_label, quantity, size, unsold
+from claude_audit.tally import quantity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
-
-    from claude_audit.scan import Scan
 
     Ints = NDArray[np.int64]
 
@@ -108,29 +105,6 @@ class _Columns:
         return np.concatenate(numbers).astype(np.int32, copy=False), chunks[0].dictionary
 
 
-def line_keys(scan: Scan, by: Sequence[str]) -> list[nw.Expr]:
-    """Everything that parts the lines of the scan's tally, but for the kind of row itself.
-
-    The same expressions as tally.tally groups by; a key that is missing here shows as one kind on two lines (see
-    _replayed.Replayer), never as a wrong figure.
-    """
-    import narwhals.stable.v2 as nw
-
-    reach, catalog = scan.reach, scan.catalog
-    first, last = (moment.astimezone(UTC).date() for moment in (reach.first, reach.last))
-    days = catalog.boundaries({*reach.models, *scan.moves.values()}, first, last)
-    plain = "model tier speed geo provider routing region".split()
-    return [
-        *(label(name, reach, UTC_ZONE) for name in by),
-        model_label(),
-        *(nw.col(name) for name in plain),
-        epoch(days),
-        size(catalog, nw.col("model"), nw.col("prompt_tokens")),
-        unsold(catalog),
-        *(key for name, key in scan.keys.items() if name != KIND_OF_ROW),
-    ]
-
-
 def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, folder: Path) -> Stream:
     """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`."""
     import numpy as np
@@ -138,18 +112,32 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
     columns = _read(usage, keys, policy)
     if not columns.plain:
         nothing = np.zeros(0, np.int64)
-        seen = {name: nothing for name in VISIBLE}
-        none = Requests(nothing, seen, nothing.astype(np.int32), np.zeros(1, np.int64), nothing.astype(np.int32), nothing, nothing > 0)
+        seen = dict.fromkeys(VISIBLE, nothing)
+        none = Requests(
+            nothing,
+            seen,
+            nothing.astype(np.int32),
+            np.zeros(1, np.int64),
+            nothing.astype(np.int32),
+            nothing,
+            nothing > 0,
+        )
         return Stream(none, 0, (), 0, nothing, nothing, nothing, (), None)
     gate = columns.whole("gate")
     kind, kinds = _kinds(columns, len(keys), gate)
     path = folder / "kinds.parquet"
-    order = _in_order(columns, gate, path, np.where(gate < 0, gate, kind))
-    sizes, block, upto, marked = columns.whole("size"), columns.codes("hash")[0], columns.whole("upto"), columns.whole("marked")
+    start = columns.whole("start")
+    order = _in_order(columns, start, np.flatnonzero(gate == 0), path, np.where(gate < 0, gate, kind))
+    sizes, block, upto, marked = (
+        columns.whole("size"),
+        columns.codes("hash")[0],
+        columns.whole("upto"),
+        columns.whole("marked"),
+    )
     begins = np.cumsum(sizes) - sizes
     first = np.concatenate(([0], np.cumsum(sizes[order])))
     at = np.arange(first[-1]) + np.repeat(begins[order] - first[:-1], sizes[order])
-    start = columns.whole("start")[order]
+    start = start[order]
     token, end = columns.whole("ttft")[order], columns.whole("latency")[order]
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
@@ -182,7 +170,9 @@ def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None)
         nw.col("ttft_ms").alias("ttft"),
         nw.col("latency_ms").alias("latency"),
         (nw.col("tier") == "batch").fill_null(False).alias("batch"),
-        ((nw.col("row_kind") == "call") & (nw.col("pass") == 0) & (nw.col("requests") == 1)).fill_null(False).alias("one"),
+        ((nw.col("row_kind") == "call") & (nw.col("pass") == 0) & (nw.col("requests") == 1))
+        .fill_null(False)
+        .alias("one"),
         quantity("input").alias("input"),
         quantity("cache_read").alias("read"),
         quantity("cache_write_5m").alias("w5"),
@@ -280,21 +270,20 @@ def _kinds(columns: _Columns, keys: int, gate: Any) -> tuple[NDArray[np.int32], 
     return found, len(names)
 
 
-def _in_order(columns: _Columns, gate: Any, path: Path, value: Any) -> Ints:
-    """The replayed rows by start, then file, then line; and every row's kind or gate into the Parquet file."""
+def _in_order(columns: _Columns, start: Ints, rows: Ints, path: Path, kinds: Any) -> Ints:
+    """These rows by start, then file, then line. Every row's kind (or gate) goes into the Parquet file."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import compute, parquet
 
     ids = pa.chunked_array(columns.plain.pop("row_id"))
-    parquet.write_table(pa.table({"row_id": ids, KIND_OF_ROW: pa.array(value, pa.int32())}), path)
-    sources, names = columns.codes("source")
-    rank = np.argsort(np.argsort(np.array(names.to_pylist(), object), kind="stable"))
+    parquet.write_table(pa.table({"row_id": ids, KIND_OF_ROW: pa.array(kinds, pa.int32())}), path)
     # Rows of one place in one file (a format without lines) are told apart by their id: any order, but always the same.
-    rows = np.flatnonzero(gate == 0)
-    by_id = compute.sort_indices(ids).to_numpy() if len(rows) else rows
-    place_of_id = np.empty(len(gate), np.int64)
-    place_of_id[by_id] = np.arange(len(gate))
-    start, line = columns.plain["start"], columns.whole("line")
-    start = np.concatenate(start)
-    return rows[np.lexsort((place_of_id[rows], line[rows], rank[sources[rows]], start[rows]))]
+    by_id = np.empty(len(ids), np.int64)
+    by_id[compute.sort_indices(ids).to_numpy()] = np.arange(len(ids))
+    sources, names = columns.codes("source")
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(np.array(names.to_pylist(), object), kind="stable")] = np.arange(len(names))
+    line = columns.whole("line")
+    order: Ints = rows[np.lexsort((by_id[rows], line[rows], rank[sources[rows]], start[rows]))]
+    return order

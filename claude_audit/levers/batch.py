@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs
 from claude_audit.money import EXACT
-from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
-from claude_audit.waterfall import Assumption, Excluded, Grade
+from claude_audit.states import READ, WRITE_1H, WRITE_5M, State
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
@@ -43,6 +43,7 @@ class Batch(Lever):
     name: str = NAME
     stage: Stage = Stage.BATCH
     dimensions: tuple[str, ...] = ("endpoint",)
+    single: bool = True
 
     @property
     def argument(self) -> str:
@@ -78,19 +79,13 @@ class Batch(Lever):
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The logged split; where prompts are cached, also the splits at the ends of the vendor's interval."""
-        moved = [(b, a) for b, a in zip(before, after, strict=True) if a is not b]
+        moved = pairs(before, after)
         cached = any(a.tokens[READ] or a.tokens[WRITE_5M] or a.tokens[WRITE_1H] for _, a in moved)
         cost = pricer.total([b for b, _ in moved])
         savings = [EXACT.subtract(cost, pricer.total([a for _, a in moved]))]
         if cached:
             for rate in HIT_RATES:
                 savings.append(EXACT.subtract(cost, pricer.total([_split(a, rate) for _, a in moved])))
-        excluded: dict[str, tuple[int, Decimal]] = {}
-        for state in before:
-            why = self._barred(state) if self._wanted(state) else None
-            if why:
-                rows, usd = excluded.get(why, (0, Decimal(0)))
-                excluded[why] = rows + state.rows, EXACT.add(usd, pricer.cost(state))
         caveats = ["Answers may take up to 24 hours."] if moved else []
         if cached:
             caveats.append("Cache hits inside a batch are best effort (30-98 %).")
@@ -106,7 +101,7 @@ class Batch(Lever):
             grade=Grade.BOUNDED if cached else Grade.METERED,
             caveats=tuple(caveats),
             assumptions=(Assumption("hit rates in a batch", "0.30 to 0.98", "vendor"),) if cached else (),
-            excluded=tuple(Excluded(why, rows, usd) for why, (rows, usd) in sorted(excluded.items())),
+            excluded=kept_out([(s, self._barred(s)) for s in before if self._wanted(s)], pricer),
         )
 
 

@@ -20,7 +20,7 @@ When it costs money: at low rates, on cold traffic, and for the parallel first r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,8 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
-from claude_audit.scan import READ, State, Variant
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.states import READ, State, Variant
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -53,6 +53,8 @@ class CacheHit(Lever):
     name: str = NAME
     stage: Stage = Stage.CACHE
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
+    _known: dict[int, tuple[State, State]] = field(default_factory=dict, repr=False)
+    """By id of a state, it and what it becomes when its group is cached."""
 
     @property
     def argument(self) -> str:
@@ -64,33 +66,36 @@ class CacheHit(Lever):
         """What is cacheable in prompts without structure is a guess: nobody said."""
         return self.cacheable_tokens is None and self.cacheable_share is None
 
+    def provide(self, scan: Scan) -> None:
+        """The cacheable tokens, for the levers before it to scale."""
+        scan.quantity("cacheable", self.prompt_part(scan))
+
     def classify(self, scan: Scan) -> None:
-        """The cacheable tokens of each row, whether that is a guess, and whether they reach the minimum."""
+        """Whether the cacheable tokens of each row reach the minimum, and whether they are a guess."""
         import narwhals.stable.v2 as nw
 
-        guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
-        scan.key("cache_guess", guess.fill_null(False))
+        from claude_audit.scan import minimum_of
+
+        if self.guessed:
+            guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
+            scan.key("cache_guess", guess)
+        own = minimum_of(scan.catalog, scan.reach.models)
         for variant, cacheable in scan.quantities["cacheable"].items():
             target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
             if target is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
-                enough = (cacheable >= minimum_of(scan.catalog, scan.reach.models)) | (scan.cached > 0)
+                enough = (cacheable >= own) | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
             else:
                 enough = cacheable >= minimum_of(scan.catalog, [target], lenient=True)
-            scan.key(_reaches(variant), (scan.call & (cacheable > 0) & enough).fill_null(False))
-
-    def provide(self, scan: Scan) -> None:
-        """The cacheable tokens, for the levers before it to scale."""
-        scan.quantities["cacheable"] = {(): self.prompt_part(scan)}
+            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""
         import narwhals.stable.v2 as nw
 
-        shown = nw.max_horizontal(nw.col("cacheable_tokens"), scan.cached)
-        shown = nw.min_horizontal(shown, scan.prompt)
+        shown = nw.min_horizontal(nw.max_horizontal(nw.col("cacheable_tokens"), scan.cached), scan.prompt)
         if self.cacheable_tokens is not None:
             assumed = nw.min_horizontal(nw.lit(self.cacheable_tokens), scan.prompt)
         elif self.cacheable_share is not None:
@@ -108,7 +113,7 @@ class CacheHit(Lever):
         groups: dict[tuple[Any, ...], list[int]] = {}
         for n, state in enumerate(states):
             if self._passes(state, pricer):
-                key = (state.labels["workspace"], state.labels["endpoint"], state.group.model, state.moved)
+                key = (state.labels["workspace"], state.labels["endpoint"], state.group.model, state.moved, state.void)
                 groups.setdefault(key, []).append(n)
         result = list(states)
         for members in groups.values():
@@ -117,7 +122,7 @@ class CacheHit(Lever):
             if read >= EXACT.multiply(self.rate, Decimal(cacheable)):
                 continue
             for n in members:
-                result[n] = self._cached(states[n])
+                result[n] = self._known[id(states[n])][1] if id(states[n]) in self._known else self._cached(states[n])
         return result
 
     def _passes(self, state: State, pricer: Pricer) -> bool:
@@ -130,12 +135,15 @@ class CacheHit(Lever):
         cacheable = Decimal(state.sum_of("cacheable"))
         read = EXACT.multiply(self.rate, cacheable)
         written = EXACT.subtract(cacheable, read)
-        return state.with_tokens(
+        # Kept beside its source, whose id would else be given to another.
+        cached = state.with_tokens(
             input=EXACT.subtract(Decimal(state.sum_of("prompt")), cacheable),
             cache_read=read,
             cache_write_5m=written if self.ttl == "5m" else 0,
             cache_write_1h=written if self.ttl == "1h" else 0,
         )
+        self._known[id(state)] = state, cached
+        return cached
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The point, and without the rows whose cacheable part is a guess."""
@@ -191,28 +199,6 @@ def _reaches(variant: Variant) -> str:
 
 def _without_minimum(pricer: Pricer) -> set[str]:
     return {model.id for model in pricer.catalog.models.values() if not model.minimums}
-
-
-def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:
-    """The shortest cacheable prompt, in tokens, of a row's own model on its day; of the one model given, when `lenient`.
-
-    1 where no source states any. `lenient` takes the first figure for days before it.
-    """
-    from datetime import UTC, datetime
-
-    import narwhals.stable.v2 as nw
-
-    found: nw.Expr = nw.lit(1)
-    for name in models:
-        model = catalog.models.get(name)
-        if model is None or not model.minimums:
-            continue
-        own: nw.Expr = nw.lit(model.minimums[0][1] if lenient else 1)
-        for since, tokens in model.minimums:
-            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-            own = nw.when(nw.col("ts") >= nw.lit(begin)).then(nw.lit(tokens)).otherwise(own)
-        found = own if lenient else nw.when(nw.col("model") == name).then(own).otherwise(found)
-    return found
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> CacheHit | None:

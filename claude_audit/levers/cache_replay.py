@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._replayed import BackTest, Replayed, Replayer
+    from claude_audit.levers._shared_prefix import Group, Name
     from claude_audit.scan import Pricer, Scan, State
 
 NAME = "cache_replay"
@@ -68,6 +69,8 @@ class CacheReplay(Lever):
     _engine: Engine | None = field(default=None, repr=False)
     _scan: Scan | None = field(default=None, repr=False)
     _replayer: Replayer | None = field(default=None, repr=False)
+    _groups: Mapping[Name, Group] = field(default_factory=dict, repr=False)
+    """Of a log without prompt_blocks."""
 
     @property
     def argument(self) -> str:
@@ -105,16 +108,19 @@ class CacheReplay(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._replayed import Replayer
-        from claude_audit.levers._streams import KIND_OF_ROW, line_keys, stream
+        from claude_audit.levers._shared_prefix import groups
+        from claude_audit.levers._streams import KIND_OF_ROW, stream
 
         if self._engine is None or self._scan is None:
             raise AssertionError("rows are joined after survey and classify")
         folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         scan = self._scan
-        found = stream(usage, line_keys(scan, by), self.policy, folder)
+        keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
+        found = stream(usage, keys, self.policy, folder)
         self._replayer = Replayer(found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor)
         if found.path is None:
+            self._groups = groups(usage, self._engine)
             return usage.with_columns(nw.lit(None).cast(nw.Int32).alias(KIND_OF_ROW))
         return usage.join(self._engine.scan([str(found.path)]), on="row_id", how="left")
 
@@ -125,6 +131,7 @@ class CacheReplay(Lever):
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The visibilities, the other TTL, the back-test; what could not be replayed."""
         from claude_audit.levers import _replay_words as words
+        from claude_audit.levers._shared_prefix import bound
 
         spend = pricer.total(before)
 
@@ -141,11 +148,24 @@ class CacheReplay(Lever):
         test = self.replayer.back_test(before, pricer, self.ttl, self.visible)
         barred = self._barred(before, pricer)
         left_out = sum((usd for _, usd in barred.values()), ZERO)
-        facts = self._facts(point, test)
+        settled = None
+        if test and test.phi < 1:
+            settled = EXACT.subtract(spend, pricer.total(self.replayer.calibrated(point, test.phi)))
+        facts = self._facts(point, test, settled)
         facts["saving_by_ttl_usd"] = {ttl: exact(usd) for ttl, usd in by_ttl.items()}
-        caveats = [words.replayed(test) if point.requests else words.NOTHING]
-        caveats += words.calibration(test, min(savings), max(savings))
-        caveats += words.fan_out(point, seen["start"], EXACT.subtract(saving(seen["start"]), savings[0]))
+        limits = bound(self._groups, before, pricer, "5m" if self.ttl == AUTO else self.ttl, self.minimum)
+        if limits:
+            facts["bound"] = {
+                "requests": limits.requests,
+                "token_hit_rate_low": limits.rates[0],
+                "token_hit_rate_high": limits.rates[1],
+                "low_usd": exact(limits.low_usd),
+                "high_usd": exact(limits.high_usd),
+            }
+        caveats = [words.replayed(test) if point.requests else words.nothing(limits)]
+        caveats += words.calibration(test, settled, max(savings))
+        at_once = self.replayer.replay(before, pricer, self.ttl, "start", point.ttls)
+        caveats += words.fan_out(point, at_once, EXACT.subtract(saving(at_once), savings[0]))
         caveats += words.other_ttl(self.ttl, by_ttl)
         caveats += words.chosen(point) if self.ttl == AUTO else []
         caveats += words.cold(before, point, savings[0], pricer)
@@ -172,7 +192,7 @@ class CacheReplay(Lever):
                 found[gate] = rows + state.rows, EXACT.add(usd, pricer.cost(state))
         return found
 
-    def _facts(self, point: Replayed, test: BackTest | None) -> dict[str, Any]:
+    def _facts(self, point: Replayed, test: BackTest | None, settled: Decimal | None) -> dict[str, Any]:
         error = test.error if test else None
         facts: dict[str, Any] = {
             "requests": point.requests,
@@ -185,6 +205,7 @@ class CacheReplay(Lever):
                 "billed_read_tokens": test.billed if test else None,
                 "predicted_read_tokens": test.predicted if test else None,
                 "error": None if error is None else round(float(error), 6),
+                "calibrated_saving_usd": exact(settled),
             },
         }
         if self.ttl == AUTO:
@@ -199,7 +220,9 @@ class CacheReplay(Lever):
         return [
             Assumption("TTL of writes", self.ttl, source("cache_ttl")),
             Assumption("where entries are written", self.policy or "at marks, else at the end", source("cache_policy")),
-            Assumption("entries can be read from the writer's", self.visible.replace("-", " "), source("cache_visible")),
+            Assumption(
+                "entries can be read from the writer's", self.visible.replace("-", " "), source("cache_visible")
+            ),
             Assumption(
                 "shortest cacheable prompt",
                 "the model's own" if self.minimum is None else f"{self.minimum} tokens",
@@ -243,10 +266,17 @@ KIND = Kind(
     Stage.CACHE,
     (
         Option(NAME, bool, "Replay the prompt cache over the log's own times and prompts."),
-        Option("cache_policy", str, "Where entries are written: marked, end or every block [marked, else end].", "POLICY"),
+        Option(
+            "cache_policy", str, "Where entries are written: marked, end or every block [marked, else end].", "POLICY"
+        ),
         Option("cache_ttl", str, "Lifetime of written entries: 5m, 1h, or (replayed) auto, the cheapest [5m].", "TTL"),
         Option("cache_minimum", int, "Shortest cacheable prompt, in tokens [the model's own].", "N"),
-        Option("cache_visible", str, "Entries can be read from the writer's start, first-token or end [first-token].", "WHEN"),
+        Option(
+            "cache_visible",
+            str,
+            "Entries can be read from the writer's start, first-token or end [first-token].",
+            "WHEN",
+        ),
     ),
     build,
     __doc__ or "",

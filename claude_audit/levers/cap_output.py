@@ -16,13 +16,12 @@ caps that would cut 5 %, 1 % and none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, positive
 from claude_audit.money import EXACT, dollars
-from claude_audit.scan import State
 from claude_audit.waterfall import Assumption, Grade
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Pricer, Scan, State
 
 NAME = "cap_output"
 
@@ -44,6 +43,7 @@ class CapOutput(Lever):
     name: str = NAME
     stage: Stage = Stage.OUTPUT
     dimensions: tuple[str, ...] = ()
+    single: bool = True
     lengths: list[Any] = field(default_factory=list)
     """(output tokens, answers), ascending: filled by survey."""
 
@@ -74,19 +74,24 @@ class CapOutput(Lever):
         """Which rows are cut, and what their output becomes."""
         import narwhals.stable.v2 as nw
 
+        from claude_audit.scan import flag
+
         output = scan.quantities["output"][()]
-        eligible = self._eligible()
-        scan.key("cap_cut", (eligible & (output > self.cap)).fill_null(False))
-        scan.key("cap_eligible", eligible.fill_null(False))
-        scan.vary("output", NAME, lambda o: nw.when(eligible & (o > self.cap)).then(nw.lit(self.cap)).otherwise(o))
+        scan.bind(cap_eligible=self._eligible().fill_null(False))
+        scan.bind(cap_cut=nw.col("cap_eligible") & (output > self.cap))
+        scan.key("cap_eligible", nw.col("cap_eligible"))
+        scan.key("cap_cut", nw.col("cap_cut"))
+        cut = flag(nw.col("cap_cut"))
+        scan.vary("output", NAME, lambda o: o - cut * (o - self.cap))
+        if "thinking" in scan.quantities:
+            # Thinking comes first: what is cut is the end.
+            scan.vary("thinking", NAME, lambda h: h - cut * nw.max_horizontal(h - self.cap, nw.lit(0)))
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """Cut the outputs."""
-        return [self._cut(state) if state.keys["cap_cut"] else state for state in states]
-
-    def _cut(self, state: State) -> State:
-        variant = (*state.output, NAME)
-        return replace(state.with_tokens(output=state.sum_of("output", variant)), output=variant)
+        return [
+            state.answering((*state.output, NAME)) if state.keys["cap_cut"] else state for state in states
+        ]
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The tokens cut; low when each cut request is asked again in full."""

@@ -29,11 +29,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, positive
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs, positive
 from claude_audit.money import EXACT
 from claude_audit.rates import Model, Unpriced
-from claude_audit.scan import OUTPUT, State, text_of
-from claude_audit.waterfall import Assumption, Excluded, Grade
+from claude_audit.states import State, text_of
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -49,11 +49,17 @@ CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 NESTED = ((CERTAIN,), (CERTAIN, LIKELY), (CERTAIN, LIKELY, POSSIBLE))
 
 
-def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
-    """ceil(factor x tokens), in whole numbers."""
-    if factor == 1:
-        return tokens
-    return (tokens * factor.numerator + (factor.denominator - 1)) // factor.denominator
+GATES = (
+    "pass of a longer call, or a sum of several",
+    "no room on the target",
+    "answer not ended by itself",
+    "tools used",
+    "thinking",
+    "images",
+)
+"""What a row shows that keeps it where it is, in the order in which they are told."""
+CODES = (*GATES, CERTAIN, LIKELY, POSSIBLE)
+"""What the engine says of a row, as a number."""
 
 
 @dataclass
@@ -75,56 +81,56 @@ class RouteSimple(Lever):
     name: str = NAME
     stage: Stage = Stage.MODEL
     dimensions: tuple[str, ...] = ("endpoint",)
+    single: bool = True
 
     @property
     def argument(self) -> str:
         """As the user gave it."""
         return self.asked
 
-    def _row_factor(self, factor: Decimal) -> Fraction:
-        exact = Fraction(factor)
-        return exact if self.target.tokenizer == "new" else 1 / exact
-
     def _scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
+        """The tokens as the target counts them, on rows of models that count otherwise."""
+        from claude_audit.scan import flag, scaled
+
+        ratio = Fraction(factor) if self.target.tokenizer == "new" else 1 / Fraction(factor)
+        if ratio == 1 or not self.others:
+            return tokens
         import narwhals.stable.v2 as nw
 
-        ratio = self._row_factor(factor)
-        if ratio == 1:
-            return tokens
-        foreign = nw.col("model").is_in(list(self.others)).fill_null(False)
-        return nw.when(foreign).then(scaled(tokens, ratio)).otherwise(tokens)
+        return tokens + flag(nw.col("route_foreign")) * (scaled(tokens, ratio) - tokens)
 
     def classify(self, scan: Scan) -> None:
         """Which set each row belongs to, and its sizes on the target under each factor."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.tally import size
-
+        self.others = tuple(name for name in self.others if name in scan.reach.models)
+        if not self.others:
+            self.factors = self.factors[:1]  # no row is counted otherwise on the target
+        scan.bind(route_foreign=nw.col("model").is_in(list(self.others)).fill_null(False))
         scan.moves[NAME] = self.target.id
-        prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
-        scan.key("route", self._set(scan, prompt, output))
-        marks = {f: self._mark(f) for f in self.factors}
+        marks = {factor: self._mark(factor) for factor in self.factors}
         for factor, mark in marks.items():
-            scan.vary("prompt", mark, lambda p, f=factor: self._scaled(p, f))  # type: ignore[misc]
-            scan.vary("output", mark, lambda o, f=factor: self._scaled(o, f))  # type: ignore[misc]
-            if "cacheable" in scan.quantities:
-                scan.vary("cacheable", mark, lambda k, f=factor: self._scaled(k, f))  # type: ignore[misc]
-            if self.target.id in scan.catalog.banded_models:
-                target = nw.lit(self.target.id)
-                scan.key(f"size+{mark}", size(scan.catalog, target, self._scaled(prompt, factor)))
+            for what in ("prompt", "output", "thinking", "cacheable"):
+                if what in scan.quantities:
+                    scan.vary(what, mark, lambda n, f=factor: self._scaled(n, f))  # type: ignore[misc]
+            for variant in scan.quantities["prompt"]:
+                if variant and variant[-1] == mark:
+                    scan.size_key(variant, self.target.id)
+        scan.key("route", self._set(scan))
 
     def _mark(self, factor: Decimal) -> str:
         return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
 
-    def _set(self, scan: Scan, prompt: nw.Expr, output: nw.Expr) -> nw.Expr:
+    def _set(self, scan: Scan) -> nw.Expr:
+        """A place in CODES."""
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._thinking import thinks
 
-        big_in, big_out = self._scaled(prompt, self.factor), self._scaled(output, self.factor)
-        room = (big_in + big_out <= self.target.context) & (big_out <= self.target.max_output)
+        prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
+        big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
         task = nw.col("task")
-        certain = task.is_in(list(SIMPLE_TASKS)).fill_null(False)
+        certain = any_of(task, SIMPLE_TASKS)
         likely = (
             task.is_null()
             & (prompt <= self.prompt_limit)
@@ -132,27 +138,28 @@ class RouteSimple(Lever):
             & (nw.col("message_count").fill_null(1) <= 1)
             & (nw.col("tools_defined").fill_null(0) == 0)
         )
-        gates = (
-            ("pass of a longer call", ~scan.call),
-            (f"no room on {self.target.id}", ~room),
-            ("answer not ended by itself", nw.col("stop_reason").is_in(list(UNFINISHED)).fill_null(False)),
-            ("tools used", nw.col("tools_used").fill_null(0) > 0),
-            ("thinking", thinks()),
-            ("images", nw.col("has_images").fill_null(False)),
+        closed = (
+            ~scan.call,
+            (big_in + big_out > self.target.context) | (big_out > self.target.max_output),
+            any_of(nw.col("stop_reason"), UNFINISHED),
+            nw.col("tools_used").fill_null(0) > 0,
+            thinks(),
+            nw.col("has_images").fill_null(False),
         )
-        found = (
-            nw.when(certain)
-            .then(nw.lit(CERTAIN))
-            .otherwise(nw.when(likely).then(nw.lit(LIKELY)).otherwise(nw.lit(POSSIBLE)))
-        )
-        for gate, closed in reversed(gates):
-            found = nw.when(closed).then(nw.lit(gate)).otherwise(found)
-        return found
+        found = nw.when(certain).then(nw.lit(CODES.index(CERTAIN))).when(likely).then(nw.lit(CODES.index(LIKELY)))
+        choice = found.otherwise(nw.lit(CODES.index(POSSIBLE)))
+        shut = closed[0]
+        for gate in closed[1:]:
+            shut = shut | gate
+        gates = nw.when(closed[0]).then(nw.lit(0))
+        for n, gate in enumerate(closed[1:-1], 1):
+            gates = gates.when(gate).then(nw.lit(n))
+        return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """The gate that keeps a state where it is; None when it may be routed."""
-        if state.keys["route"] not in (CERTAIN, LIKELY, POSSIBLE):
-            return str(state.keys["route"])
+        if CODES[state.keys["route"]] in GATES:
+            return CODES[state.keys["route"]]
         if state.group.model == self.target.id:
             return "on the target already"
         if state.group.speed == "fast":
@@ -176,7 +183,7 @@ class RouteSimple(Lever):
         """The likely set answers on the target."""
         return [
             self.routed(state, self.factor)
-            if state.keys["route"] in (CERTAIN, LIKELY) and self.barred(state, pricer) is None
+            if CODES[state.keys["route"]] in (CERTAIN, LIKELY) and self.barred(state, pricer) is None
             else state
             for state in states
         ]
@@ -184,24 +191,18 @@ class RouteSimple(Lever):
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
         mark = self._mark(factor)
-        output, prompt = (*state.output, mark), (*state.prompt, mark)
-        banded = f"size+{mark}" in state.keys
-        moved = replace(state, output=output, prompt=prompt, moved=True).regrouped(
-            model=self.target.id, size=int(state.keys[f"size+{mark}"]) if banded else 0
-        )
+        prompt = (*state.prompt, mark)
+        size = state.keys.get("+".join(("size", *prompt)), 0)
+        moved = replace(state, prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
-            input=state.sum_of("prompt", prompt),
-            cache_read=0,
-            cache_write_5m=0,
-            cache_write_1h=0,
-            output=state.sum_of("output", output) if state.tokens[OUTPUT] else 0,
-        )
+            input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
+        ).answering((*state.output, mark))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
         free = [(state, self.barred(state, pricer)) for state in before]
         by_set = {
-            name: [s for s, why in free if why is None and s.keys["route"] == name]
+            name: [s for s, why in free if why is None and CODES[s.keys["route"]] == name]
             for name in (CERTAIN, LIKELY, POSSIBLE)
         }
         savings = []
@@ -211,13 +212,8 @@ class RouteSimple(Lever):
                 for name, members in by_set.items()
             }
             savings += [sum((each[name] for name in names), Decimal(0)) for names in NESTED]
-        moved = [(b, a) for b, a in zip(before, after, strict=True) if a is not b]
+        moved = pairs(before, after)
         early = sum(a.rows for _, a in moved if a.group.on < self.target.rates[0].since)
-        excluded: dict[str, tuple[int, Decimal]] = {}
-        for state, why in free:
-            if why:
-                rows, usd = excluded.get(why, (0, Decimal(0)))
-                excluded[why] = rows + state.rows, EXACT.add(usd, pricer.cost(state))
         rows = sum(a.rows for _, a in moved)
         caveats = []
         if moved:
@@ -258,12 +254,21 @@ class RouteSimple(Lever):
                     else ()
                 ),
             ),
-            excluded=tuple(Excluded(why, rows, usd) for why, (rows, usd) in sorted(excluded.items())),
+            excluded=kept_out(free, pricer),
             facts={
                 "target": self.target.id,
                 "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
             },
         )
+
+
+def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
+    """Whether a text is one of these, false where there is none: a few comparisons are faster than a list."""
+    first, *rest = words
+    found = column == first
+    for word in rest:
+        found = found | (column == word)
+    return found.fill_null(False)
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
@@ -299,8 +304,9 @@ def _factor(value: Any) -> Decimal:
         factor = Decimal(str(value))
     except ArithmeticError:
         factor = Decimal(0)
-    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10:
-        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", "a number from 0.1 to 10, such as 1.3")
+    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10 or factor != round(factor, 4):
+        hint = "a number from 0.1 to 10 with at most four decimal places, such as 1.3"
+        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", hint)
     return factor
 
 

@@ -147,17 +147,16 @@ def merged(rows: Sequence[SpendRow]) -> SpendRow:
     )
 
 
+def standing(result: BudgetResult) -> str:
+    """A budget's verdict in a word or two."""
+    if result.verdict == "over":
+        return "over" if result.actual_over else "heading over"
+    return {"ok": "within", "at_risk": "may go over"}.get(result.verdict, result.verdict)
+
+
 def verdict(result: BudgetResult) -> str:
-    """How a budget stands, in a few words."""
-    limit = f"the budget of {dollars(result.limit_usd)}"
-    match result.verdict:
-        case "ok":
-            return f"within {limit}"
-        case "at_risk":
-            return f"may go over {limit}"
-        case "undecided":
-            return f"undecided: {limit}"
-    return f"over {limit}" if result.actual_over else f"heading over {limit}"
+    """The same with the budget: heading over the $500.00 budget."""
+    return f"{standing(result)}{':' if result.verdict == 'undecided' else ''} the {dollars(result.limit_usd)} budget"
 
 
 def period(since: datetime | None, until: datetime | None, zone: tzinfo = UTC) -> str:
@@ -176,7 +175,7 @@ def pareto(found: Pareto, what: str) -> str:
     """How concentrated the spend is, in a sentence or two. `what`: the things that are counted, in the plural."""
     fifth = f"The top fifth ({found.top} of {found.groups} {what}) makes {percent(found.top_share)} of the spend"
     if found.holds:
-        return f"{fifth}; {found.needed} of them {'makes' if found.needed == 1 else 'make'} 80 %."
+        return f"{fifth}; {'one alone makes' if found.needed == 1 else f'{found.needed} of them make'} 80 %."
     return f"{fifth}. 80/20 does not hold here: it takes {found.needed} of {found.groups} to make 80 %."
 
 

@@ -88,6 +88,7 @@ def _environment() -> Environment:
         "basis": figures.basis,
         "interval": figures.interval,
         "verdict": figures.verdict,
+        "standing": figures.standing,
         "breakable": _breakable,
         "count": count,
         "day": day_name,

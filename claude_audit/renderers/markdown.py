@@ -105,7 +105,9 @@ def _heading(report: Report) -> Iterator[str]:
             ends = (view.projected_low_usd, view.projected_high_usd)
             crossed = day_name(result.crosses_on) if result.crosses_on else ""
             only = "".join(f" {name}={value}" for name, value in result.budget.only.items())
-            rows.append([result.budget.name + only, result.verdict, *map(dollars, (*amounts, *ends)), crossed])
+            rows.append(
+                [result.budget.name + only, figures.standing(result), *map(dollars, (*amounts, *ends)), crossed]
+            )
         yield as_markdown(header, rows, right=range(2, 7))
 
 

@@ -1,0 +1,136 @@
+"""Azure API Management's log of language models: the Log Analytics table ApiManagementGatewayLlmLog, as CSV or JSON.
+
+Recognised by `CorrelationId` beside `PromptTokens`. Long messages are split over several rows of one CorrelationId, with the
+counts on one of them or repeated: a call is what has one CorrelationId, told by the row with most output; rows without
+counts are ignored, the others are duplicates. The model's name may stand on another row of the same call in the file.
+
+Tells: model, tokens in and out, time, deployment, region. Cannot tell: the cache, nor whether PromptTokens includes cached
+tokens (`cache_unseen`, `basis_assumed`), so that cost is a guess wherever prompts are cached; users and keys, which are in
+another table (ApiManagementGatewayLogs, by the same CorrelationId).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claude_audit.aliases import normalized
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _records as records
+
+FIELDS = records.fields(
+    texts="time=TimeGenerated|timeGenerated|time|TimeGenerated[UTC] correlation=CorrelationId|correlationId "
+    "model=ModelName|modelName deployment=DeploymentName|deploymentName prompt=PromptTokens|promptTokens "
+    "completion=CompletionTokens|completionTokens streamed=IsStreamCompletion|isStreamCompletion region=Region|region",
+    nested="properties",
+    marks="CorrelationId correlationId",
+)
+
+
+def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
+    names = {normalized(str(name)) for name in record}
+    return {"correlationid", "prompttokens"} <= names
+
+
+def _recognise(head: Head) -> bool:
+    return records.recognised(head, _belongs) or any(
+        _belongs([str(c.get("name")) for c in table.get("columns", ()) if isinstance(c, dict)])
+        for record in head.records
+        for table in record.get("tables", ()) or ()
+        if isinstance(table, dict)
+    )
+
+
+TABLES = """(
+        SELECT file, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+        FROM (
+            SELECT file, line, CASE
+                WHEN contains(text, '"tables"') AND json_valid(text) AND json_type(text, '$.tables[0].rows') = 'ARRAY'
+                    THEN coalesce(nullif(list_transform(
+                        from_json(json_extract(text, '$.tables[0].rows'), '["JSON"]'),
+                        lambda r: CAST(map_from_entries(list_transform(
+                            list_zip(json_extract_string(text, '$.tables[0].columns[*].name'), json_extract_string(r, '$[*]')),
+                            lambda z: {'k': z[1], 'v': z[2]})) AS JSON)::VARCHAR), []), [text])
+                ELSE [text] END AS items
+            FROM lines
+        ))"""
+"""What the query API answers, a list of columns and a list of rows, as an object for each row."""
+
+
+def _utc(time: str) -> str:
+    """SQL: Log Analytics tells UTC; its portal writes "11/18/2026, 10:00:00.123 AM"."""
+    said = f"replace({time}, chr(8239), ' ')"
+    american = " ".join(
+        f"WHEN try_strptime({said}, '%m/%d/%Y, {form}') IS NOT NULL "
+        f"THEN strftime(try_strptime({said}, '%m/%d/%Y, {form}'), '%Y-%m-%dT%H:%M:%S.%fZ')"
+        for form in ("%I:%M:%S.%f %p", "%I:%M:%S %p")
+    )
+    return f"CASE WHEN contains({time}, '/') THEN CASE {american} ELSE {time} END ELSE {records.utc(time)} END"
+
+
+def _calls(rows: str) -> str:
+    nothing = gateways.nothing_counted("prompt", "completion")
+    return f"""
+        SELECT
+            file, line, broken AS reject,
+            CASE
+                WHEN broken IS NOT NULL THEN NULL
+                WHEN correlation IS NULL AND prompt IS NULL AND completion IS NULL THEN 'other record'
+                WHEN {nothing} THEN 'row without token counts'
+            END AS ignore,
+            {_utc("time")} AS ts,
+            CASE WHEN contains(lower(named), 'claude') OR NOT contains(lower(deployed), 'claude') THEN named
+                ELSE coalesce(named, deployed) END AS model_raw,
+            'azure_foundry' AS provider,
+            'azure_apim' AS gateway,
+            'azure_apim:' || correlation AS identity,
+            true AS snapshots,
+            prompt AS input_tokens,
+            completion AS output_tokens,
+            true AS cache_unseen,
+            ['basis_assumed'] AS notes,
+            region,
+            streamed AS "stream",
+            map_from_entries(list_filter([{{'k': 'deployment', 'v': deployed}}], lambda e: e.v <> '')) AS tags
+        FROM (
+            SELECT *,
+                coalesce(nullif(model, ''), max(nullif(model, '')) OVER call) AS named,
+                coalesce(nullif(deployment, ''), max(nullif(deployment, '')) OVER call) AS deployed
+            FROM ({rows})
+            WINDOW call AS (PARTITION BY file, coalesce(correlation, 'line ' || line))
+        )"""
+
+
+def _of_json(lines: str) -> str:
+    """Rows of the table; a diagnostic setting that writes to storage puts them under `properties`."""
+    outer = records.of_json(FIELDS, lines)
+    inner = ", ".join(
+        "coalesce({0}, {1}) AS {0}".format(
+            name, ", ".join(f"json_extract_string(properties, '$.{spelling}')" for spelling in spellings if "[" not in spelling)
+        )
+        for name, spellings in FIELDS.texts.items()
+    )
+    return f"SELECT file, line, broken, {inner} FROM ({outer})"
+
+
+def _select(_: Reading) -> str:
+    return _calls(_of_json(TABLES))
+
+
+def _table(reading: Reading) -> str:
+    return _calls(records.of_table(reading, FIELDS))
+
+
+AZURE_APIM = Ingestor(
+    name="azure_apim",
+    title="Azure API Management's language model log (Log Analytics)",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    table=_table,
+    rank=62,
+    shared=True,
+    cross_line=True,
+    doc=__doc__,
+)

@@ -1,0 +1,137 @@
+"""Langfuse observations: exports from its pages, its API and to blob storage, as JSON, JSON lines, CSV or Parquet.
+
+Recognised by `usageDetails` (or `usage_details`) beside `type`. An observation of type GENERATION is a call, by its id; all
+others (spans, events, tools, agents) repeat what is in them and are ignored, and so are generations without usage and other
+vendors' models. Times are UTC. `input` leaves cached tokens out; reads and writes stand under several names.
+`input_cache_creation` is what is left of the writes beside `_5m` and `_1h`, unless it equals their sum. Reasoning is taken
+out of `output` by Langfuse and added again here.
+
+Tells: model, token classes, time, latency, user, session, environment, the trace's name as endpoint, metadata and tags as
+labels (every one a tag; those named endpoint, team and so on fill those columns). `totalCost` is Langfuse's own estimate:
+kept as reported cost, never used. Cannot tell: searches, tier, geography and passes; the TTL of writes where the plain SDK
+logged (billed as 5m, flagged). Where OpenLIT feeds Langfuse, it subtracts the cache from an input that never had it: too
+low, and nothing in the export shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _records as records
+
+FIELDS = records.fields(
+    texts="id type start=startTime|start_time end=endTime|end_time first=completionStartTime|completion_start_time "
+    "model=model|providedModelName|provided_model_name cost=totalCost|total_cost|calculatedTotalCost latency "
+    "ttft=timeToFirstToken|time_to_first_token user_id=userId|user_id session_id=sessionId|session_id "
+    "trace_name=traceName|trace_name name environment prompt_name=promptName|prompt_name project_id=projectId|project_id "
+    "release version",
+    nested="usage=usageDetails|usage_details metadata words=traceTags|tags parameters=modelParameters|model_parameters",
+    marks="usageDetails usage_details",
+)
+
+INPUT = ("input", "input_tokens", "prompt_tokens")
+OUTPUT = ("output", "output_tokens", "completion_tokens")
+READ = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens", "cache_read")
+REST = ("input_cache_creation", "cache_creation_input_tokens", "input_cache_creation_tokens", "cache_creation", "input_cache_write")
+SPLIT = {ttl: (f"input_cache_creation_{ttl}", f"cache_creation_{ttl}", f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")}
+REASONING = ("output_reasoning_tokens", "output_reasoning")
+
+
+def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
+    return "type" in record and ("usageDetails" in record or "usage_details" in record)
+
+
+def _recognise(head: Head) -> bool:
+    return records.recognised(head, _belongs)
+
+
+def _first(names: Sequence[str]) -> str:
+    """SQL: the first recorded count of these names."""
+    values = ", ".join(f"""json_extract_string(usage, '$."{name}"')""" for name in names)
+    return f"coalesce({values})"
+
+
+def _seconds(later: str) -> str:
+    """SQL: milliseconds from the start to a later time, when that is after it."""
+    return f"CASE WHEN {later} > began THEN date_diff('microsecond', began, {later}) / 1000 END"
+
+
+def _calls(rows: str) -> str:
+    split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
+    listed = labels.once(gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version"))
+    return f"""
+        SELECT
+            file, line, broken AS reject,
+            CASE
+                WHEN broken IS NOT NULL THEN NULL
+                WHEN upper("type") IS DISTINCT FROM 'GENERATION' THEN 'observation: ' || coalesce(left("type", 40), 'without type')
+                WHEN "in" IS NULL AND "out" IS NULL AND "read" IS NULL THEN 'generation without usage'
+            END AS ignore,
+            {records.utc('"start"')} AS ts,
+            model AS model_raw,
+            'langfuse:' || id AS identity,
+            "in" AS input_tokens,
+            CASE WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
+                THEN CAST(count_of("out") + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
+            thought AS thinking_tokens,
+            "read" AS cache_read_tokens,
+            CASE WHEN count_of(rest) IS NULL THEN rest
+                WHEN {split} > 0 AND count_of(rest) <> {split} THEN CAST(count_of(rest) + {split} AS VARCHAR)
+                ELSE rest END AS cache_write_tokens,
+            w5 AS cache_write_5m_tokens,
+            w1 AS cache_write_1h_tokens,
+            'langfuse' AS gateway,
+            CAST(coalesce({_seconds("ended")}, TRY_CAST(latency AS DOUBLE) * 1000) AS VARCHAR) AS latency_ms,
+            CAST(coalesce({_seconds("answered")}, TRY_CAST(ttft AS DOUBLE) * 1000) AS VARCHAR) AS ttft_ms,
+            json_extract_string(parameters, '$.max_tokens') AS max_tokens,
+            cost AS cost_reported_usd,
+            CASE WHEN cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
+            {labels.columns_and_tags("labels", user="nullif(user_id, '')", session="nullif(session_id, '')",
+                environment="nullif(environment, '')", project="nullif(project_id, '')",
+                endpoint="nullif(trace_name, ''), nullif(prompt_name, '')")}
+        FROM (
+            SELECT *,
+                {_first(INPUT)} AS "in",
+                {_first(OUTPUT)} AS "out",
+                json_exists(usage, '$.output') AS plain,
+                {_first(REASONING)} AS thought,
+                {_first(READ)} AS "read",
+                {_first(REST)} AS rest,
+                {_first(SPLIT["5m"])} AS w5,
+                {_first(SPLIT["1h"])} AS w1,
+                instant({records.utc('"start"')}) AS began,
+                instant({records.utc('"end"')}) AS ended,
+                instant({records.utc('"first"')}) AS answered,
+                {listed} AS labels
+            FROM ({rows})
+        )"""
+
+
+def _select(_: Reading) -> str:
+    return _calls(records.of_json(FIELDS))
+
+
+def _table(reading: Reading) -> str:
+    return _calls(records.of_table(reading, FIELDS))
+
+
+def _parquet(reading: Reading) -> str:
+    return _calls(records.of_parquet(reading, FIELDS))
+
+
+LANGFUSE = Ingestor(
+    name="langfuse",
+    title="Langfuse observations (JSON, CSV, Parquet)",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    table=_table,
+    parquet=_parquet,
+    rank=36,
+    shared=True,
+    doc=__doc__,
+)

@@ -1,0 +1,151 @@
+"""LangSmith runs: what its API lists and its bulk export writes, as JSON, JSON lines, CSV or Parquet.
+
+Recognised by `run_type` beside `trace_id`. A run of type llm is a call, by its id; chains, tools and retrievers repeat what is
+in them and are ignored, and so are runs without usage and other vendors' models. Times without a zone are UTC.
+`prompt_tokens` includes cached tokens; `cache_creation` is 0 where the split by TTL is told. The SDK's wrapper of the
+Anthropic client left cached tokens out until March 2026 (langchain-ai/langsmith-sdk pull request 2519): when one of a
+file's runs of one name has more cached tokens than input, all of that name are taken to leave them out.
+
+Tells: model, token classes with TTL, thinking, time, session (thread), the LangSmith project, metadata and tags as labels
+(every one a tag; those named endpoint, user and so on fill those columns). `total_cost` is LangSmith's own estimate: kept as
+reported cost, never used. Cannot tell: searches, tier, geography, passes, and a run that failed from one that was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _records as records
+
+FIELDS = records.fields(
+    texts="id name run_type trace_id session_id session_name start_time end_time first_token_time status error "
+    "prompt_tokens completion_tokens total_cost",
+    nested="prompt_token_details completion_token_details extra tags outputs",
+    marks="run_type",
+)
+
+DETAILS = {
+    "cache_read": "VARCHAR",
+    "cache_creation": "VARCHAR",
+    "ephemeral_5m_input_tokens": "VARCHAR",
+    "ephemeral_1h_input_tokens": "VARCHAR",
+    "ephemeral_1hr_input_tokens": "VARCHAR",
+}
+"""The last one is a slip of the JavaScript SDK (pull request 2519)."""
+USAGE = {
+    "input_tokens": "VARCHAR",
+    "output_tokens": "VARCHAR",
+    "input_token_details": DETAILS,
+    "output_token_details": {"reasoning": "VARCHAR"},
+}
+USAGE_PLACES = (
+    "json_extract(extra, '$.metadata.usage_metadata')",
+    "json_extract(outputs, '$.usage_metadata')",
+    "json_extract(outputs, '$.generations[0][0].message.kwargs.usage_metadata')",
+)
+"""Where a run has its usage when the export has no columns of it."""
+
+
+def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
+    return "run_type" in record and "trace_id" in record
+
+
+def _recognise(head: Head) -> bool:
+    return records.recognised(head, _belongs)
+
+
+def _calls(rows: str) -> str:
+    """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
+    usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
+    cached = "coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0))"
+    listed = labels.once(gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
+    return f"""
+        WITH told AS (
+            SELECT *,
+                coalesce(nullif(prompt_tokens, ''), u.input_tokens) AS "in",
+                coalesce(nullif(completion_tokens, ''), u.output_tokens) AS "out",
+                coalesce(json_extract_string(completion_token_details, '$.reasoning'), u.output_token_details.reasoning) AS thought,
+                details.ephemeral_5m_input_tokens AS w5,
+                coalesce(details.ephemeral_1h_input_tokens, details.ephemeral_1hr_input_tokens) AS w1,
+                coalesce(
+                    json_extract_string(extra, '$.metadata.ls_model_name'),
+                    json_extract_string(extra, '$.invocation_params.model'),
+                    json_extract_string(extra, '$.invocation_params.model_name'),
+                    json_extract_string(extra, '$.invocation_params.model_id')) AS model,
+                json_extract_string(extra, '$.metadata.ls_provider') AS vendor,
+                {listed} AS labels
+            FROM (
+                SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{json.dumps(DETAILS)}')), u.input_token_details) AS details
+                FROM (SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u FROM ({rows}))
+            )
+        ),
+        judged AS (
+            SELECT *, coalesce(bool_or({cached} > count_of("in")) OVER (PARTITION BY file, name), false) AS exclusive FROM told
+        )
+        SELECT
+            file, line, broken AS reject,
+            CASE
+                WHEN broken IS NOT NULL THEN NULL
+                WHEN run_type IS DISTINCT FROM 'llm' THEN 'run: ' || coalesce(left(run_type, 40), 'without type')
+                WHEN "in" IS NULL AND "out" IS NULL THEN 'run without usage'
+                WHEN {gateways.other_vendor("model", "vendor")} THEN 'other vendor''s model'
+            END AS ignore,
+            {records.utc("start_time")} AS ts,
+            model AS model_raw,
+            {gateways.provider("vendor")} AS provider,
+            'langsmith:' || id AS identity,
+            NOT exclusive AS inclusive,
+            "in" AS input_tokens,
+            "out" AS output_tokens,
+            thought AS thinking_tokens,
+            details.cache_read AS cache_read_tokens,
+            details.cache_creation AS cache_write_tokens,
+            w5 AS cache_write_5m_tokens,
+            w1 AS cache_write_1h_tokens,
+            'langsmith' AS gateway,
+            CASE WHEN (status = 'error' OR error <> '') AND {gateways.nothing_counted('"out"')} THEN 'error' END AS status,
+            CAST(date_diff('microsecond', began, nullif(ended, began)) / 1000 AS VARCHAR) AS latency_ms,
+            CASE WHEN answered > began THEN CAST(date_diff('microsecond', began, answered) / 1000 AS VARCHAR) END AS ttft_ms,
+            coalesce(json_extract_string(extra, '$.metadata.ls_max_tokens'),
+                json_extract_string(extra, '$.invocation_params.max_tokens')) AS max_tokens,
+            total_cost AS cost_reported_usd,
+            CASE WHEN total_cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
+            {labels.columns_and_tags("labels", project="nullif(session_name, ''), nullif(session_id, '')")}
+        FROM (
+            SELECT *,
+                instant({records.utc("start_time")}) AS began,
+                instant({records.utc("end_time")}) AS ended,
+                instant({records.utc("first_token_time")}) AS answered
+            FROM judged
+        )"""
+
+
+def _select(_: Reading) -> str:
+    return _calls(records.of_json(FIELDS))
+
+
+def _table(reading: Reading) -> str:
+    return _calls(records.of_table(reading, FIELDS))
+
+
+def _parquet(reading: Reading) -> str:
+    return _calls(records.of_parquet(reading, FIELDS))
+
+
+LANGSMITH = Ingestor(
+    name="langsmith",
+    title="LangSmith runs (JSON, CSV, Parquet)",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    table=_table,
+    parquet=_parquet,
+    rank=52,
+    shared=True,
+    doc=__doc__,
+)

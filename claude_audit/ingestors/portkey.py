@@ -1,0 +1,144 @@
+"""Portkey's log export: JSON lines, or JSON.
+
+Recognised by `ai_org` beside `ai_model`. A record is one request to the gateway, by its id. The usage block of its `response`
+counts: on /v1/messages it is Anthropic's own. On chat/completions `prompt_tokens` leaves the cached tokens out, which stand
+beside it, and `total_tokens` adds them; a total that does not add them shows a version of the gateway whose prompt_tokens has
+them already; without a total the former is assumed (`basis_assumed`). Exports without the response have `req_units` and
+`res_units` only (`cache_unseen`). An answer from Portkey's own cache is a request that cost nothing. Failed requests without
+tokens, and other vendors' models, are ignored.
+
+Tells: model, token classes (the TTL of writes on /v1/messages), latency, metadata as labels (every one a tag; `_user` and
+those named feature, team and so on fill those columns), and of `request` the output cap, tools and the prompt as hashes of its
+blocks. `cost` is Portkey's own estimate, in cents by its documentation: kept as reported cost, never used. Cannot tell: when a
+request to chat/completions wrote to the cache for how long (billed as 5m, flagged), and of a refusal there whether it was free.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _events as answers
+from claude_audit.ingestors import _gateways as gateways
+from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _pairs as pairs
+from claude_audit.ingestors import _records as records
+from claude_audit.ingestors._messages_usage import counts
+from claude_audit.ingestors.messages import REQUEST
+
+FIELDS = records.fields(
+    texts="id trace_id created_at ai_org ai_model req_units res_units total_units request_url cost response_time "
+    "response_status_code is_success cache_status config prompt_slug",
+    nested="request response metadata",
+    marks="ai_org ai_model",
+)
+CHAT = json.dumps(
+    {
+        "prompt_tokens": "VARCHAR",
+        "completion_tokens": "VARCHAR",
+        "total_tokens": "VARCHAR",
+        "cache_read_input_tokens": "VARCHAR",
+        "cache_creation_input_tokens": "VARCHAR",
+        "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
+    }
+)
+
+
+def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
+    return "ai_org" in record and "ai_model" in record
+
+
+def _recognise(head: Head) -> bool:
+    return records.recognised(head, _belongs)
+
+
+def _calls(rows: str) -> str:
+    usage = {part.rpartition(" AS ")[2].strip(): part.rpartition(" AS ")[0].strip() for part in counts("answer_usage").split(",\n")}
+    anthropic = "answer_usage.input_tokens IS NOT NULL"
+    own = {
+        "input_tokens": "coalesce(chat.prompt_tokens, req_units)",
+        "output_tokens": "coalesce(chat.completion_tokens, res_units)",
+        "cache_read_tokens": "coalesce(chat.cache_read_input_tokens, chat.prompt_tokens_details.cached_tokens)",
+        "cache_write_tokens": "chat.cache_creation_input_tokens",
+    }
+    counted = [f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END AS {name}" for name, sql in usage.items()]
+    model = f"""CASE WHEN {gateways.provider("ai_org")} IS NULL THEN coalesce(answer_model, nullif(ai_model, ''), q.model)
+                -- A cloud's id tells its region, the answer's model does not.
+                ELSE coalesce(nullif(ai_model, ''), q.model, answer_model) END"""
+    nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    cached = "coalesce(count_of(cache_read_tokens), 0) + coalesce(count_of(cache_write_tokens), 0)"
+    added = "count_of(chat.total_tokens) - count_of(input_tokens) - count_of(output_tokens)"
+    listed = labels.once(gateways.pairs("metadata"), labels.columns(config="config", prompt_slug="prompt_slug"))
+    read = f"""
+        SELECT *, TRY(json_transform(json_extract(response, '$.usage'), '{CHAT}')) AS chat,
+            TRY(json_transform(request, '{json.dumps(REQUEST)}')) AS q, {listed} AS labels
+        FROM ({answers.told(answers.answers(rows, "response"))})"""
+    return pairs.with_request(f"""
+        SELECT * EXCLUDE (chat, anthropic, broken, failed),
+            CASE
+                WHEN broken IS NOT NULL THEN NULL
+                WHEN failed AND {nothing} THEN 'failed call without usage'
+                WHEN input_tokens IS NULL AND output_tokens IS NULL THEN 'record without usage'
+            END AS ignore,
+            broken AS reject,
+            -- A total that leaves out what was cached: prompt_tokens has it already.
+            coalesce(NOT anthropic AND {cached} > 0 AND {added} = 0, false) AS inclusive,
+            CASE WHEN NOT anthropic AND {cached} > 0 AND {added} NOT IN (0, {cached}) IS DISTINCT FROM false
+                THEN ['basis_assumed'] END AS notes
+        FROM (
+            SELECT
+                file, line, broken, chat, {anthropic} AS anthropic,
+                {gateways.failed("response_status_code")} AS failed,
+                created_at AS ts,
+                {model} AS model_raw,
+                {gateways.provider("ai_org")} AS provider,
+                'portkey' AS gateway,
+                'portkey:' || nullif(id, '') AS identity,
+                CASE WHEN starts_with(answer_id, 'msg_') THEN answer_id END AS message_id,
+                {", ".join(counted)},
+                NOT {anthropic} AND chat.prompt_tokens IS NULL AS cache_unseen,
+                answer_stop_reason AS stop_reason,
+                answer_refusal_category AS refusal_category,
+                answer_blocks AS content_blocks,
+                answer_tools AS tools_used,
+                CASE WHEN regexp_matches(upper(cache_status), '(^| )HIT$') THEN 'gateway_cache' END AS unbilled,
+                CASE WHEN {gateways.failed("response_status_code")} AND NOT {anthropic}
+                    AND {gateways.nothing_counted("chat.completion_tokens", "res_units")} THEN 'error' END AS status,
+                response_time AS latency_ms,
+                CAST(TRY_CAST(cost AS DECIMAL(28, 12)) / 100 AS VARCHAR) AS cost_reported_usd,
+                CASE WHEN cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
+                q.max_tokens AS max_tokens,
+                q."stream" AS "stream",
+                q.output_config.effort AS effort,
+                CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
+                NULL::VARCHAR AS tools_defined,
+                NULL::VARCHAR AS message_count,
+                NULL::VARCHAR AS has_images,
+                CASE WHEN {anthropic} THEN q END AS request,
+                NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks,
+                {labels.columns_and_tags("labels", user="json_extract_string(metadata, '$._user')")}
+            FROM ({read})
+        )""")
+
+
+def _select(_: Reading) -> str:
+    return _calls(records.of_json(FIELDS))
+
+
+def _table(reading: Reading) -> str:
+    return _calls(records.of_table(reading, FIELDS))
+
+
+PORTKEY = Ingestor(
+    name="portkey",
+    title="Portkey log exports",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    table=_table,
+    rank=58,
+    shared=True,
+    doc=__doc__,
+)

@@ -1,0 +1,97 @@
+"""Vertex AI's request-response log of partner models: rows of its BigQuery table, as JSON or CSV.
+
+Recognised by `full_response` beside `logging_time`. A row is one request, by its request_id; `full_response` is Anthropic's
+answer, as JSON or as a string of JSON, or the events of its stream. Errors and other vendors' models are ignored.
+
+Tells: what the answer's usage block tells, the model, the latency, and of `full_request` the output cap, tools, images and
+the prompt as hashes of its blocks. Cannot tell: the location, unless the endpoint is named (the regional premium is then
+that of `vertex_without_location`), users and labels. The log may be set up to take a sample of the requests only (its
+samplingRate); a row does not say so, so that totals are then low by that share (`sampled` says it of every row).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _events as answers
+from claude_audit.ingestors import _pairs as pairs
+from claude_audit.ingestors import _records as records
+from claude_audit.ingestors.messages import REQUEST
+
+FIELDS = records.fields(
+    texts="logging_time request_id model endpoint api_method",
+    nested="full_request full_response metadata",
+    marks="logging_time full_response",
+)
+
+
+def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
+    return "full_response" in record and "logging_time" in record
+
+
+def _recognise(head: Head) -> bool:
+    return records.recognised(head, _belongs)
+
+
+def _calls(rows: str) -> str:
+    read = f"""
+        SELECT *, TRY(json_transform(full_request, '{json.dumps(REQUEST)}')) AS q,
+            regexp_extract(coalesce(endpoint, '') || ' ' || coalesce(model, ''), 'locations/([^/ ]+)', 1) AS location,
+            json_extract_string(metadata, '$.request_latency') AS latency
+        FROM ({answers.told(answers.answers(rows, "full_response"))})"""
+    return pairs.with_request(f"""
+        SELECT
+            file, line, broken AS reject,
+            CASE
+                WHEN broken IS NOT NULL THEN NULL
+                WHEN answer_usage IS NULL AND json_type(full_response, '$.error') = 'OBJECT' THEN 'error response'
+                WHEN answer_usage IS NULL THEN 'record without usage'
+            END AS ignore,
+            {records.utc("logging_time")} AS ts,
+            coalesce(answer_model, model) AS model_raw,
+            'gcp_vertex' AS provider,
+            nullif(location, '') AS region,
+            'vertex:' || request_id AS identity,
+            answer_id AS message_id,
+            {answers.columns()},
+            latency AS latency_ms,
+            q.max_tokens AS max_tokens,
+            coalesce(q."stream", CASE WHEN api_method ILIKE 'stream%' THEN 'true' END) AS "stream",
+            q.output_config.effort AS effort,
+            CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
+            NULL::VARCHAR AS tools_defined,
+            NULL::VARCHAR AS message_count,
+            NULL::VARCHAR AS has_images,
+            list_concat({answers.NOTES}, ['sampled']) AS notes,
+            q AS request,
+            NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks
+        FROM ({read})""")
+
+
+def _select(_: Reading) -> str:
+    return _calls(records.of_json(FIELDS))
+
+
+def _table(reading: Reading) -> str:
+    return _calls(records.of_table(reading, FIELDS))
+
+
+def _parquet(reading: Reading) -> str:
+    return _calls(records.of_parquet(reading, FIELDS))
+
+
+VERTEX = Ingestor(
+    name="vertex",
+    title="Vertex AI request-response logging (BigQuery)",
+    kind=Kind.LINES,
+    recognise=_recognise,
+    select=_select,
+    table=_table,
+    parquet=_parquet,
+    rank=60,
+    shared=True,
+    doc=__doc__,
+)

@@ -1,0 +1,9 @@
+"""Answers for a terminal, one file an answer; rich is imported here and in commands only."""
+
+from claude_audit.renderers.figures import size
+from claude_audit.renderers.terminal.explain import explain_tables
+from claude_audit.renderers.terminal.screen import Screen, clean
+from claude_audit.renderers.terminal.spend import spend_tables
+from claude_audit.renderers.terminal.waterfall import waterfall_tables
+
+__all__ = ["Screen", "clean", "explain_tables", "size", "spend_tables", "waterfall_tables"]
