@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from claude_audit import evidence, overlaps
 from claude_audit.bill import total
 from claude_audit.ingestors_evidence import registry
-from claude_audit.money import EXACT, ZERO, rounded
+from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.reconcile_claims import Billed, amount_of, billed, tokens_of
 from claude_audit.reconcile_facts import Fact, Logged, Period, logged
 from claude_audit.reconciliation import Cell, PriceLine, Reconciliation
+from claude_audit.text import count
 
 if TYPE_CHECKING:
     from claude_audit.audit import Audit
@@ -51,25 +52,33 @@ def reconcile(audit: Audit, same: Sequence[tuple[str, str]] = ()) -> Reconciliat
     claims = billed(counted.rows, audit.manifest.exports, audit.catalog, audit.filters)
     logs = logged(audit, claims.periods)
     ours, usage, cost, notes = _with_one_name(logs.facts, claims, same)
-    theirs, prices, surplus = _valued(usage, cost)
-    in_cents = {fact.period for fact in cost if fact.rounding_usd >= CENT}
-    cells = tuple(
-        _cell(period, labels, left, right, CENT if period in in_cents else ZERO)
-        for period, labels, left, right in _met(ours, theirs, DIMENSIONS)
-    )
+    cells, prices, surplus = compare(ours, usage, cost)
     return Reconciliation(
         rows=len(claims.rows),
         amount_usd=amount_of(claims.used["cost"]),
         tokens=tokens_of(claims.used["usage"]),
         sources=claims.sources,
         cells=cells,
-        prices=tuple(prices),
+        prices=prices,
         has_dollars=bool(cost),
         uncovered_usd=logs.uncovered_usd,
         uncovered_requests=logs.uncovered_requests,
         elsewhere=logs.elsewhere,
         notes=(*counted.warnings, *claims.notes, *notes, *_notes(cells, surplus, claims, logs)),
     )
+
+
+def compare(
+    logs: Sequence[Fact], usage: Sequence[Fact], cost: Sequence[Fact]
+) -> tuple[tuple[Cell, ...], tuple[PriceLine, ...], Decimal]:
+    """Where the three meet, at which prices, and the dollars (at our prices) of tokens that no report of dollars has."""
+    theirs, prices, surplus = _valued(usage, cost)
+    in_cents = {fact.period for fact in cost if fact.rounding_usd >= CENT}
+    cells = [
+        _cell(period, labels, left, right, CENT if period in in_cents else ZERO)
+        for period, labels, left, right in _met(logs, theirs, DIMENSIONS)
+    ]
+    return tuple(cells), tuple(prices), surplus
 
 
 def _with_one_name(
@@ -178,17 +187,17 @@ def _valued(usage: Sequence[Fact], cost: Sequence[Fact]) -> tuple[list[Fact], li
     facts = [fact for fact in usage if fact.period not in with_dollars]
     prices: list[PriceLine] = []
     surplus = ZERO
-    for period, labels, tokens, dollars in _met([f for f in usage if f.period in with_dollars], cost, PRICED_BY):
-        if not dollars:
+    for period, labels, tokens, amounts in _met([f for f in usage if f.period in with_dollars], cost, PRICED_BY):
+        if not amounts:
             surplus = EXACT.add(surplus, total(f.usd or ZERO for f in tokens))
             facts += [replace(f, usd=ZERO) for f in tokens]
             continue
-        amount = total(f.usd or ZERO for f in dollars)
-        prices.append(_price_line(period, labels, tokens, dollars, amount))
+        amount = total(f.usd or ZERO for f in amounts)
+        prices.append(_price_line(period, labels, tokens, amounts, amount))
         if tokens:
             facts += _shared_out(amount, tokens)
         else:
-            facts += dollars
+            facts += amounts
     return facts, prices, surplus
 
 
@@ -227,17 +236,17 @@ def _cell(
     period: Period, labels: Mapping[str, str | None], ours: Sequence[Fact], theirs: Sequence[Fact], least: Decimal
 ) -> Cell:
     """`least`: dollars below which a report may have no row at all."""
-    count = sum(f.quantity or 0 for f in ours)
+    there = sum(f.quantity or 0 for f in ours)
     counts = [f.quantity for f in theirs]
     claimed = None if None in counts else sum(n or 0 for n in counts)
     usd = None if any(f.usd is None for f in ours) else total(f.usd or ZERO for f in ours)
     amount = total(f.usd or ZERO for f in theirs)
     unlogged = unbilled = undecided = ZERO
     if claimed is not None and theirs:
-        if claimed > count:
-            unlogged = _part(amount, claimed - count, claimed)
-        elif count > claimed:
-            unbilled = _part(usd or ZERO, count - claimed, count)
+        if claimed > there:
+            unlogged = _part(amount, claimed - there, claimed)
+        elif there > claimed:
+            unbilled = _part(usd or ZERO, there - claimed, there)
     elif not theirs:
         unbilled = usd if usd is not None and usd > least else ZERO
         claimed = 0 if unbilled or usd is None else None
@@ -258,7 +267,7 @@ def _cell(
         labels["token_type"],
         labels["workspace"],
         labels["api_key"],
-        count,
+        there,
         claimed,
         usd,
         amount,
@@ -276,8 +285,6 @@ def _part(amount: Decimal, some: int, whole: int) -> Decimal:
 
 
 def _notes(cells: Sequence[Cell], surplus: Decimal, claims: Billed, logs: Logged) -> Iterator[str]:
-    from claude_audit.money import dollars
-
     for kind, words in _NOT_LOGGED.items():
         if amount := total(cell.billed_usd for cell in cells if cell.kind == kind):
             yield f"{dollars(amount)} is for {words}, which no log of requests shows"
@@ -286,12 +293,15 @@ def _notes(cells: Sequence[Cell], surplus: Decimal, claims: Billed, logs: Logged
     unsaid = [cell for cell in cells if cell.api_key is None and cell.unlogged_usd and cell.logged]
     if unsaid:
         yield "the logs do not always record the key: where they don't, the rest is not told apart by key"
+    dollars_for = {fact.period for fact in claims.cost}
+    if dollars_for and any(fact.period not in dollars_for for fact in claims.usage):
+        yield "on days for which no report has dollars, its tokens stand at our prices"
     newest = max((p.end for p in claims.periods.all), default=None)
     if newest and claims.newest and claims.newest < newest:
         yield f"the reports were downloaded before {newest.date()} began: their last day may be incomplete"
     if logs.uncovered_requests:
         yield (
-            f"{logs.uncovered_requests:,} logged calls ({dollars(logs.uncovered_usd)}) are on days that no report covers: "
+            f"{count(logs.uncovered_requests, 'logged call')} ({dollars(logs.uncovered_usd)}) on days that no report covers: "
             "not compared"
         )
     for provider, usd in sorted(logs.elsewhere.items()):

@@ -22,6 +22,7 @@ from claude_audit.money import EXACT, ZERO
 from claude_audit.rates import Group
 from claude_audit.reconcile_facts import CLAUDE_CODE, DAY, TOKENS, Fact, Period, Periods, Source
 from claude_audit.store import Export
+from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
 
 if TYPE_CHECKING:
@@ -67,13 +68,19 @@ def billed(rows: Sequence[Evidence], exports: Sequence[Export], catalog: Catalog
     }
     left_out = {r.evidence_id for found in used.values() for r in found if r.claim.customer_type == "subscription"}
     if left_out:
-        notes.append(f"{len(left_out):,} rows are of subscriptions, which are not invoiced by the token: not compared")
+        notes.append(
+            f"{count(len(left_out), 'row')} of subscriptions, which are not invoiced by the token: not compared"
+        )
     usage = [f for r in invoiced["usage"] for f in _usage_facts(r, _place(periods, r, formats), catalog)]
     cost = [f for r in invoiced["cost"] for f in _cost_facts(r, _place(periods, r, formats), catalog)]
     unsure = sorted({r.model for r in invoiced["usage"] if r.model and _band_unknown(r, catalog)})
     if unsure:
         notes.append(
             f"the reports do not tell how much of {', '.join(unsure)} was in long prompts, which cost more: priced as short ones"
+        )
+    if unpriced := sorted({f.model or "(none)" for f in usage if f.usd is None}):
+        notes.append(
+            f"tokens of {', '.join(unpriced)} in the reports have no price: they count as $0 where no report has dollars"
         )
     notes += _also_said(rows, used, formats)
     return Billed(
@@ -190,10 +197,10 @@ def _usage_facts(row: Evidence, period: Period, catalog: Catalog) -> Iterator[Fa
     counts = tuple(n or 0 for n in row.tokens)
     amounts = components(catalog.price(_group(row, model, catalog)), counts, 0, catalog)
     whose: dict[str, Any] = {"workspace": row.workspace, "api_key": row.api_key}
-    for name, count in zip(TOKEN_CLASSES, counts, strict=True):
-        if count:
+    for name, tokens in zip(TOKEN_CLASSES, counts, strict=True):
+        if tokens:
             usd = amounts[name] if amounts else None
-            yield Fact(period, TOKENS, model or row.claim.model_raw, name, **whose, quantity=count, usd=usd)
+            yield Fact(period, TOKENS, model or row.claim.model_raw, name, **whose, quantity=tokens, usd=usd)
     if searches := row.claim.web_searches:
         fee = catalog.search_fee()[0]
         yield Fact(
@@ -293,9 +300,9 @@ def tokens_of(rows: Iterable[Evidence]) -> dict[str, int | None]:
     """The tokens of the rows by class; None for a class that none of them tells."""
     sums: dict[str, int | None] = dict.fromkeys(TOKEN_CLASSES)
     for row in rows:
-        for name, count in zip(TOKEN_CLASSES, row.tokens, strict=True):
-            if count is not None:
-                sums[name] = (sums[name] or 0) + count
+        for name, tokens in zip(TOKEN_CLASSES, row.tokens, strict=True):
+            if tokens is not None:
+                sums[name] = (sums[name] or 0) + tokens
     return sums
 
 
@@ -309,4 +316,4 @@ def _also_said(
         if row.evidence_id not in counted:
             spare[row.format] += 1
     for name in (n for n in formats if n in spare):
-        yield f"{spare[name]:,} rows of {name} tell of days for which a more detailed report counts: not added to it"
+        yield f"{count(spare[name], 'row')} of {name} on days for which a more detailed report counts: not added to it"

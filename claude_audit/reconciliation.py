@@ -72,8 +72,10 @@ class PriceLine:
 
     @property
     def discount_usd(self) -> Decimal:
-        """By how much the invoice is below the list that it shows; 0 within the rounding, or where it shows none."""
-        return ZERO if self.list_usd is None else self._beyond(EXACT.subtract(self.list_usd, self.billed_usd))
+        """By how much the invoice is below the list that it shows; 0 within the rounding of both, or where it shows none."""
+        if self.list_usd is None:
+            return ZERO
+        return self._beyond(EXACT.subtract(self.list_usd, self.billed_usd), 2)
 
     @property
     def difference_usd(self) -> Decimal:
@@ -81,10 +83,10 @@ class PriceLine:
         if self.ours_usd is None:
             return ZERO
         listed = self.billed_usd if self.list_usd is None else self.list_usd
-        return self._beyond(EXACT.subtract(listed, self.ours_usd))
+        return self._beyond(EXACT.subtract(listed, self.ours_usd), 1)
 
-    def _beyond(self, difference: Decimal) -> Decimal:
-        return difference if abs(difference) > self.tolerance_usd else ZERO
+    def _beyond(self, difference: Decimal, figures: int) -> Decimal:
+        return difference if abs(difference) > self.tolerance_usd * figures else ZERO
 
 
 @dataclass(frozen=True, slots=True)

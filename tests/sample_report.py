@@ -14,6 +14,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from claude_audit.audit import Audit
 from claude_audit.budget import Budget
 from claude_audit.commands.demo import read_samples
 from claude_audit.outlook import AsOf
@@ -24,17 +25,15 @@ TODAY = date(2026, 11, 21)
 FOLDER = Path(__file__).resolve().parent.parent / "reports" / "sample"
 
 
-def report() -> Report:
-    """The audit of the sample logs."""
-    with tempfile.TemporaryDirectory() as folder:
-        _, audit = read_samples(Path(folder) / "store")
-        return build(
-            audit,
-            audit.whatif(**SCENARIO),
-            today=TODAY,
-            as_of=AsOf(TODAY, TODAY),
-            budgets=[Budget("monthly", limit=Decimal(200), where="--monthly")],
-        )
+def report(audit: Audit) -> Report:
+    """The report on the sample logs."""
+    return build(
+        audit,
+        audit.whatif(**SCENARIO),
+        today=TODAY,
+        as_of=AsOf(TODAY, TODAY),
+        budgets=[Budget("monthly", limit=Decimal(200), where="--monthly")],
+    )
 
 
 def files(made: Report) -> dict[str, str]:
@@ -45,7 +44,9 @@ def files(made: Report) -> dict[str, str]:
 def main() -> int:
     stale = 0
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in files(report()).items():
+    with tempfile.TemporaryDirectory() as folder:
+        made = report(read_samples(Path(folder) / "store")[1])
+    for name, text in files(made).items():
         place = FOLDER / name
         if not place.is_file() or place.read_text(encoding="utf-8") != text:
             stale += 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -19,7 +18,11 @@ from logs import audit, audited, read, record, write
 from sample_report import FOLDER, files
 from sample_report import report as sample
 
+from claude_audit import commands
+from claude_audit.accounting import IngestReport
+from claude_audit.audit import Audit
 from claude_audit.budget import Budget
+from claude_audit.commands import demo
 from claude_audit.commands._write import write_whole
 from claude_audit.errors import AuditError
 from claude_audit.filters import parse
@@ -27,6 +30,7 @@ from claude_audit.outlook import AsOf
 from claude_audit.renderers import charts, html, markdown
 from claude_audit.renderers import json as json_report
 from claude_audit.report import SCENARIO, Report, build
+from claude_audit.text import printable
 from claude_audit.waterfall import Grade, Step, Waterfall
 
 TODAY = date(2026, 11, 21)
@@ -35,9 +39,15 @@ USD = Decimal("0.003")
 
 
 @pytest.fixture(scope="module")
-def larkspur() -> Report:
-    """The report on the sample logs."""
-    return sample()
+def larkspur_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[IngestReport, Audit]:
+    """The sample logs, ingested."""
+    return demo.read_samples(tmp_path_factory.mktemp("larkspur") / "store")
+
+
+@pytest.fixture(scope="module")
+def larkspur(larkspur_store: tuple[IngestReport, Audit]) -> Report:
+    """The report on them."""
+    return sample(larkspur_store[1])
 
 
 def days(first: int, last: int, **more: Any) -> list[dict[str, Any]]:
@@ -77,7 +87,8 @@ def test_a_report_in_figures(tmp_path: Path) -> None:
     assert (report.total_usd, report.requests, report.a_day_usd) == (20 * USD, 21, USD)
     assert (report.who, report.largest and report.largest.labels) == ("endpoint", ("chat",))
     assert (report.unpriced.requests, report.priced_share) == (1, 1 - 1 / 21)
-    assert report.outlook.forecast.projected_usd == 30 * USD
+    projected = report.outlook.forecast.projected_usd
+    assert projected is not None and abs(projected / (30 * USD) - 1) < Decimal("0.02")
     assert (report.today, report.best, report.filters) == (TODAY, None, ())
 
 
@@ -224,7 +235,7 @@ def test_no_name_from_a_log_gets_out_of_its_place(tmp_path: Path) -> None:
     report = made(tmp_path, [record(n, **names) for n in range(3)] + days(1, 4) + [HOSTILE])
     page = html.render(report)
     assert [tag for tag, _ in Page(page).tags].count("script") == 1 and "<img" not in page
-    assert "\x1b" not in page and "\u202e" not in page and "&lt;/script&gt;" in page
+    assert "\x1b" not in page and "\u202e" not in page and printable(HOSTILE) in Page(page).words
     text = markdown.render(report)
     assert "<img" not in text and "\x1b" not in text and "\u202e" not in text
     assert {
@@ -281,7 +292,7 @@ def test_charts_stay_inside_their_frame(larkspur: Report) -> None:
     for mark in (*trend.marks, *charts.stack(larkspur)):
         assert 0 <= mark.x <= mark.x + mark.width <= 100.02 and 0 <= mark.y <= mark.y + mark.height <= 100.02
     numbers = [float(n) for n in re.findall(r"[0-9.]+", month.spent + month.area + month.median + month.band)]
-    assert 0 <= min(numbers) and max(numbers) <= 100 and month.budget and 0 < month.budget.at < 100
+    assert min(numbers) >= 0 and max(numbers) <= 100 and month.budget and 0 < month.budget.at < 100
     assert len([mark for mark in trend.marks if mark.kind == "day"]) == 67
 
 
@@ -296,24 +307,42 @@ def test_a_chart_shows_the_last_three_months_of_a_long_log(tmp_path: Path) -> No
 # Commands
 
 
-def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "claude_audit", *args]
-    return subprocess.run(
-        program, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80"}
-    )
+class Done:
+    """What one command line printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.returncode, self.stdout, self.stderr = code, out, err
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line in the test's folder, on an 80-column terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(*args: str) -> Done:
+        code = commands.run(list(args))
+        return Done(code, *capsys.readouterr())
+
+    return command
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """A folder with a store of twenty days."""
-    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", days(1, 20)))
+    write(tmp_path / "app.jsonl", days(1, 20))
+    with contextlib.chdir(tmp_path):
+        read(Path(".claude-audit"), "app.jsonl")
     return tmp_path
 
 
-def test_report_writes_the_page_and_says_where(store: Path) -> None:
-    done = run(store, "report", "--today", "2026-11-21", "--monthly", "1")
+def test_report_writes_the_page_and_says_where(store: Path, run: Command) -> None:
+    done = run("report", "--today", "2026-11-21", "--monthly", "1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "$0.0600 in 20 requests, Nov 1 to Nov 20, 2026".replace("0.0600", "0.06")
+    assert done.stdout.splitlines()[0] == "$0.06 in 20 requests, Nov 1 to Nov 20, 2026"
     assert "Report written to reports/audit.html (" in done.stdout
     page = (store / "reports" / "audit.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>") and "within the $1.00 budget" in page
@@ -321,17 +350,17 @@ def test_report_writes_the_page_and_says_where(store: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["json", "markdown"])
-def test_report_prints_the_same_content(store: Path, how: str) -> None:
-    done = run(store, "report", "--format", how)
+def test_report_prints_the_same_content(store: Path, how: str, run: Command) -> None:
+    done = run("report", "--format", how)
     assert done.returncode == 0 and done.stderr == "" and not (store / "reports").exists()
     assert (
         json.loads(done.stdout)["total_usd"] == "0.06" if how == "json" else done.stdout.startswith("# Claude spending")
     )
 
 
-def test_report_takes_a_scenario(store: Path) -> None:
+def test_report_takes_a_scenario(store: Path, run: Command) -> None:
     (store / "s.yaml").write_text("levers:\n  - cap_output: 50\n")
-    answer = json.loads(run(store, "report", "--scenario", "s.yaml", "--format", "json").stdout)
+    answer = json.loads(run("report", "--scenario", "s.yaml", "--format", "json").stdout)
     assert [step["lever"] for step in answer["whatif"]["steps"]] == ["cap_output"]
 
 
@@ -346,8 +375,8 @@ def test_report_takes_a_scenario(store: Path) -> None:
         (["--scenario", "missing.yaml"], "missing.yaml"),
     ],
 )
-def test_report_names_what_makes_no_sense(store: Path, args: list[str], says: str) -> None:
-    done = run(store, "report", *args)
+def test_report_names_what_makes_no_sense(store: Path, args: list[str], says: str, run: Command) -> None:
+    done = run("report", *args)
     assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
 
 
@@ -373,10 +402,28 @@ def test_a_link_to_a_page_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "link.html").is_symlink() and (tmp_path / "real.html").read_text() == "new"
 
 
-def test_demo_audits_the_sample_logs_and_says_what_next(tmp_path: Path) -> None:
-    done = run(tmp_path, "demo")
+@pytest.fixture
+def ingested(larkspur_store: tuple[IngestReport, Audit], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares a demo the ingest of logs that were ingested before."""
+    monkeypatch.setattr(demo, "read_samples", lambda store: larkspur_store)
+
+
+def test_demo_as_json(tmp_path: Path, ingested: None, run: Command) -> None:
+    answer = json.loads(run("demo", "--html", "d.html", "--format", "json").stdout)
+    assert answer["schema_version"] == 1 and answer["report"]["total_usd"] == "560.216466155"
+    assert (tmp_path / "d.html").is_file()
+
+
+@pytest.mark.parametrize("how", ["csv", "markdown"])
+def test_demo_as_rows(ingested: None, run: Command, how: str) -> None:
+    done = run("demo", "--format", how)
+    assert done.returncode == 0 and "nightly" in done.stdout and "larkspur" in done.stderr.lower()
+
+
+def test_demo_audits_the_sample_logs_and_says_what_next(tmp_path: Path, run: Command) -> None:
+    done = run("demo")
     assert done.returncode == 0, done.stderr
-    assert "Read 13 files: 4,079 lines = 3,859 calls + 73 duplicates + 146 ignored + 1 rejected" in done.stdout
+    assert "13 files, 4,079 lines: 3,859 calls, 73 duplicates, 146 ignored, 1 rejected" in done.stdout
     assert "$560.22" in done.stdout and "reports/demo.html" in done.stdout and "claude-audit ingest PATH" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert [path.name for path in tmp_path.iterdir()] == ["reports"] and (
@@ -384,14 +431,8 @@ def test_demo_audits_the_sample_logs_and_says_what_next(tmp_path: Path) -> None:
     ).stat().st_size > 50_000
 
 
-def test_demo_as_json(tmp_path: Path) -> None:
-    answer = json.loads(run(tmp_path, "demo", "--html", "d.html", "--format", "json").stdout)
-    assert answer["schema_version"] == 1 and answer["report"]["total_usd"] == "560.216466155"
-    assert (tmp_path / "d.html").is_file()
-
-
-def test_explain_one_request(store: Path) -> None:
-    done = run(store, "explain", "req_7")
+def test_explain_one_request(store: Path, run: Command) -> None:
+    done = run("explain", "req_7")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "app.jsonl:7  native, call" and "total $0.003 " in done.stdout
@@ -399,21 +440,21 @@ def test_explain_one_request(store: Path) -> None:
     assert re.search(r"uncached input +1,000 tokens × \$2.00 per million += \$0.002", done.stdout)
 
 
-def test_explain_adds_up_whatever_is_asked(store: Path) -> None:
-    whole = json.loads(run(store, "explain", "--format", "json").stdout)
+def test_explain_adds_up_whatever_is_asked(store: Path, run: Command) -> None:
+    whole = json.loads(run("explain", "--format", "json").stdout)
     assert whole["total_usd"] == "0.06" == str(sum(Decimal(row["amount_usd"]) for row in whole["rows"]))
     row = whole["rows"][0]
     factors = Decimal(1)
     for factor in row["factors"]:
         factors *= Decimal(factor["factor"])
     assert Decimal(row["amount_usd"]) == row["quantity"] * Decimal(row["rate"]) / row["per"] * factors
-    day = json.loads(run(store, "explain", "--since", "2026-11-20", "--format", "json").stdout)
+    day = json.loads(run("explain", "--since", "2026-11-20", "--format", "json").stdout)
     assert day["total_usd"] == "0.003" and "passes" not in day
-    call = json.loads(run(store, "explain", "req_3", "--format", "json").stdout)
+    call = json.loads(run("explain", "req_3", "--format", "json").stdout)
     assert [(p["source"], p["line"], p["cost_usd"]) for p in call["passes"]] == [("app.jsonl", 3, "0.003")]
 
 
-def test_explain_shows_all_passes_of_a_call(larkspur: Report, tmp_path: Path) -> None:
+def test_explain_shows_all_passes_of_a_call(larkspur: Report, tmp_path: Path, run: Command) -> None:
     advisor = {"iterations": [
         {"type": "message", "input_tokens": 1000, "output_tokens": 100},
         {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 50, "output_tokens": 5},
@@ -421,29 +462,29 @@ def test_explain_shows_all_passes_of_a_call(larkspur: Report, tmp_path: Path) ->
     read(
         tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1, usage=advisor), record(2, status="error")])
     )
-    answer = json.loads(run(tmp_path, "explain", "req_1", "--format", "json").stdout)
+    answer = json.loads(run("explain", "req_1", "--format", "json").stdout)
     assert [(p["kind"], p["line"]) for p in answer["passes"]] == [("call", 1), ("advisor", 1)]
     assert answer["total_usd"] == str(USD + Decimal(50 * 4 + 5 * 20) / 10**6)
-    assert "not billed: error" in run(tmp_path, "explain", "req_2").stdout
+    assert "not billed: error" in run("explain", "req_2").stdout
 
 
-def test_explain_tells_what_has_no_price(tmp_path: Path) -> None:
+def test_explain_tells_what_has_no_price(tmp_path: Path, run: Command) -> None:
     read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1), record(2, model="claude-unknown-9")]))
-    answer = json.loads(run(tmp_path, "explain", "req_2", "--format", "json").stdout)
+    answer = json.loads(run("explain", "req_2", "--format", "json").stdout)
     assert (
         answer["passes"][0]["cost_usd"] is None and answer["unpriced_rows"] == 2 and answer["rows"][0]["rate"] is None
     )
-    shown = run(tmp_path, "explain").stdout
+    shown = run("explain").stdout
     assert "claude-unknown-9  unknown model" in shown and "2 lines have no price and are not in it" in shown
 
 
-def test_explain_names_an_id_that_is_not_there(store: Path) -> None:
-    done = run(store, "explain", "req_999", "--format", "json")
+def test_explain_names_an_id_that_is_not_there(store: Path, run: Command) -> None:
+    done = run("explain", "req_999", "--format", "json")
     assert done.returncode == 2 and "req_999" in json.loads(done.stdout)["error"]["message"]
-    assert run(store, "explain", "req_3", "--since", "2026-11-09").returncode == 2
+    assert run("explain", "req_3", "--since", "2026-11-09").returncode == 2
 
 
 @pytest.mark.parametrize("how", ["csv", "markdown"])
-def test_explain_as_rows(store: Path, how: str) -> None:
-    done = run(store, "explain", "req_3", "--format", how)
+def test_explain_as_rows(store: Path, how: str, run: Command) -> None:
+    done = run("explain", "req_3", "--format", how)
     assert done.returncode == 0 and "app.jsonl" in done.stdout and "0.001" in done.stdout

@@ -120,7 +120,7 @@ def test_dollars_are_sorted_as_numbers(browser: Any) -> None:
 
 def test_it_is_whole_without_javascript(browser: Any) -> None:
     page, asked, said = visit(browser, java_script_enabled=False)
-    assert page.get_by_role("button").count() == 0 and page.locator("table.sortable thead th").first.is_visible()
+    assert page.get_by_role("button").count() == 0 and page.locator(f"{SORTED} thead th").first.is_visible()
     page.locator("summary").first.click()
     assert page.get_by_text("2026-10-22").is_visible() and asked == [PAGE.as_uri()] and said == []
     page.context.close()

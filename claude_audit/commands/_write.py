@@ -14,7 +14,6 @@ def write_whole(path: Path, text: str) -> None:
 
     A device or a pipe is written to directly. Raises AuditError when it cannot be written; nothing half-written stays.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         if path.is_dir():
             raise AuditError(f"{path}: is a folder", f"name a file in it, such as {path / 'audit.html'}")
@@ -22,7 +21,7 @@ def write_whole(path: Path, text: str) -> None:
             path.write_text(text, encoding="utf-8")
             return
         target = path.resolve()  # a link stays a link
-        draft = target.with_name(draft.name)
+        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             draft.write_text(text, encoding="utf-8")

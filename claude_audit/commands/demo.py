@@ -104,6 +104,6 @@ def _accounted(report: IngestReport) -> str:
     counted = report.counted
     ignored = sum(counted.ignored.values())
     return (
-        f"Read {report.files} files: {counted.lines:,} lines = {counted.kept:,} calls + {counted.duplicates:,} duplicates "
-        f"+ {ignored:,} ignored + {counted.rejected:,} rejected"
+        f"{report.files} files, {counted.lines:,} lines: {counted.kept:,} calls, {counted.duplicates:,} duplicates, "
+        f"{ignored:,} ignored, {counted.rejected:,} rejected"
     )

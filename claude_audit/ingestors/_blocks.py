@@ -10,7 +10,7 @@ import re
 
 from claude_audit.aliases import ALIASES
 from claude_audit.ingestors import _named as named
-from claude_audit.pieces import quoted
+from claude_audit.pieces import quoted, quoted_list
 
 SPOKEN = {
     "input_tokens": "uncached_input_tokens",
@@ -36,12 +36,17 @@ SUMS = (
 """Before a label it says that the figure is not that of one call."""
 
 
-def _pattern(field: str) -> str:
-    """The labels of a field, however their words are joined."""
-    words = (*SPOKEN.get(field, "").split(), *(ALIASES[field] if field in (*FIGURES, "tier", "geo", "request_id") else ()))
+def _words(field: str) -> tuple[str, ...]:
+    """The labels of a field, words joined by underscores."""
     if field == "endpoint":
-        words = ("endpoint",)
-    forms = {"[ _-]?".join(re.sub(r"tokens$", "tokens?", part) for part in word.split("_")) for word in words}
+        return ("endpoint",)  # "stage: 2" and "step: 3" are no endpoints
+    aliases = ALIASES[field] if field in (*FIGURES, "tier", "geo", "request_id") else ()
+    return (*SPOKEN.get(field, "").split(), *aliases)
+
+
+def _pattern(field: str) -> str:
+    """A regular expression: the labels of a field, however their words are joined."""
+    forms = {"[ _-]?".join(re.sub(r"tokens$", "tokens?", part) for part in word.split("_")) for word in _words(field)}
     return "|".join(sorted(forms, key=len, reverse=True))
 
 
@@ -52,31 +57,42 @@ _WORDS = "|".join(LABELS[field] for field in WORDS)
 
 TOKENS = rf"(?i){START}(?:{_TOKENS}){END}{NUMBER}"
 """A label of tokens, and its number."""
-ANY = rf"(?i){START}(?:({_FIGURES}){END}\$? *({NUMBER})|({_WORDS}){END}({WORD}))"
-"""A label of a run and its value: groups 1 and 2 of figures, 3 and 4 of words."""
-BEFORE = rf"(?i)^(.*?){START}(?:{_FIGURES}|{_WORDS}){END}"
+ANY = rf"(?i){START}(?:(?:{_FIGURES}){END}\$? *{NUMBER}|(?:{_WORDS}){END}{WORD})"
+"""A label of a run, and its value."""
 
 
 def matches(text: str) -> str:
     """SQL: whether a line has a label of tokens, and one call's."""
-    return f"(contains({text}, ':') AND regexp_matches({text}, {quoted(TOKENS)}) AND {_of_one_call(text)})"
+    return f"(contains({text}, ':') AND regexp_matches({text}, {quoted(TOKENS)}) AND {_of_one_call(text, TOKENS)})"
 
 
-def _of_one_call(text: str) -> str:
-    return f"NOT regexp_matches(regexp_extract({text}, {quoted(BEFORE)}, 1), {quoted(SUMS)})"
+def _of_one_call(text: str, label: str) -> str:
+    """SQL: whether nothing before its first label says that a line tells a sum or a limit."""
+    return f"""NOT regexp_matches(
+                left({text}, instr({text}, regexp_extract({text}, {quoted(label)})) - 1), {quoted(SUMS)})"""
 
 
-def printed(head: str) -> bool:
+def printed(text: str) -> bool:
     """Whether a text has labels of both input and output."""
-    of_one = [
-        line
-        for line in head.split("\n")
-        if ":" in line and re.search(TOKENS, line) and not re.search(SUMS, (re.search(BEFORE, line) or [line, line])[1])
-    ]
+    of_one = []
+    for line in text.split("\n"):
+        found = re.search(TOKENS, line)
+        if found and not re.search(SUMS, line[: found.start()]):
+            of_one.append(line)
     return all(
         any(re.search(rf"(?i){START}(?:{LABELS[field]}){END}{NUMBER}", line) for line in of_one)
         for field in ("input_tokens", "output_tokens")
     )
+
+
+def _spellings() -> dict[str, str]:
+    """Label in small letters and digits only -> its field."""
+    return {
+        re.sub(r"[^a-z0-9]", "", spelling): field
+        for field in FIELDS
+        for word in _words(field)
+        for spelling in (word, re.sub(r"tokens\b", "token", word.replace("_", " ")))
+    }
 
 
 def select(marked: str, time: str) -> str:
@@ -88,9 +104,9 @@ def select(marked: str, time: str) -> str:
     label_lines: every line with labels, and how many lines that are not blank came before it. events: a label each.
     runs: a label seen for the nth time belongs to run n or later; a line between, once the run is complete, ends it.
     """
-    which = " ".join(f"WHEN regexp_full_match(label, {quoted('(?i)' + LABELS[field])}) THEN '{field}'" for field in FIELDS)
     picked = {field: f"any_value(v) FILTER (WHERE field = '{field}')" for field in FIELDS if field != "other"}
     columns = {**named.counts(picked.get), **named.labels(picked.get)}
+    spellings = _spellings()
     return f"""
         WITH numbered AS (
             SELECT l.file, l.line, rtrim(l.text, chr(13)) AS text,
@@ -100,11 +116,9 @@ def select(marked: str, time: str) -> str:
             WHERE l.file IN (SELECT file FROM {marked} WHERE form = 'block')
         ),
         label_lines AS (
-            SELECT file, line, ordinal, {time} AS told_at,
-                regexp_extract_all(text, {quoted(ANY)}, 1) AS figures, regexp_extract_all(text, {quoted(ANY)}, 2) AS numbers,
-                regexp_extract_all(text, {quoted(ANY)}, 3) AS words, regexp_extract_all(text, {quoted(ANY)}, 4) AS said
+            SELECT file, line, ordinal, {time} AS told_at, regexp_extract_all(text, {quoted(ANY)}) AS labels
             FROM numbered
-            WHERE free AND contains(text, ':') AND regexp_matches(text, {quoted(ANY)}) AND {_of_one_call("text")}
+            WHERE free AND contains(text, ':') AND regexp_matches(text, {quoted(ANY)}) AND {_of_one_call("text", ANY)}
         ),
         parted AS (
             SELECT *, sum(CASE WHEN line - before - 1 > ordinal - ordinal_before - 1 THEN 1 ELSE 0 END)
@@ -116,13 +130,22 @@ def select(marked: str, time: str) -> str:
             )
         ),
         events AS (
-            SELECT file, line, place, part, others, told_at, v, label, CASE {which} END AS field
+            SELECT e.* EXCLUDE (found, value), s.field, rtrim(value, ',.') AS v
             FROM (
-                SELECT *, generate_subscripts(figures, 1) AS place,
-                    unnest(list_transform(figures, lambda f, i: CASE WHEN f <> '' THEN f ELSE words[i] END)) AS label,
-                    unnest(list_transform(figures, lambda f, i: CASE WHEN f <> '' THEN rtrim(numbers[i], ',.') ELSE said[i] END)) AS v
-                FROM parted
-            )
+                SELECT * EXCLUDE (label), translate(lower(label), ' _-:''"', '') AS said,
+                    ltrim(substr(found, instr(found, label) + length(label)), ' ''"$') AS value
+                FROM (
+                    SELECT *, regexp_extract(found, '[A-Za-z][A-Za-z0-9 _-]*[''"]? *:') AS label
+                    FROM (
+                        SELECT * EXCLUDE (labels, before, ordinal_before),
+                            unnest(labels) AS found, generate_subscripts(labels, 1) AS place
+                        FROM parted
+                    )
+                )
+            ) AS e
+            JOIN (
+                SELECT unnest({quoted_list(list(spellings))}) AS said, unnest({quoted_list(list(spellings.values()))}) AS field
+            ) AS s USING (said)
         ),
         runs AS (
             SELECT *, max(nth) OVER (PARTITION BY file, part ORDER BY line, place) AS run
@@ -157,8 +180,8 @@ def select(marked: str, time: str) -> str:
                 min(line) FILTER (WHERE field LIKE '%_tokens') AS line,
                 arg_min(told_at, line) FILTER (WHERE told_at IS NOT NULL) AS ts,
                 {named.listed(columns)},
-                bool_or(field = 'input_tokens' AND starts_with(lower(label), 'prompt')) AS openai_input,
-                bool_or(field = 'cache_read_tokens' AND starts_with(lower(label), 'cached')) AS openai_cached,
+                bool_or(field = 'input_tokens' AND starts_with(said, 'prompt')) AS openai_input,
+                bool_or(field = 'cache_read_tokens' AND starts_with(said, 'cached')) AS openai_cached,
                 NOT bool_or(starts_with(field, 'cache')) AS cache_unseen
             FROM called
             GROUP BY file, part, call, again

@@ -8,8 +8,10 @@ none, and nothing is ever added (Anthropic docs, Streaming messages).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors.messages import REQUEST
 
 TYPES = (
     "message_start",
@@ -173,15 +175,44 @@ def told(rows: str) -> str:
         )"""
 
 
-def columns() -> str:
-    """SQL: the call columns of what `told` adds, the model and the ids excepted."""
-    return f"""
-            {counts("answer_usage")},
-            answer_stop_reason AS stop_reason,
-            answer_refusal_category AS refusal_category,
-            answer_blocks AS content_blocks,
-            answer_tools AS tools_used"""
+def usage() -> dict[str, str]:
+    """Call column -> SQL of what `answer_usage` says."""
+    parts = (part.strip().rpartition(" AS ") for part in counts("answer_usage").split(",\n"))
+    return {name: sql for sql, _, name in parts}
+
+
+def columns(counted: Mapping[str, str] | None = None) -> str:
+    """SQL: the call columns of what `told` adds, the model and the ids excepted. `counted`: other SQL for some of them."""
+    own = {
+        "stop_reason": "answer_stop_reason",
+        "refusal_category": "answer_refusal_category",
+        "content_blocks": "answer_blocks",
+        "tools_used": "answer_tools",
+    }
+    return ", ".join(f"{sql} AS {name}" for name, sql in {**usage(), **own, **(counted or {})}.items())
 
 
 NOTES = "CASE WHEN answer_cut THEN ['partial_stream'] ELSE [] END"
 """SQL: what has to be said of the answer."""
+
+
+def asked(body: str, told_by: str = "answer_usage.input_tokens IS NOT NULL") -> str:
+    """SQL: the call columns of the request in `body` (valid JSON text, or null), for claude_audit.ingestors._pairs.
+
+    Only where the answer is Anthropic's own (`told_by`) is the request of that shape too. A body with fewer bytes than
+    its prompt has tokens was left out or cut when it was logged: of its prompt nothing can be told.
+    """
+    request = f"TRY(json_transform({body}, '{json.dumps(REQUEST)}'))"
+    prompt = " + ".join(
+        f"coalesce(count_of(answer_usage.{name}), 0)"
+        for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    )
+    return f"""
+            json_extract_string({body}, '$.max_tokens') AS max_tokens,
+            json_extract_string({body}, '$.output_config.effort') AS effort,
+            CASE WHEN json_extract_string({body}, '$.thinking.type') IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
+            NULL::VARCHAR AS tools_defined,
+            NULL::VARCHAR AS message_count,
+            NULL::VARCHAR AS has_images,
+            CASE WHEN {told_by} AND strlen({body}) >= {prompt} THEN {request} END AS request,
+            NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from claude_audit.ingestors import _gateways as gateways
 
 
@@ -25,10 +27,10 @@ def columns(**named: str) -> str:
     return "[" + ", ".join(f"{{'key': '{key}', 'value': {text}}}" for key, text in named.items()) + "]"
 
 
-def columns_and_tags(listed: str, **own: str) -> str:
-    """SQL: the columns that labels fill, and `tags`. `own`: column -> SQL of what comes before a label."""
+def columns_and_tags(listed: str, but: Iterable[str] = (), **own: str) -> str:
+    """SQL: the columns that labels fill, and `tags`. `own`: column -> SQL of what comes before a label; `but`: no tags."""
     filled = [
         f'coalesce({f"{own[field]}, " if field in own else ""}{gateways.label(field, listed)}) AS "{field}"'
         for field in gateways.LABELS
     ]
-    return ",\n            ".join((*filled, f"{gateways.tags(listed)} AS tags"))
+    return ",\n            ".join((*filled, f"{gateways.tags(listed, but)} AS tags"))

@@ -27,8 +27,6 @@ from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors._messages_usage import counts
-from claude_audit.ingestors.messages import REQUEST
 
 SCHEMA = "ModelInvocationLog"
 FIELDS = records.fields(
@@ -64,7 +62,6 @@ CONVERSE = json.dumps(
         },
     }
 )
-ASKED = json.dumps({**REQUEST, "inferenceConfig": {"maxTokens": "VARCHAR"}, "toolConfig": {"tools": "JSON"}})
 
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
@@ -122,13 +119,13 @@ def _select(_: Reading) -> str:
     read = f"""
         SELECT *,
             TRY(json_transform(CASE json_type(body) WHEN 'OBJECT' THEN body
-                WHEN 'ARRAY' THEN CAST(json_extract(body, '$[*].metadata')[-1] AS VARCHAR) END, '{CONVERSE}')) AS c,
-            CASE WHEN json_type(asked) = 'OBJECT' THEN TRY(json_transform(asked, '{ASKED}')) END AS q
+                WHEN 'ARRAY' THEN CAST(json_extract(body, '$[*].metadata')[-1] AS VARCHAR) END, '{CONVERSE}')) AS c
         FROM ({answers.told(answers.answers(bodies, "body"))})"""
     nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     none = " AND ".join(f"absent({name})" for name in ("input_tokens", "output_tokens"))
     return pairs.with_request(f"""
-        SELECT * EXCLUDE (broken, errorCode, guardrail, kept),
+        SELECT * EXCLUDE (broken, errorCode, guardrail, kept, max_tokens, asked_max_tokens),
+            coalesce(max_tokens, asked_max_tokens) AS max_tokens,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN NOT kept THEN 'no invocation record'
@@ -142,7 +139,7 @@ def _select(_: Reading) -> str:
 
 def _calls(read: str) -> str:
     """SQL: the call columns; with passes the body's counters, since only they are known to fit the passes."""
-    usage = {part.rpartition(" AS ")[2].strip(): part.rpartition(" AS ")[0].strip() for part in counts("answer_usage").split(",\n")}
+    usage = answers.usage()
     own = {
         "input_tokens": "own_input, c.usage.inputTokens",
         "output_tokens": "own_output, c.usage.outputTokens",
@@ -150,23 +147,21 @@ def _calls(read: str) -> str:
         "cache_write_tokens": "own_written, c.usage.cacheWriteInputTokens",
     }
     ttl = "CAST(list_sum(list_transform(list_filter(c.usage.cacheDetails, lambda d: d.ttl = '{}'), lambda d: TRY_CAST(d.inputTokens AS BIGINT))) AS VARCHAR)"
-    counted = [
-        f"CASE WHEN passes_in({usage['iterations']}) > 0 THEN {usage[name]} ELSE coalesce({sql}, {usage[name]}) END AS {name}"
+    counted = {
+        name: f"CASE WHEN passes_in({usage['iterations']}) > 0 THEN {usage[name]} ELSE coalesce({sql}, {usage[name]}) END"
         for name, sql in own.items()
-    ]
-    counted += [
-        f"coalesce({usage[f'cache_write_{t}_tokens']}, {ttl.format(t)}) AS cache_write_{t}_tokens" for t in ("5m", "1h")
-    ]
-    counted += [f"{sql} AS {name}" for name, sql in usage.items() if name not in own and not name.startswith("cache_write_")]
-    claude = "q.messages IS NOT NULL AND json_extract(asked, '$.anthropic_version') IS NOT NULL"
-    request = ", ".join(f"'{name}': q.{name}" for name in REQUEST)
+    }
+    counted |= {f"cache_write_{t}_tokens": f"coalesce({usage[f'cache_write_{t}_tokens']}, {ttl.format(t)})" for t in ("5m", "1h")}
+    counted["stop_reason"] = "coalesce(answer_stop_reason, c.stopReason)"
+    counted["content_blocks"] = "coalesce(answer_blocks, CAST(json_array_length(c.output.message.content) AS VARCHAR))"
+    claude = "json_extract(asked, '$.anthropic_version') IS NOT NULL AND answer_usage IS NOT NULL"
     metadata = labels.once(gateways.pairs("requestMetadata"), labels.columns(accountId="accountId"))
     return f"""
             SELECT
                 file, line, broken, errorCode,
                 c."amazon-bedrock-guardrailAction" AS guardrail,
                 coalesce(schemaType = '{SCHEMA}' OR modelId IS NOT NULL, false) AS kept,
-                "timestamp" AS ts,
+                {records.utc('"timestamp"')} AS ts,
                 -- An application inference profile or provisioned throughput names no model; its answer does.
                 CASE WHEN regexp_matches(modelId, '(application-inference-profile|provisioned-model)/') OR modelId IS NULL
                     THEN coalesce(answer_model, modelId) ELSE modelId END AS model_raw,
@@ -174,22 +169,12 @@ def _calls(read: str) -> str:
                 region,
                 requestId AS request_id,
                 answer_id AS message_id,
-                {", ".join(counted)},
-                coalesce(answer_stop_reason, c.stopReason) AS stop_reason,
-                answer_refusal_category AS refusal_category,
-                coalesce(answer_blocks, CAST(json_array_length(c.output.message.content) AS VARCHAR)) AS content_blocks,
-                answer_tools AS tools_used,
+                {answers.columns(counted)},
                 coalesce(c.metrics.latencyMs, answer_metrics.invocationLatency) AS latency_ms,
                 answer_metrics.firstByteLatency AS ttft_ms,
-                coalesce(q.max_tokens, q.inferenceConfig.maxTokens) AS max_tokens,
                 CASE WHEN operation LIKE '%Stream' THEN 'true' WHEN operation IS NOT NULL THEN 'false' END AS "stream",
-                q.output_config.effort AS effort,
-                CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
-                CAST(json_array_length(q.toolConfig.tools) AS VARCHAR) AS tools_defined,
-                NULL::VARCHAR AS message_count,
-                NULL::VARCHAR AS has_images,
-                CASE WHEN {claude} THEN {{{request}}} END AS request,
-                NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks,
+                {answers.asked("asked", claude)},
+                json_extract_string(asked, '$.inferenceConfig.maxTokens') AS asked_max_tokens,
                 {labels.columns_and_tags("labels", user="caller")}
             FROM (SELECT *, {metadata} AS labels FROM ({read}))"""
 

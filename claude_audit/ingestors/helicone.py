@@ -13,7 +13,6 @@ blocks. `cost` is Helicone's own estimate: kept as reported cost, never used. Ca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,8 +22,6 @@ from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors._messages_usage import counts
-from claude_audit.ingestors.messages import REQUEST
 
 FIELDS = records.fields(
     texts="request_id response_id request_created_at response_status response_model request_model model model_override "
@@ -48,7 +45,6 @@ def _recognise(head: Head) -> bool:
 
 
 def _calls(rows: str) -> str:
-    usage = {part.rpartition(" AS ")[2].strip(): part.rpartition(" AS ")[0].strip() for part in counts("answer_usage").split(",\n")}
     own = {
         "input_tokens": "prompt_tokens",
         "output_tokens": "completion_tokens",
@@ -56,14 +52,14 @@ def _calls(rows: str) -> str:
         "cache_write_tokens": "written",
     }
     # An answer that Helicone has put into OpenAI's shape has no input_tokens.
-    counted = [
-        f"CASE WHEN answer_usage.input_tokens IS NOT NULL THEN {sql} ELSE {own.get(name, 'NULL')} END AS {name}"
-        for name, sql in usage.items()
-    ]
+    counted = {
+        name: f"CASE WHEN answer_usage.input_tokens IS NOT NULL THEN {sql} ELSE {own.get(name, 'NULL')} END"
+        for name, sql in answers.usage().items()
+    }
     nothing = gateways.nothing_counted("prompt_tokens", "completion_tokens", '"read"', "written")
     listed = labels.once(gateways.pairs("request_properties"))
     read = f"""
-        SELECT *, TRY(json_transform(request_body, '{json.dumps(REQUEST)}')) AS q, {listed} AS labels
+        SELECT *, {listed} AS labels
         FROM ({answers.told(answers.answers(rows, "response_body"))})"""
     return pairs.with_request(f"""
         SELECT
@@ -71,6 +67,8 @@ def _calls(rows: str) -> str:
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN answer_usage IS NULL AND {nothing} AND {gateways.failed("response_status")} THEN 'failed call without usage'
+                WHEN answer_usage IS NULL AND {nothing} AND TRY_CAST(response_status AS INTEGER) IN (-4, -3, 408, 499)
+                    THEN 'cut off by the client: its cost is unknown'
                 WHEN answer_usage IS NULL AND prompt_tokens IS NULL AND completion_tokens IS NULL THEN 'record without usage'
                 WHEN {gateways.other_vendor("coalesce(answer_model, response_model, request_model, model)", "provider")}
                     THEN 'other vendor''s model'
@@ -85,27 +83,16 @@ def _calls(rows: str) -> str:
             'helicone' AS gateway,
             'helicone:' || coalesce(nullif(request_id, ''), nullif(response_id, '')) AS identity,
             answer_id AS message_id,
-            {", ".join(counted)},
+            {answers.columns(counted)},
             answer_usage.input_tokens IS NULL AND "read" IS NULL AND written IS NULL AS cache_unseen,
-            answer_stop_reason AS stop_reason,
-            answer_refusal_category AS refusal_category,
-            answer_blocks AS content_blocks,
-            answer_tools AS tools_used,
             CASE WHEN nullif(cache_reference_id, '') <> '{NO_REFERENCE}' THEN 'gateway_cache' END AS unbilled,
             CASE WHEN {gateways.failed("response_status")} AND {gateways.nothing_counted("completion_tokens")} THEN 'error' END AS status,
             delay_ms AS latency_ms,
             time_to_first_token AS ttft_ms,
             cost AS cost_reported_usd,
             CASE WHEN cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
-            q.max_tokens AS max_tokens,
-            q."stream" AS "stream",
-            q.output_config.effort AS effort,
-            CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
-            NULL::VARCHAR AS tools_defined,
-            NULL::VARCHAR AS message_count,
-            NULL::VARCHAR AS has_images,
-            CASE WHEN answer_usage.input_tokens IS NOT NULL THEN q END AS request,
-            NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks,
+            json_extract_string(request_body, '$.stream') AS "stream",
+            {answers.asked("request_body")},
             {labels.columns_and_tags("labels", user="nullif(request_user_id, '')")}
         FROM ({read})""")
 

@@ -50,6 +50,9 @@ USAGE_PLACES = (
 )
 """Where a run has its usage when the export has no columns of it."""
 
+OWN = ("ls_provider", "ls_model_name", "ls_max_tokens", "ls_model_type", "ls_temperature", "ls_stop", "ls_method", "usage_metadata")
+"""Metadata that LangSmith's own libraries write."""
+
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "run_type" in record and "trace_id" in record
@@ -62,7 +65,8 @@ def _recognise(head: Head) -> bool:
 def _calls(rows: str) -> str:
     """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
     usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
-    cached = "coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0))"
+    split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
+    cached = f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
     listed = labels.once(gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
     return f"""
         WITH told AS (
@@ -115,7 +119,7 @@ def _calls(rows: str) -> str:
                 json_extract_string(extra, '$.invocation_params.max_tokens')) AS max_tokens,
             total_cost AS cost_reported_usd,
             CASE WHEN total_cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
-            {labels.columns_and_tags("labels", project="nullif(session_name, ''), nullif(session_id, '')")}
+            {labels.columns_and_tags("labels", OWN, project="nullif(session_name, ''), nullif(session_id, '')")}
         FROM (
             SELECT *,
                 instant({records.utc("start_time")}) AS began,

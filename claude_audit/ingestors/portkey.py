@@ -25,8 +25,6 @@ from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors._messages_usage import counts
-from claude_audit.ingestors.messages import REQUEST
 
 FIELDS = records.fields(
     texts="id trace_id created_at ai_org ai_model req_units res_units total_units request_url cost response_time "
@@ -55,7 +53,6 @@ def _recognise(head: Head) -> bool:
 
 
 def _calls(rows: str) -> str:
-    usage = {part.rpartition(" AS ")[2].strip(): part.rpartition(" AS ")[0].strip() for part in counts("answer_usage").split(",\n")}
     anthropic = "answer_usage.input_tokens IS NOT NULL"
     own = {
         "input_tokens": "coalesce(chat.prompt_tokens, req_units)",
@@ -63,23 +60,25 @@ def _calls(rows: str) -> str:
         "cache_read_tokens": "coalesce(chat.cache_read_input_tokens, chat.prompt_tokens_details.cached_tokens)",
         "cache_write_tokens": "chat.cache_creation_input_tokens",
     }
-    counted = [f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END AS {name}" for name, sql in usage.items()]
-    model = f"""CASE WHEN {gateways.provider("ai_org")} IS NULL THEN coalesce(answer_model, nullif(ai_model, ''), q.model)
+    counted = {
+        name: f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END" for name, sql in answers.usage().items()
+    }
+    model = f"""CASE WHEN {gateways.provider("ai_org")} IS NULL THEN coalesce(answer_model, nullif(ai_model, ''), json_extract_string(request, '$.model'))
                 -- A cloud's id tells its region, the answer's model does not.
-                ELSE coalesce(nullif(ai_model, ''), q.model, answer_model) END"""
+                ELSE coalesce(nullif(ai_model, ''), json_extract_string(request, '$.model'), answer_model) END"""
     nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     cached = "coalesce(count_of(cache_read_tokens), 0) + coalesce(count_of(cache_write_tokens), 0)"
     added = "count_of(chat.total_tokens) - count_of(input_tokens) - count_of(output_tokens)"
     listed = labels.once(gateways.pairs("metadata"), labels.columns(config="config", prompt_slug="prompt_slug"))
     read = f"""
-        SELECT *, TRY(json_transform(json_extract(response, '$.usage'), '{CHAT}')) AS chat,
-            TRY(json_transform(request, '{json.dumps(REQUEST)}')) AS q, {listed} AS labels
+        SELECT *, TRY(json_transform(json_extract(response, '$.usage'), '{CHAT}')) AS chat, {listed} AS labels
         FROM ({answers.told(answers.answers(rows, "response"))})"""
     return pairs.with_request(f"""
-        SELECT * EXCLUDE (chat, anthropic, broken, failed),
+        SELECT * EXCLUDE (chat, anthropic, broken, failed, cut),
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN failed AND {nothing} THEN 'failed call without usage'
+                WHEN cut AND {nothing} THEN 'cut off by the client: its cost is unknown'
                 WHEN input_tokens IS NULL AND output_tokens IS NULL THEN 'record without usage'
             END AS ignore,
             broken AS reject,
@@ -91,33 +90,23 @@ def _calls(rows: str) -> str:
             SELECT
                 file, line, broken, chat, {anthropic} AS anthropic,
                 {gateways.failed("response_status_code")} AS failed,
+                coalesce(TRY_CAST(response_status_code AS INTEGER) = 499, false) AS cut,
                 created_at AS ts,
                 {model} AS model_raw,
                 {gateways.provider("ai_org")} AS provider,
                 'portkey' AS gateway,
                 'portkey:' || nullif(id, '') AS identity,
                 CASE WHEN starts_with(answer_id, 'msg_') THEN answer_id END AS message_id,
-                {", ".join(counted)},
+                {answers.columns(counted)},
                 NOT {anthropic} AND chat.prompt_tokens IS NULL AS cache_unseen,
-                answer_stop_reason AS stop_reason,
-                answer_refusal_category AS refusal_category,
-                answer_blocks AS content_blocks,
-                answer_tools AS tools_used,
                 CASE WHEN regexp_matches(upper(cache_status), '(^| )HIT$') THEN 'gateway_cache' END AS unbilled,
                 CASE WHEN {gateways.failed("response_status_code")} AND NOT {anthropic}
                     AND {gateways.nothing_counted("chat.completion_tokens", "res_units")} THEN 'error' END AS status,
                 response_time AS latency_ms,
                 CAST(TRY_CAST(cost AS DECIMAL(28, 12)) / 100 AS VARCHAR) AS cost_reported_usd,
                 CASE WHEN cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
-                q.max_tokens AS max_tokens,
-                q."stream" AS "stream",
-                q.output_config.effort AS effort,
-                CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
-                NULL::VARCHAR AS tools_defined,
-                NULL::VARCHAR AS message_count,
-                NULL::VARCHAR AS has_images,
-                CASE WHEN {anthropic} THEN q END AS request,
-                NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks,
+                json_extract_string(request, '$.stream') AS "stream",
+                {answers.asked("request", anthropic)},
                 {labels.columns_and_tags("labels", user="json_extract_string(metadata, '$._user')")}
             FROM ({read})
         )""")

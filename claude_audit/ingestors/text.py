@@ -19,30 +19,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from claude_audit.aliases import ALIASES, fields, normalized, taggable
+from claude_audit.aliases import ALIASES, field_of, fields, normalized, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
 from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
+from claude_audit.ingestors import _text_lines as text_lines
 from claude_audit.ingestors._messages_usage import USAGE, counts
-from claude_audit.pieces import quoted, quoted_list
-
-DAY = r"[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}"
-CLOCK = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
-ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})|[+-][0-9]{2})?"
-LEAD = (
-    r"^\s*(?:[A-Za-z0-9_.-]+ *\| *)?"  # docker compose: the container's name
-    r"[\[(<]*(?:[A-Za-z]{3,8}[\])>]*[\s:|-]+[\[(<]*)?"  # a level before the time
-    r"(?:@?(?:ts|time|timestamp|asctime)=)?[\"']?"
-)
-TIME = rf"{LEAD}({DAY}[T ,_]{{1,2}}{CLOCK}{ZONE}|1[4-9][0-9]{{8}}(?:\.[0-9]{{1,9}}|[0-9]{{3}})?[\])>]?\s)"
+from claude_audit.ingestors._text_lines import picked
+from claude_audit.pieces import quoted
 
 API_CALL = r"(?i)API call \[([^\]]*)\]:? +([-+\w.,]+) input(?: tokens?)?,? +(?:and +)?([-+\w.,]+) output tokens?"
-PAIR = (
-    r"""([A-Za-z_@][A-Za-z0-9_.@-]*)="""
-    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[0-9]{1,3}(?:,[0-9]{3})+|[^\s,;()"']*)"""
-)
 USAGE_REPR = (
     r"(?:^|[^A-Za-z])((?:Beta)?Usage"
     r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))"  # parentheses in parentheses, three deep
@@ -80,25 +68,19 @@ def _is_call(line: str) -> bool:
     return isinstance(record, dict) and messages.token_record(record)
 
 
-def _time(text: str) -> str:
-    """SQL: the time at the start of a line, in the form in which instant() reads it."""
-    found = f"trim(regexp_extract({text}, {quoted(TIME)}, 1), '[]()<> ')"
-    spaced = f"regexp_replace({found}, '^([0-9]{{4}})[-/]([0-9]{{2}})[-/]([0-9]{{2}})[T ,_]+', '\\1-\\2-\\3 ')"
-    return f"nullif(regexp_replace({spaced}, ' ([+-])', '\\1'), '')"
-
-
 def _select(reading: Reading) -> str:
     """Lines are sorted by their form first, in one pass; then each form that there is has its own SELECT."""
     run = reading.connection.execute
+    text_lines.macros(reading.connection)
     run(f"""
         CREATE OR REPLACE TEMP TABLE text_lines AS
         SELECT file, line, form, CASE WHEN form IS NULL THEN NULL WHEN form = 'json' THEN body ELSE rest END AS text,
-            CASE WHEN form IS NOT NULL THEN {_time("text")} END AS told_at
+            CASE WHEN form IS NOT NULL THEN {text_lines.time("text")} END AS told_at
         FROM (
             SELECT *, CASE WHEN told THEN CASE
                 WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)}) AND contains(rest, 'input_tokens=')
                     THEN 'repr'
-                WHEN regexp_matches(rest, {quoted(API_CALL)}) THEN 'call'
+                WHEN contains(rest, 'all [') AND regexp_matches(rest, {quoted(API_CALL)}) THEN 'call'
                 WHEN contains(rest, '=') AND regexp_matches(rest, {quoted(INPUT)}) AND regexp_matches(rest, {quoted(OUTPUT)})
                     THEN 'pairs'
                 WHEN regexp_matches(body, '(?i)"[a-z_-]*tokens?[a-z_-]*" *:') THEN 'json'
@@ -124,7 +106,7 @@ def _select(reading: Reading) -> str:
     if forms & {"pairs", "call", "repr"}:
         parts += _pairs(reading, forms)
     if "block" in forms:
-        parts.append(_basis(blocks.select("text_lines", _time("text")), named.COUNTED))
+        parts.append(_basis(blocks.select("text_lines", text_lines.time("text")), named.COUNTED))
     if "json" in forms:
         run("CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, told_at FROM text_lines WHERE form = 'json'")
         parts.append(f"""
@@ -138,10 +120,8 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
     run = reading.connection.execute
     run(f"""
         CREATE OR REPLACE TEMP TABLE text_pairs AS
-        SELECT file, line, form, told_at, text, usage,
-            list_transform(regexp_extract_all(beside, {quoted(PAIR)}, 1), lambda k: regexp_extract(k, '[^.]*$')) AS names,
-            list_transform(names, lambda k: regexp_replace(lower(k), '[^a-z0-9@]', '', 'g')) AS keys,
-            list_transform(regexp_extract_all(beside, {quoted(PAIR)}, 2), lambda v: {_plain("v")}) AS vals
+        SELECT file, line, form, told_at, text, usage, {text_lines.pairs("beside")} AS pairs,
+            list_transform(pairs, lambda p: split_part(p, '=', 1)) AS keys
         FROM (
             SELECT *, CASE WHEN usage IS NULL THEN text ELSE {_beside_message("replace(text, usage, ' ')")} END AS beside
             FROM (
@@ -149,17 +129,15 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
                 FROM text_lines WHERE form IN ('pairs', 'call', 'repr')
             )
         )""")
-    names = [row[0] for row in run("SELECT DISTINCT unnest(names) AS name FROM text_pairs ORDER BY name LIMIT 20000").fetchall()]
-    known = fields(names)
+    names = _by_last_part(run("SELECT DISTINCT unnest(keys) AS key FROM text_pairs ORDER BY key LIMIT 20000").fetchall())
+    known = {field: [key for name in found for key in names[name]] for field, found in fields(names).items()}
 
     def value(field: str) -> str | None:
-        keys = dict.fromkeys(normalized(name) for name in known.get(field, ()))
-        found = [f"vals[list_position(keys, {quoted(key)})]" for key in keys]
-        return f"coalesce({', '.join(found)})" if found else None
+        return f"coalesce({', '.join(map(picked, known[field]))})" if field in known else None
 
     counted, labels = named.counts(value), named.labels(value)
-    unknown = [n for n in names if n not in _known(known) and _is_label(n)]
-    entries = [(name, f"vals[list_position(names, {quoted(name)})]") for name in unknown[:MOST_TAGS]]
+    unknown = [name for name in names if field_of(name) is None and _is_label(name)][:MOST_TAGS]
+    entries = [(name, f"coalesce({', '.join(map(picked, names[name]))})") for name in unknown]
     if entries:
         labels["tags"] = named.tags(entries)
     labels["ts"] = f"coalesce(told_at, {value('ts') or 'NULL'})"
@@ -177,15 +155,20 @@ def _is_label(name: str) -> bool:
     return normalized(name) not in _NO_TAGS and not name.endswith("_details") and taggable(name)
 
 
-def _known(names: dict[str, list[str]]) -> set[str]:
-    return {name for several in names.values() for name in several}
+def _by_last_part(keys: Iterable[tuple[str]]) -> dict[str, list[str]]:
+    """usage.input_tokens is input_tokens: the last part of dotted keys -> the keys, those nearest to the top first."""
+    names: dict[str, list[str]] = {}
+    for (key,) in sorted(keys, key=lambda row: row[0].count(".")):
+        names.setdefault(key.rpartition(".")[2], []).append(key)
+    return names
 
 
 def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, list[str]]) -> str:
     def chosen(field: str, name: str) -> str:
-        """SQL: whether the first name of the field that the line has is that one."""
-        keys = [normalized(n) for n in known.get(field, ())]
-        return f"coalesce(list_filter({quoted_list(keys)}::VARCHAR[], lambda k: list_contains(keys, k))[1] = {quoted(name)}, false)"
+        """SQL: whether the key that tells the field on a line is of that name."""
+        alike = ((key, normalized(key.rpartition(".")[2]) == name) for key in known.get(field, ()))
+        cases = " ".join(f"WHEN list_contains(keys, {quoted(key)}) THEN {str(same).lower()}" for key, same in alike)
+        return f"CASE {cases} ELSE false END" if cases else "false"
 
     sql = f"""
         SELECT file, line, {named.listed({**counted, **labels})},
@@ -222,7 +205,7 @@ def _of_reprs(labels: dict[str, str]) -> str:
     text = "usage"
     for pattern, replacement in steps:
         text = f"regexp_replace({text}, {quoted(pattern)}, {quoted(replacement)}, 'g')"
-    category = "CASE WHEN contains(text, 'stop_details=') THEN vals[list_position(keys, 'category')] END"
+    category = f"CASE WHEN contains(text, 'stop_details=') THEN {picked('category')} END"
     return f"""
         SELECT file, line,
             CASE WHEN u IS NULL THEN 'the repr of a usage block cannot be read' END AS reject,
@@ -234,13 +217,6 @@ def _of_reprs(labels: dict[str, str]) -> str:
             SELECT *, TRY(json_transform({text}, {quoted(json.dumps(USAGE))})) AS u
             FROM text_pairs WHERE form = 'repr'
         )"""
-
-
-def _plain(value: str) -> str:
-    """SQL: a value without its quotes and what stands behind it; null where it is not recorded."""
-    bare = f"CASE WHEN contains({value}, '[') THEN {value} ELSE rtrim({value}, ']}}>|.') END"
-    text = f"CASE WHEN regexp_matches({value}, '^[\"'']') THEN {value}[2:-2] ELSE {bare} END"
-    return f"CASE WHEN absent({text}) THEN NULL ELSE {text} END"
 
 
 def _beside_message(text: str) -> str:

@@ -11,7 +11,6 @@ samplingRate); a row does not say so, so that totals are then low by that share 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _events as answers
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors.messages import REQUEST
 
 FIELDS = records.fields(
     texts="logging_time request_id model endpoint api_method",
@@ -38,7 +36,7 @@ def _recognise(head: Head) -> bool:
 
 def _calls(rows: str) -> str:
     read = f"""
-        SELECT *, TRY(json_transform(full_request, '{json.dumps(REQUEST)}')) AS q,
+        SELECT *,
             regexp_extract(coalesce(endpoint, '') || ' ' || coalesce(model, ''), 'locations/([^/ ]+)', 1) AS location,
             json_extract_string(metadata, '$.request_latency') AS latency
         FROM ({answers.told(answers.answers(rows, "full_response"))})"""
@@ -58,16 +56,11 @@ def _calls(rows: str) -> str:
             answer_id AS message_id,
             {answers.columns()},
             latency AS latency_ms,
-            q.max_tokens AS max_tokens,
-            coalesce(q."stream", CASE WHEN api_method ILIKE 'stream%' THEN 'true' END) AS "stream",
-            q.output_config.effort AS effort,
-            CASE WHEN q.thinking."type" IN ('enabled', 'adaptive') THEN 'true' END AS thinking,
-            NULL::VARCHAR AS tools_defined,
-            NULL::VARCHAR AS message_count,
-            NULL::VARCHAR AS has_images,
-            list_concat({answers.NOTES}, ['sampled']) AS notes,
-            q AS request,
-            NULL::STRUCT(hash VARCHAR, tokens BIGINT, kind VARCHAR, breakpoint BOOLEAN)[] AS listed_blocks
+            coalesce(
+                json_extract_string(full_request, '$.stream'),
+                CASE WHEN api_method ILIKE 'stream%' THEN 'true' END) AS "stream",
+            {answers.asked("full_request")},
+            list_concat({answers.NOTES}, ['sampled']) AS notes
         FROM ({read})""")
 
 

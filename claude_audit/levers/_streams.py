@@ -198,7 +198,8 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
     import pyarrow.compute as pc
 
     def numbers(name: str) -> Any:
-        return batch.column(name).to_numpy(zero_copy_only=False)
+        # A copy: a view of one column would keep the whole batch in memory.
+        return np.array(batch.column(name).to_numpy(zero_copy_only=False))
 
     blocks = batch.column("blocks")
     sizes = pc.list_value_length(blocks).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -237,7 +238,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         w5=counts[2],
         w1=counts[3],
     )
-    columns.plain.setdefault("row_id", []).append(batch.column("row_id"))
+    columns.plain.setdefault("row_id", []).append(pc.take(batch.column("row_id"), np.arange(len(sizes))))
     for name, array in (("hash", hashes), ("source", batch.column("source"))):
         columns.code(name, array)
     for n in range(keys):
