@@ -212,8 +212,8 @@ class Scan:
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""
-        ends = (self.quantities[what][variant] for what in ENDS)
-        return Prompt(*ends, self.quantities.get("cacheable", {}).get(variant))
+        read, wrote_1h, wrote_5m, prompt = (self.quantities[what][variant] for what in ENDS)
+        return Prompt(read, wrote_1h, wrote_5m, prompt, self.quantities.get("cacheable", {}).get(variant))
 
     def size_key(self, variant: Variant, model: str | None = None) -> None:
         """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given."""

@@ -80,7 +80,7 @@ def table(ctx: typer.Context, on: On = None, output: FormatOption = Format.TABLE
                     emit(f"{line[0]}: {', '.join(filter(None, extra))}")
         retired = sum(1 for model, _ in rows if model.retired and model.retired <= day)
         emit(
-            f"\n{UNIT} on {day}; complete to {catalog.as_of}. {len(rows)} models, {retired} of them retired."
+            f"\n{UNIT} on {day}; complete to {catalog.as_of}.\n{len(rows)} models, {retired} of them retired."
             "\nPrompts >100k, fast mode: input/output. -: not sold, so without a price."
             "\nMore of one model: claude-audit prices show MODEL"
         )

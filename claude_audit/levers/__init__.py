@@ -112,6 +112,7 @@ class Lever(Protocol):
 
     def provide(self, scan: Scan) -> None:
         """Quantities that levers before it must carry along: asked of all before any classifies."""
+        return None
 
     def classify(self, scan: Scan) -> None:
         """Ask the engine for the keys and variants it needs."""
