@@ -10,6 +10,7 @@ system prompt and the end of what stays, the others carry no mark and repeat the
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -81,11 +82,18 @@ def main() -> None:
     ask.add_argument("--millions", type=float, default=1)
     ask.add_argument("--rounds", type=int, default=1)
     ask.add_argument("--store", type=Path)
+    ask.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     given = ask.parse_args()
+    if given.fill:
+        fill(given.fill, given.millions)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.store or Path(scratch) / "store"
         if not Store(folder).exists:
-            fill(folder, given.millions)
+            # In a process of its own: a child's peak memory begins with that of the process that starts it.
+            subprocess.run(
+                [sys.executable, __file__, "--fill", str(folder), "--millions", str(given.millions)], check=True
+            )
         plain = (
             'import duckdb, sys; duckdb.sql("SELECT count(*), sum(list_sum(list_transform(prompt_blocks, lambda b: b.tokens))), '
             "sum(list_sum(list_transform(prompt_blocks, lambda b: strlen(b.hash)))) FROM read_parquet('\" + sys.argv[1] + "

@@ -74,6 +74,9 @@ SPECIAL = {
 found by, where it is not request_id or message_id. `snapshots`: lines of one identity are one call whatever they count
 (a transcript's growing lines). `inclusive`: input_tokens contains reads and writes."""
 
+MOST = 2**63 - 1
+"""What a count can be at most."""
+
 CALL_COLUMNS = dict.fromkeys((*COUNTS, *TEXTS, *NUMBERS, *BOOLEANS), "VARCHAR") | STRUCTURED | SPECIAL
 """Every column an ingestor may yield, with the type it is read as. Missing ones are null."""
 
@@ -244,8 +247,28 @@ def _reason() -> str:
             f"WHEN passes_in(iterations) > 0 AND len(list_filter({listed}, lambda x: NOT absent(x) AND count_of(x) IS NULL)) > 0 "
             f"THEN '{name} in iterations is ' || left(list_filter({listed}, lambda x: NOT absent(x) AND count_of(x) IS NULL)[1], 60)"
         )
+    cases += [
+        f"WHEN {sum_of} > {MOST} THEN 'the token counts of {what} add up to more than {MOST}'"
+        for what, sum_of in _sums()
+    ]
     cases.append("WHEN NOT absent(ts_text) AND ts IS NULL THEN 'the time ' || left(ts_text, 60) || ' cannot be read'")
     return f"CASE {' '.join(cases)} END"
+
+
+def _sums() -> list[tuple[str, str]]:
+    """What has to be a count in sum too, and its SQL, of wide numbers: the prompt, and all that the passes count."""
+    wide = "coalesce({}, 0)::HUGEINT".format
+    split = f"{wide('cache_write_5m_tokens')} + {wide('cache_write_1h_tokens')}"
+    cached = f"({wide('cache_read_tokens')} + greatest({wide('cache_write_tokens')}, {split}))"
+    own = wide("input_tokens")
+    prompt = f"CASE WHEN inclusive AND {own} >= {cached} THEN {own} ELSE {own} + {cached} END"
+    names = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+    names += [f"cache_creation.ephemeral_{ttl}_input_tokens" for ttl in ("5m", "1h")]
+    passes = " + ".join(
+        f"coalesce(list_sum(TRY_CAST(json_extract_string(iterations, '$[*].{name}') AS BIGINT[])), 0)::HUGEINT"
+        for name in names
+    )
+    return [("the prompt", prompt), ("the passes", f"CASE WHEN passes_in(iterations) > 0 THEN {passes} END")]
 
 
 def _call(assume: Assumptions) -> str:

@@ -32,6 +32,7 @@ DIGITS = 18
 """Decimal places of stored dollars. Reports in fractional cents show up to five places of a cent."""
 
 COUNT_LIMIT = 2**63
+LONGEST_LABEL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,61 +139,66 @@ class BadValueError(ValueError):
     """A value of a report that is not what its column holds; the message says which."""
 
 
+def _absent(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in ("", "-", "--", "null"))
+
+
+def _shown(value: object) -> str:
+    return str(value).strip()[:60].encode("utf-8", "replace").decode()
+
+
 def count(value: object, name: str) -> int | None:
     """A whole number from 0 to 2^63-1; None when there is none. Raises BadValueError."""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "-", "--", "null")):
+    if _absent(value):
         return None
     text = str(value).strip()
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+", text):
         text = text.replace(",", "")
     if (
         not isinstance(value, bool)
-        and re.fullmatch(r"[0-9]+(\.0*)?", text)
-        and (n := int(text.split(".")[0])) < COUNT_LIMIT
+        and (found := re.fullmatch(r"([0-9]{1,19})(\.0*)?", text))
+        and int(found[1]) < COUNT_LIMIT
     ):
-        return n
-    raise BadValueError(f"{name} is {text[:60]}")
+        return int(found[1])
+    raise BadValueError(f"{name} is {_shown(value)}")
 
 
 def amount(value: object, name: str, *, cents: bool = False) -> Decimal | None:
     """US dollars from a number or its text, exact; None when there is none. A credit is negative. Raises BadValueError."""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "-", "--", "null")):
+    if _absent(value):
         return None
-    text = str(value).strip()
-    plain = re.sub(r"^(-?)\$", r"\1", text)
+    plain = re.sub(r"^(-?)\$", r"\1", str(value).strip())
     if re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", plain):
         plain = plain.replace(",", "")
     try:
-        if isinstance(value, bool):
-            raise InvalidOperation
-        number = Decimal(plain)
+        number = Decimal("NaN") if isinstance(value, bool) else Decimal(plain)
     except InvalidOperation:
         number = Decimal("NaN")
-    if cents and number.is_finite():
-        number = EXACT.scaleb(number, Decimal(-2))
     exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -DIGITS or number.adjusted() > DIGITS:
-        raise BadValueError(f"{name} is {text[:60]}")
-    return number
+    if not isinstance(exponent, int) or not 2 * cents - DIGITS <= exponent or number.adjusted() > DIGITS:
+        raise BadValueError(f"{name} is {_shown(value)}")
+    return EXACT.scaleb(number, Decimal(-2)) if cents else number
 
 
 def instant(value: object, name: str) -> datetime:
     """UTC from RFC 3339, or a date, or a date and time with a space; without a zone it is UTC. Raises BadValueError."""
+    if _absent(value):
+        raise BadValueError(f"{name} is missing")
     try:
         moment = datetime.fromisoformat(str(value).strip().removesuffix(" UTC"))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadValueError(
-            f"{name} is {str(value)[:60]!r}, which is no time" if value else f"{name} is missing"
-        ) from error
+        raise BadValueError(f"{name} is {_shown(value)!r}, which is no time") from error
+    if not 2000 <= moment.year < 2100:
+        raise BadValueError(f"{name} is {_shown(value)!r}, which no report is about")
+    return moment
 
 
 def text(value: object) -> str | None:
     """A label; None for what stands where there is none."""
-    if value is None or isinstance(value, dict | list | bool):
+    if _absent(value) or isinstance(value, dict | list | bool):
         return None
-    label = str(value).strip()
-    return None if label in ("", "-", "--", "null") else label[:500]
+    return str(value).strip()[:LONGEST_LABEL].encode("utf-8", "replace").decode()
 
 
 def with_rounding(claims: Iterable[Claim]) -> tuple[Claim, ...]:

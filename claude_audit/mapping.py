@@ -49,6 +49,11 @@ def load(path: Path) -> dict[str, str]:
     return found
 
 
+def spoken(field: str) -> str:
+    """What people call a field of ours."""
+    return next((name for name, own in NAMES.items() if own == field), field)
+
+
 def _field(name: str) -> str | None:
     if normalized(name) == normalized(INCLUDES_CACHE):
         return INCLUDES_CACHE

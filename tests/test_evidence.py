@@ -293,6 +293,37 @@ class TestAnalytics:
         assert (report.evidence_rows, dict(report.counted.ignored)) == (1, {"rows by RBAC group overlap": 1})
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        tokens(input=10**19),
+        tokens(input="9" * 5000),
+        tokens(input=True),
+        tokens(input="NaN"),
+        tokens(input={"n": 1}),
+        tokens(input=1.5),
+    ],
+)
+def test_what_no_count_is(tmp_path: Path, row: dict[str, Any]) -> None:
+    report = read(tmp_path / "store", page(tmp_path / "u.json", [bucket(1, row, tokens())]))
+    assert (report.evidence_rows, report.counted.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "amount", ["1e999999999", "1e-40", "NaN", "Infinity", "", None, "12,5", "0." + "1" * 300, True, "\ud83d"]
+)
+def test_what_no_amount_is(tmp_path: Path, amount: Any) -> None:
+    rows = [{"amount": amount, "model": None}, {"amount": "5", "model": "\ud83d"}]
+    report = read(tmp_path / "store", page(tmp_path / "c.json", [bucket(1, *rows)]))
+    assert (report.evidence_rows, report.counted.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31", "0001-01-01T00:00:00+14:00", "", "--", "2026-13-01", "Total"])
+def test_what_no_time_is(tmp_path: Path, time: str) -> None:
+    report = read(tmp_path / "store", csv(tmp_path / "u.csv", USAGE_COLUMNS, [used(time), used()]))
+    assert (report.evidence_rows, report.counted.rejected) == (1, 1)
+
+
 def test_openrouter_activity(tmp_path: Path) -> None:
     header = "Date,Slug,{},BYOK Usage,Requests,Prompt Tokens,Completion Tokens,Reasoning Tokens"
     for name in ("Usage", "Usage (USD)"):

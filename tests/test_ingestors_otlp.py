@@ -384,6 +384,16 @@ def test_a_failed_call_without_tokens_is_ignored(tmp_path: Path) -> None:
     assert (report.counted.kept, report.counted.ignored) == (1, {"failed call without usage": 1})
 
 
+def test_counts_that_add_up_to_no_count_reject_their_record_alone(tmp_path: Path) -> None:
+    most = 2**63 - 1
+    huge = span(1, **(used(10, most, most, most) | {"gen_ai__usage__total_tokens": most}))
+    report = read(tmp_path / "store", write(tmp_path / "spans.jsonl", [spans("x", huge, span(2, **used(10, most)))]))
+    assert [r.reason for r in report.rejects] == [
+        "the token counts of the prompt add up to more than 9223372036854775807"
+    ]
+    assert report.counted.kept == 1
+
+
 counts = st.integers(0, 300_000)
 
 

@@ -19,7 +19,10 @@ Event = dict[str, Any]
 
 def start(message: str | None = "msg_1", model: str = "claude-sonnet-5-5", **usage: Any) -> Event:
     counts = {"input_tokens": 1000, "output_tokens": 1} | usage
-    return {"type": "message_start", "message": {"id": message, "type": "message", "model": model, "content": [], "usage": counts}}
+    return {
+        "type": "message_start",
+        "message": {"id": message, "type": "message", "model": model, "content": [], "usage": counts},
+    }
 
 
 def block(kind: str = "text", **more: Any) -> Event:
@@ -60,7 +63,13 @@ def test_the_last_recorded_count_counts_and_nothing_is_added(tmp_path: Path) -> 
     # Recorded: a run of code execution reads what it wrote; only the first 3,068 have a known TTL.
     split = {"ephemeral_5m_input_tokens": 3068, "ephemeral_1h_input_tokens": 0}
     events = [
-        start(input_tokens=2, cache_creation_input_tokens=3068, cache_read_input_tokens=0, cache_creation=split, inference_geo="us"),
+        start(
+            input_tokens=2,
+            cache_creation_input_tokens=3068,
+            cache_read_input_tokens=0,
+            cache_creation=split,
+            inference_geo="us",
+        ),
         block("server_tool_use"),
         delta(input_tokens=4, cache_creation_input_tokens=3068, cache_read_input_tokens=3068, output_tokens=50),
         delta(input_tokens=6, cache_creation_input_tokens=3337, cache_read_input_tokens=6289, output_tokens=198),
@@ -78,7 +87,9 @@ def test_two_starts_of_one_message_are_one_call(tmp_path: Path) -> None:
     assert told(tmp_path, start(), start(), block(), delta(), STOP) == [(1000, 0, 0, 0, 100)]
 
 
-@pytest.mark.parametrize("events", [[start()], [start(), block(), text()], [start(output_tokens=25), {"type": "error"}]])
+@pytest.mark.parametrize(
+    "events", [[start()], [start(), block(), text()], [start(output_tokens=25), {"type": "error"}]]
+)
 def test_a_cut_stream_counts_its_input_and_says_so(tmp_path: Path, events: list[Event]) -> None:
     assert told(tmp_path, *events, columns="input_tokens, output_tokens, flags") == [
         (1000, None, ["partial_stream", "time_from_file"])
@@ -101,7 +112,10 @@ def test_server_sent_events_as_text(tmp_path: Path) -> None:
     )  # fmt: skip
     report = read(tmp_path / "store", path)
     assert (report.counted.kept, report.counted.rejected) == (2, 1)
-    assert rows(tmp_path / "store", "message_id, input_tokens, output_tokens") == [("msg_1", 1000, 100), ("msg_2", 1000, 100)]
+    assert rows(tmp_path / "store", "message_id, input_tokens, output_tokens") == [
+        ("msg_1", 1000, 100),
+        ("msg_2", 1000, 100),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +123,12 @@ def test_server_sent_events_as_text(tmp_path: Path) -> None:
     [
         lambda e: {"ts": "2026-11-02T10:00:00Z", "request_id": "req_9", "endpoint": "chat", "event": e},
         lambda e: {"time": "2026-11-02T10:00:00Z", "request_id": "req_9", "feature": "chat", "data": json.dumps(e)},
-        lambda e: {"ts": "2026-11-02T10:00:00Z", "request_id": "req_9", "endpoint": "chat", "msg": f"data: {json.dumps(e)}"},
+        lambda e: {
+            "ts": "2026-11-02T10:00:00Z",
+            "request_id": "req_9",
+            "endpoint": "chat",
+            "msg": f"data: {json.dumps(e)}",
+        },
         lambda e: {"ts": "2026-11-02T10:00:00Z", "request_id": "req_9", "endpoint": "chat", "log": {"payload": e}},
         lambda e: {"ts": "2026-11-02T10:00:00Z", "request_id": "req_9", "endpoint": "chat", **e},
     ],
@@ -144,7 +163,9 @@ def test_a_refusal_is_free_before_any_content(tmp_path: Path, events: list[Event
 
 def test_the_model_that_served_after_a_fallback(tmp_path: Path) -> None:
     fallback = block("fallback", **{"from": {"model": "claude-fable-5"}, "to": {"model": "claude-opus-4-8"}})
-    assert told(tmp_path, start(model="claude-fable-5"), fallback, block(), delta(), columns="model") == [("claude-opus-4-8",)]
+    assert told(tmp_path, start(model="claude-fable-5"), fallback, block(), delta(), columns="model") == [
+        ("claude-opus-4-8",)
+    ]
 
 
 def test_a_compaction_is_a_pass_of_its_own(tmp_path: Path) -> None:
@@ -173,7 +194,11 @@ def test_a_dump_that_grew_or_was_copied_adds_what_is_new(tmp_path: Path) -> None
         out.writelines(json.dumps(e) + "\n" for e in (delta(), STOP, *whole("msg_3")))
     read(tmp_path / "store", path)
     read(tmp_path / "store", write(tmp_path / "copy.jsonl", path.read_text().splitlines()))
-    assert sorted(rows(tmp_path / "store", "message_id, output_tokens")) == [("msg_1", 100), ("msg_2", 100), ("msg_3", 100)]
+    assert sorted(rows(tmp_path / "store", "message_id, output_tokens")) == [
+        ("msg_1", 100),
+        ("msg_2", 100),
+        ("msg_3", 100),
+    ]
 
 
 def test_events_without_their_start_are_said(tmp_path: Path) -> None:
@@ -189,7 +214,12 @@ def test_claude_codes_own_stream_is_billed_by_its_result(tmp_path: Path) -> None
 
 
 def test_metrics_that_bedrock_adds_stand_in_for_what_is_missing(tmp_path: Path) -> None:
-    metrics = {"inputTokenCount": 12, "outputTokenCount": 300, "cacheReadInputTokenCount": 0, "cacheWriteInputTokenCount": 7}
+    metrics = {
+        "inputTokenCount": 12,
+        "outputTokenCount": 300,
+        "cacheReadInputTokenCount": 0,
+        "cacheWriteInputTokenCount": 7,
+    }
     last = {"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}
     assert told(tmp_path, start(input_tokens=12), block(), last, columns=f"provider, {CLASSES}") == [
         ("aws_bedrock", 12, 0, 7, 0, 300)
@@ -197,9 +227,13 @@ def test_metrics_that_bedrock_adds_stand_in_for_what_is_missing(tmp_path: Path) 
 
 
 @quick
-@given(st.lists(st.one_of(garbage(start()), garbage(delta()), st.just("data: {x"), st.just("event: ping")), max_size=10))
+@given(
+    st.lists(st.one_of(garbage(start()), garbage(delta()), st.just("data: {x"), st.just("event: ping")), max_size=10)
+)
 def test_garbage_never_costs_another_message(lines: list[str]) -> None:
-    good = [{"ts": "2026-11-02T10:00:00Z", "request_id": f"req_{n}", "event": e} for n in (1, 2) for e in whole(f"msg_{n}")]
+    good = [
+        {"ts": "2026-11-02T10:00:00Z", "request_id": f"req_{n}", "event": e} for n in (1, 2) for e in whole(f"msg_{n}")
+    ]
     survives(good, lines, Decimal(0), 2)
 
 
@@ -207,7 +241,13 @@ def test_written_back_as_native_records_the_bill_is_the_same(tmp_path: Path) -> 
     split = {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 40}
     for n in range(3):
         events = [
-            start(f"msg_{n}", "claude-opus-4-8", cache_creation_input_tokens=340, cache_creation=split, service_tier="standard"),
+            start(
+                f"msg_{n}",
+                "claude-opus-4-8",
+                cache_creation_input_tokens=340,
+                cache_creation=split,
+                service_tier="standard",
+            ),
             block(),
             delta(input_tokens=1000 + n, cache_read_input_tokens=5 * n, server_tool_use={"web_search_requests": n}),
         ]

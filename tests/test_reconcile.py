@@ -21,7 +21,7 @@ from claude_audit.reconcile import compare, reconcile
 from claude_audit.reconcile_facts import Fact, Period
 from claude_audit.reconciliation import Reconciliation
 from claude_audit.renderers.reconcile import csv as as_csv
-from claude_audit.renderers.reconcile import document, markdown, text, verdict
+from claude_audit.renderers.reconcile import document, markdown, section, text, verdict
 
 MILLION = 10**6
 
@@ -429,7 +429,7 @@ def test_what_is_compared_with_itself_matches(tmp_path: Path) -> None:
 class TestCommand:
     @pytest.fixture
     def store(self, tmp_path: Path) -> Path:
-        bot = used(key="=ci\x1b[31m|bot", counts=(MILLION, 0, 0, 0, 0))
+        bot = used(key="=ci\x1b[31m|bot of the northern build farm", counts=(MILLION, 0, 0, 0, 0))
         compared(tmp_path, [call(1)], usage(tmp_path, FULL, bot))
         return tmp_path / "store"
 
@@ -479,6 +479,26 @@ class TestCommand:
     @pytest.mark.parametrize(("least", "code"), [("60", 0), ("60%", 0), ("61", 1), ("101", 2), ("much", 2)])
     def test_fail_under(self, store: Path, capsys: pytest.CaptureFixture[str], least: str, code: int) -> None:
         assert self.out(capsys, "--store", str(store), "reconcile", "--fail-under", least)[0] == code
+
+    def test_it_fits_the_terminal(
+        self, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        _, out, _ = self.out(capsys, "--store", str(store), "reconcile")
+        table = out[out.index("Model") :].splitlines()
+        assert max(map(len, table)) <= 80
+
+    def test_the_section_of_a_page_is_escaped(self, tmp_path: Path) -> None:
+        from claude_audit.renderers import html
+
+        bot = used(key="<script>x</script>", counts=(MILLION, 0, 0, 0, 0))
+        found = section(compared(tmp_path, [call(1)], usage(tmp_path, FULL, bot)))
+        template = "{% import 'reconcile.html' as invoice %}{{ invoice.section(found) }}"
+        page = html._environment().from_string(template).render(found=found)
+        assert "Is this all we are billed for?" in page
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
+        assert page.count("<td") == page.count("</td>") > 0
 
     def test_renderers_agree(self, store: Path) -> None:
         found = reconcile(audit(store))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from logs import audit, audited, read, record, write
+from logs import audit, audited, record
 from sample_report import FOLDER, files
 from sample_report import report as sample
 
-from claude_audit import commands
 from claude_audit.accounting import IngestReport
 from claude_audit.audit import Audit
 from claude_audit.budget import Budget
@@ -32,6 +29,11 @@ from claude_audit.renderers import json as json_report
 from claude_audit.report import SCENARIO, Report, build
 from claude_audit.text import printable
 from claude_audit.waterfall import Grade, Step, Waterfall
+
+if TYPE_CHECKING:
+    from command_line import Command
+
+pytest_plugins = ("command_line",)
 
 TODAY = date(2026, 11, 21)
 USD = Decimal("0.003")
@@ -307,38 +309,6 @@ def test_a_chart_shows_the_last_three_months_of_a_long_log(tmp_path: Path) -> No
 # Commands
 
 
-class Done:
-    """What one command line printed, and its exit code."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.returncode, self.stdout, self.stderr = code, out, err
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command line in the test's folder, on an 80-column terminal."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def command(*args: str) -> Done:
-        code = commands.run(list(args))
-        return Done(code, *capsys.readouterr())
-
-    return command
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A folder with a store of twenty days."""
-    write(tmp_path / "app.jsonl", days(1, 20))
-    with contextlib.chdir(tmp_path):
-        read(Path(".claude-audit"), "app.jsonl")
-    return tmp_path
-
-
 def test_report_writes_the_page_and_says_where(store: Path, run: Command) -> None:
     done = run("report", "--today", "2026-11-21", "--monthly", "1")
     assert done.returncode == 0, done.stderr
@@ -429,62 +399,3 @@ def test_demo_audits_the_sample_logs_and_says_what_next(tmp_path: Path, run: Com
     assert [path.name for path in tmp_path.iterdir()] == ["reports"] and (
         tmp_path / "reports" / "demo.html"
     ).stat().st_size > 50_000
-
-
-def test_explain_one_request(store: Path, run: Command) -> None:
-    done = run("explain", "req_7")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0] == "app.jsonl:7  native, call" and "total $0.003 " in done.stdout
-    assert re.search(r"claude-sonnet-5-5 +pricing/anthropic.yaml:\d+", done.stdout)
-    assert re.search(r"uncached input +1,000 tokens × \$2.00 per million += \$0.002", done.stdout)
-
-
-def test_explain_adds_up_whatever_is_asked(store: Path, run: Command) -> None:
-    whole = json.loads(run("explain", "--format", "json").stdout)
-    assert whole["total_usd"] == "0.06" == str(sum(Decimal(row["amount_usd"]) for row in whole["rows"]))
-    row = whole["rows"][0]
-    factors = Decimal(1)
-    for factor in row["factors"]:
-        factors *= Decimal(factor["factor"])
-    assert Decimal(row["amount_usd"]) == row["quantity"] * Decimal(row["rate"]) / row["per"] * factors
-    day = json.loads(run("explain", "--since", "2026-11-20", "--format", "json").stdout)
-    assert day["total_usd"] == "0.003" and "passes" not in day
-    call = json.loads(run("explain", "req_3", "--format", "json").stdout)
-    assert [(p["source"], p["line"], p["cost_usd"]) for p in call["passes"]] == [("app.jsonl", 3, "0.003")]
-
-
-def test_explain_shows_all_passes_of_a_call(larkspur: Report, tmp_path: Path, run: Command) -> None:
-    advisor = {"iterations": [
-        {"type": "message", "input_tokens": 1000, "output_tokens": 100},
-        {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 50, "output_tokens": 5},
-    ]}  # fmt: skip
-    read(
-        tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1, usage=advisor), record(2, status="error")])
-    )
-    answer = json.loads(run("explain", "req_1", "--format", "json").stdout)
-    assert [(p["kind"], p["line"]) for p in answer["passes"]] == [("call", 1), ("advisor", 1)]
-    assert answer["total_usd"] == str(USD + Decimal(50 * 4 + 5 * 20) / 10**6)
-    assert "not billed: error" in run("explain", "req_2").stdout
-
-
-def test_explain_tells_what_has_no_price(tmp_path: Path, run: Command) -> None:
-    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1), record(2, model="claude-unknown-9")]))
-    answer = json.loads(run("explain", "req_2", "--format", "json").stdout)
-    assert (
-        answer["passes"][0]["cost_usd"] is None and answer["unpriced_rows"] == 2 and answer["rows"][0]["rate"] is None
-    )
-    shown = run("explain").stdout
-    assert "claude-unknown-9  unknown model" in shown and "2 lines have no price and are not in it" in shown
-
-
-def test_explain_names_an_id_that_is_not_there(store: Path, run: Command) -> None:
-    done = run("explain", "req_999", "--format", "json")
-    assert done.returncode == 2 and "req_999" in json.loads(done.stdout)["error"]["message"]
-    assert run("explain", "req_3", "--since", "2026-11-09").returncode == 2
-
-
-@pytest.mark.parametrize("how", ["csv", "markdown"])
-def test_explain_as_rows(store: Path, how: str, run: Command) -> None:
-    done = run("explain", "req_3", "--format", how)
-    assert done.returncode == 0 and "app.jsonl" in done.stdout and "0.001" in done.stdout

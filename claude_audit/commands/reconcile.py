@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -53,7 +54,7 @@ def reconcile(
         case Format.MARKDOWN:
             emit(render.markdown(found, names))
         case Format.TABLE:
-            emit(render.text(found, names))
+            emit(render.text(found, names, width=shutil.get_terminal_size((80, 24)).columns))
     if not found.rows:
         say("next: download a cost or usage CSV in the Console, and claude-audit ingest it")
     if least is not None:

@@ -104,7 +104,9 @@ def told(rows: str) -> str:
 
     def split(ttl: str) -> str:
         path = f"cache_creation.ephemeral_{ttl}_input_tokens"
-        listed = f"list_filter(list_transform(entries, lambda e: TRY_CAST(e.{path} AS BIGINT)), lambda v: v IS NOT NULL)"
+        listed = (
+            f"list_filter(list_transform(entries, lambda e: TRY_CAST(e.{path} AS BIGINT)), lambda v: v IS NOT NULL)"
+        )
         unchanged = f"{last('cache_creation_input_tokens')} = start.usage.cache_creation_input_tokens"
         return f"""CASE WHEN passes IS NULL OR (len({listed}) = 0 AND {unchanged})
                             THEN {last(path)} ELSE CAST(list_sum({listed}) AS VARCHAR) END"""

@@ -53,7 +53,7 @@ def failed(status: str) -> str:
 
 def nothing_counted(*counts: str) -> str:
     """SQL: whether none of these counts is recorded as more than zero."""
-    return " AND ".join(f"(absent({count}) OR count_of({count}) = 0)" for count in counts)
+    return " AND ".join(f"(absent({count}) OR coalesce(count_of({count}) = 0, false))" for count in counts)
 
 
 def pairs(json_text: str) -> str:

@@ -29,8 +29,8 @@ def counts(usage: str) -> str:
             {usage}.cache_creation.ephemeral_1h_input_tokens AS cache_write_1h_tokens,
             {usage}.output_tokens_details.thinking_tokens AS thinking_tokens,
             {usage}.server_tool_use.web_search_requests AS web_searches,
-            coalesce(TRY_CAST({usage}.server_tool_use.web_search_requests AS BIGINT), 0)
-                + coalesce(TRY_CAST({usage}.server_tool_use.web_fetch_requests AS BIGINT), 0) AS server_calls,
+            TRY(coalesce(TRY_CAST({usage}.server_tool_use.web_search_requests AS BIGINT), 0)
+                + coalesce(TRY_CAST({usage}.server_tool_use.web_fetch_requests AS BIGINT), 0)) AS server_calls,
             {usage}.service_tier AS tier,
             {usage}.inference_geo AS geo,
             {usage}.speed AS speed,

@@ -8,7 +8,7 @@ are shared out by length in characters.
 from __future__ import annotations
 
 PROMPT = " + ".join(
-    f"coalesce(count_of({name}), 0)"
+    f"coalesce(count_of({name}), 0)::HUGEINT"
     for name in ("input_tokens", "cache_read_tokens", "greatest(cache_write_tokens, cache_write_5m_tokens)")
 )
 
@@ -35,7 +35,7 @@ def with_request(named: str) -> str:
             SELECT *,
                 list_transform(parts, lambda p: md5(p.text)) AS digests,
                 list_transform(parts, lambda p: strlen(p.text)) AS lengths,
-                {PROMPT} AS prompt_size
+                least({PROMPT}, 9223372036854775807) AS prompt_size
             FROM parted
         )
         SELECT * EXCLUDE (request, listed_blocks, parts, digests, lengths, prompt_size, tools_defined, message_count, has_images),

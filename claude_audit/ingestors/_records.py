@@ -95,7 +95,9 @@ def of_json(wanted: Fields, lines: str = "lines") -> str:
         )
     )
     columns = [f"{_first(spellings)} AS {_name(name)}" for name, spellings in wanted.texts.items()]
-    columns += [f"{as_json(_first(spellings, nested=True))} AS {_name(name)}" for name, spellings in wanted.nested.items()]
+    columns += [
+        f"{as_json(_first(spellings, nested=True))} AS {_name(name)}" for name, spellings in wanted.nested.items()
+    ]
     return f"""
         SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join(columns)}
         FROM (
@@ -134,9 +136,12 @@ def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
         f"CASE WHEN starts_with(ltrim(json_extract_string(x, {path})), '{{') THEN json_extract_string(x, {path}) END"
         for path in (quoted(f'$."{name}"') for name in WRAPPERS)
     )
+    steps += """, CASE WHEN json_extract_string(x, '$.field') = '@message' THEN json_extract_string(x, '$.value') END"""
     result = "[text]"
     for _ in range(DEPTH):
-        result = f"list_transform({result}, lambda x: CASE WHEN {found} THEN x ELSE coalesce(TRY(coalesce({steps})), x) END)"
+        result = (
+            f"list_transform({result}, lambda x: CASE WHEN {found} THEN x ELSE coalesce(TRY(coalesce({steps})), x) END)"
+        )
     types = f"TRY(json_type(x, [{listed}]))"
     items = f"from_json(json_extract(x, [{listed}])[list_position({types}, 'ARRAY')], '[\"JSON\"]')::VARCHAR[]"
     return f"""
@@ -169,7 +174,9 @@ def of_table(reading: Reading, wanted: Fields) -> str:
     parts = []
     for part in table.tables(reading):
         places = {normalized(name): place for place, name in reversed([*enumerate(part.names, 1)])}
-        cells = _cells(wanted, lambda name, places=places: f"c{places[normalized(name)]}" if normalized(name) in places else None)  # type: ignore[misc]
+        cells = _cells(
+            wanted, lambda name, places=places: f"c{places[normalized(name)]}" if normalized(name) in places else None
+        )  # type: ignore[misc]
         parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
     if not parts:
         nothing = ", ".join(f"NULL::VARCHAR AS {_name(name)}" for name in wanted.names)

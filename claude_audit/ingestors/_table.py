@@ -102,8 +102,9 @@ def tables(reading: Reading) -> list[Table]:
     A file's header is remembered for its later pieces. Raises AuditError for a file without one.
     """
     run = reading.connection.execute
-    run("""CREATE OR REPLACE TEMP MACRO csv_cell(v) AS nullif(
-        CASE WHEN contains(v, '"') AND starts_with(trim(v), '"') THEN replace(trim(v)[2:-2], '""', '"') ELSE trim(v) END, '')""")
+    run("""CREATE OR REPLACE TEMP MACRO csv_text(v) AS
+        CASE WHEN contains(v, '"') AND starts_with(trim(v), '"') THEN replace(trim(v)[2:-2], '""', '"') ELSE trim(v) END""")
+    run("CREATE OR REPLACE TEMP MACRO csv_cell(v) AS CASE WHEN absent(csv_text(v)) THEN NULL ELSE csv_text(v) END")
     # Not a temporary table: each batch is read through a connection of its own.
     run(
         "CREATE TABLE IF NOT EXISTS csv_headers "

@@ -20,16 +20,16 @@ from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _records as records
 
 FIELDS = records.fields(
-    texts="time=TimeGenerated|timeGenerated|time|TimeGenerated[UTC] correlation=CorrelationId|correlationId "
-    "model=ModelName|modelName deployment=DeploymentName|deploymentName prompt=PromptTokens|promptTokens "
-    "completion=CompletionTokens|completionTokens streamed=IsStreamCompletion|isStreamCompletion region=Region|region",
+    texts="time=TimeGenerated|TimeGenerated[UTC]|time correlation=CorrelationId model=ModelName deployment=DeploymentName "
+    "prompt=PromptTokens completion=CompletionTokens streamed=IsStreamCompletion region=Region",
     nested="properties",
-    marks="CorrelationId correlationId",
+    marks="CorrelationId properties",
 )
 
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
-    names = {normalized(str(name)) for name in record}
+    inner = record.get("properties") if isinstance(record, Mapping) else None
+    names = {normalized(str(name)) for name in (*record, *(inner if isinstance(inner, dict) else ()))}
     return {"correlationid", "prompttokens"} <= names
 
 
@@ -103,15 +103,13 @@ def _calls(rows: str) -> str:
 
 
 def _of_json(lines: str) -> str:
-    """Rows of the table; a diagnostic setting that writes to storage puts them under `properties`."""
-    outer = records.of_json(FIELDS, lines)
-    inner = ", ".join(
-        "coalesce({0}, {1}) AS {0}".format(
-            name, ", ".join(f"json_extract_string(properties, '$.{spelling}')" for spelling in spellings if "[" not in spelling)
-        )
-        for name, spellings in FIELDS.texts.items()
-    )
-    return f"SELECT file, line, broken, {inner} FROM ({outer})"
+    """Rows of the table; a diagnostic setting that writes to storage puts them under `properties`, in camelCase."""
+    inner = [
+        f"coalesce({name}, json_extract_string(properties, '$.{column[0].lower()}{column[1:]}'), "
+        f"json_extract_string(properties, '$.{column}')) AS {name}"
+        for name, (column, *_) in FIELDS.texts.items()
+    ]
+    return f"SELECT file, line, broken, {', '.join(inner)} FROM ({records.of_json(FIELDS, lines)})"
 
 
 def _select(_: Reading) -> str:

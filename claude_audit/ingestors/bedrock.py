@@ -151,7 +151,10 @@ def _calls(read: str) -> str:
         name: f"CASE WHEN passes_in({usage['iterations']}) > 0 THEN {usage[name]} ELSE coalesce({sql}, {usage[name]}) END"
         for name, sql in own.items()
     }
-    counted |= {f"cache_write_{t}_tokens": f"coalesce({usage[f'cache_write_{t}_tokens']}, {ttl.format(t)})" for t in ("5m", "1h")}
+    counted |= {
+        f"cache_write_{t}_tokens": f"coalesce({usage[f'cache_write_{t}_tokens']}, {ttl.format(t)})"
+        for t in ("5m", "1h")
+    }
     counted["stop_reason"] = "coalesce(answer_stop_reason, c.stopReason)"
     counted["content_blocks"] = "coalesce(answer_blocks, CAST(json_array_length(c.output.message.content) AS VARCHAR))"
     claude = "json_extract(asked, '$.anthropic_version') IS NOT NULL AND answer_usage IS NOT NULL"

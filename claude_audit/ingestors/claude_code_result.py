@@ -139,5 +139,6 @@ CLAUDE_CODE_RESULT = Ingestor(
     recognise=_recognise,
     select=_select,
     rank=45,
+    cross_line=True,
     doc=__doc__,
 )

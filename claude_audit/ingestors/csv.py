@@ -25,7 +25,7 @@ from claude_audit.aliases import ALIASES, fields, inclusive, normalized, taggabl
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _table as table
-from claude_audit.mapping import INCLUDES_CACHE
+from claude_audit.mapping import INCLUDES_CACHE, spoken
 from claude_audit.pieces import quoted, quoted_list
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _rows(part: Table, reading: Reading) -> str:
     def value(field: str) -> str | None:
         if (constant := mapping.get(field, "")).startswith("="):
             return quoted(constant[1:])
-        cells = [_cell(f"c{place}") for name in names.get(field, ()) for place in part.positions(name)]
+        cells = [f"c{place}" for name in names.get(field, ()) for place in part.positions(name)]
         return f"coalesce({', '.join(cells)})" if cells else None
 
     counts, labels = named.counts(value), named.labels(value)
@@ -104,10 +104,6 @@ def _rows(part: Table, reading: Reading) -> str:
         FROM {part.rows}"""
 
 
-def _cell(column: str) -> str:
-    return f"CASE WHEN absent({column}) THEN NULL ELSE {column} END"
-
-
 def _columns(part: Table, mapping: Mapping[str, str]) -> dict[str, list[str]]:
     """Our field -> the columns that hold it, the likeliest first; what --map says comes before what names say."""
     found = fields(dict.fromkeys(part.names))
@@ -117,7 +113,7 @@ def _columns(part: Table, mapping: Mapping[str, str]) -> dict[str, list[str]]:
         name = _named(column, part.names)
         if name is None:
             raise table.missing(
-                part.source, f"{field} that --map looks for in {column!r}", [column], part.names, "correct the --map file"
+                part.source, f"{spoken(field)} that --map looks for in {column!r}", [column], part.names, "correct the --map file"
             )
         for others in found.values():
             if name in others:
@@ -181,12 +177,12 @@ def _basis(
 def _unknown(part: Table, names: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     known = {name for columns in names.values() for name in columns}
     fresh = [n for n in dict.fromkeys(part.names) if n and n not in known and normalized(n) not in DERIVED and taggable(n)][:MOST_TAGS]
-    return [(name, _cell(f"c{part.positions(name)[0]}")) for name in fresh]
+    return [(name, f"c{part.positions(name)[0]}") for name in fresh]
 
 
 def _details(names: Mapping[str, list[str]], part: Table) -> str | None:
     columns = [name for name in names.get("calls", ()) if normalized(name).endswith("details")]
-    return _cell(f"c{part.positions(columns[0])[0]}") if columns and len(names["calls"]) == 1 else None
+    return f"c{part.positions(columns[0])[0]}" if columns and len(names["calls"]) == 1 else None
 
 
 CSV = Ingestor(

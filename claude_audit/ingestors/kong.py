@@ -55,7 +55,7 @@ PLUGIN = {
     "cache": {"cache_status": "VARCHAR"},
 }
 MARKS = ("ai",)
-AI_LINE = re.compile(r'(?<!\\)"ai"\s*:\s*\{\s*"(ai-)?[a-z-]*(proxy|transformer)[a-z-]*"\s*:\s*\{')
+AI_LINE = re.compile(r'(?<!\\)"ai"\s*:\s*\{\s*"[a-z-]*(proxy|transformer)[a-z-]*"\s*:\s*\{')
 
 
 def _recognise(head: Head) -> bool:
@@ -76,7 +76,14 @@ def _select(_: Reading) -> str:
         "output_tokens": "coalesce(p.usage.completion_tokens, p.usage.completion_token)",
         "cache_read_tokens": "p.usage.prompt_tokens_details.cached_tokens",
     }
-    nothing = gateways.nothing_counted("input_tokens", "output_tokens")
+    counted = ", ".join(f"{sql} AS {name}" for name, sql in counts.items())
+    nothing, no_output = (
+        gateways.nothing_counted("input_tokens", "output_tokens"),
+        gateways.nothing_counted("output_tokens"),
+    )
+    failed = gateways.failed("r.response.status")
+    labels = {"service": "r.service.name", "kong_workspace": "r.workspace_name", "plugin": "plugin.name"}
+    listed = ", ".join(f"{{'key': '{key}', 'value': {sql}}}" for key, sql in labels.items())
     return f"""
         WITH listed AS (
             SELECT *, list_filter(
@@ -96,9 +103,7 @@ def _select(_: Reading) -> str:
             FROM calling
         ),
         counted AS (
-            SELECT *, {
-        ", ".join(f"{sql} AS {name}" for name, sql in counts.items())
-    } FROM (SELECT *, plugin.told AS p FROM plugins)
+            SELECT *, {counted} FROM (SELECT *, plugin.told AS p FROM plugins)
         ),
         judged AS (
             SELECT *, coalesce(p.meta.response_model, p.meta.request_model) AS model_raw,
@@ -108,8 +113,8 @@ def _select(_: Reading) -> str:
         SELECT
             file, line, {gateways.NOT_JSON} AS reject,
             CASE
-                WHEN {nothing} AND NOT coalesce(hit, false) THEN CASE WHEN {gateways.failed("r.response.status")}
-                    THEN 'failed call without usage' ELSE 'record without usage' END
+                WHEN {nothing} AND NOT coalesce(hit, false) THEN
+                    CASE WHEN {failed} THEN 'failed call without usage' ELSE 'record without usage' END
                 WHEN {gateways.other_vendor("model_raw", "p.meta.provider_name")} THEN 'other vendor''s model'
             END AS ignore,
             r.started_at AS ts,
@@ -123,10 +128,9 @@ def _select(_: Reading) -> str:
             p.usage.completion_tokens_details.reasoning_tokens AS thinking_tokens,
             cache_read_tokens IS NULL AS cache_unseen,
             CASE WHEN NOT proven_exclusive AND count_of(cache_read_tokens) > 0 THEN ['basis_assumed'] END AS notes,
-            CASE WHEN hit THEN 'gateway_cache' END AS unbilled,
-            CASE WHEN {gateways.failed("r.response.status")} AND {
-        gateways.nothing_counted("output_tokens")
-    } THEN 'error' END AS status,
+            -- A transformer has asked its model before the cache answered.
+            CASE WHEN hit AND NOT contains(plugin.name, 'transformer') THEN 'gateway_cache' END AS unbilled,
+            CASE WHEN {failed} AND {no_output} THEN 'error' END AS status,
             coalesce(p.meta.llm_latency, r.latencies.request) AS latency_ms,
             p.usage.time_to_first_token AS ttft_ms,
             CASE p.meta.request_mode WHEN 'stream' THEN 'true' WHEN 'oneshot' THEN 'false' END AS stream,
@@ -134,12 +138,7 @@ def _select(_: Reading) -> str:
             CASE WHEN p.usage.cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
             r.route.name AS endpoint,
             coalesce(r.consumer.username, r.consumer.custom_id, r.consumer.id) AS "user",
-            {
-        gateways.tags(
-            "[{'key': 'service', 'value': r.service.name}, {'key': 'kong_workspace', 'value': r.workspace_name}, "
-            "{'key': 'plugin', 'value': plugin.name}]"
-        )
-    } AS tags
+            {gateways.tags(f"[{listed}]")} AS tags
         FROM judged"""
 
 

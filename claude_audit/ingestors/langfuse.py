@@ -36,8 +36,17 @@ FIELDS = records.fields(
 INPUT = ("input", "input_tokens", "prompt_tokens")
 OUTPUT = ("output", "output_tokens", "completion_tokens")
 READ = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens", "cache_read")
-REST = ("input_cache_creation", "cache_creation_input_tokens", "input_cache_creation_tokens", "cache_creation", "input_cache_write")
-SPLIT = {ttl: (f"input_cache_creation_{ttl}", f"cache_creation_{ttl}", f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")}
+REST = (
+    "input_cache_creation",
+    "cache_creation_input_tokens",
+    "input_cache_creation_tokens",
+    "cache_creation",
+    "input_cache_write",
+)
+SPLIT = {
+    ttl: (f"input_cache_creation_{ttl}", f"cache_creation_{ttl}", f"ephemeral_{ttl}_input_tokens")
+    for ttl in ("5m", "1h")
+}
 REASONING = ("output_reasoning_tokens", "output_reasoning")
 
 
@@ -62,7 +71,9 @@ def _seconds(later: str) -> str:
 
 def _calls(rows: str) -> str:
     split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
-    listed = labels.once(gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version"))
+    listed = labels.once(
+        gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
+    )
     return f"""
         SELECT
             file, line, broken AS reject,
@@ -90,9 +101,16 @@ def _calls(rows: str) -> str:
             json_extract_string(parameters, '$.max_tokens') AS max_tokens,
             cost AS cost_reported_usd,
             CASE WHEN cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
-            {labels.columns_and_tags("labels", user="nullif(user_id, '')", session="nullif(session_id, '')",
-                environment="nullif(environment, '')", project="nullif(project_id, '')",
-                endpoint="nullif(trace_name, ''), nullif(prompt_name, '')")}
+            {
+        labels.columns_and_tags(
+            "labels",
+            user="nullif(user_id, '')",
+            session="nullif(session_id, '')",
+            environment="nullif(environment, '')",
+            project="nullif(project_id, '')",
+            endpoint="nullif(trace_name, ''), nullif(prompt_name, '')",
+        )
+    }
         FROM (
             SELECT *,
                 {_first(INPUT)} AS "in",

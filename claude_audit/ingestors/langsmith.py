@@ -50,7 +50,16 @@ USAGE_PLACES = (
 )
 """Where a run has its usage when the export has no columns of it."""
 
-OWN = ("ls_provider", "ls_model_name", "ls_max_tokens", "ls_model_type", "ls_temperature", "ls_stop", "ls_method", "usage_metadata")
+OWN = (
+    "ls_provider",
+    "ls_model_name",
+    "ls_max_tokens",
+    "ls_model_type",
+    "ls_temperature",
+    "ls_stop",
+    "ls_method",
+    "usage_metadata",
+)
 """Metadata that LangSmith's own libraries write."""
 
 
@@ -66,7 +75,9 @@ def _calls(rows: str) -> str:
     """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
     usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
     split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
-    cached = f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
+    cached = (
+        f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
+    )
     listed = labels.once(gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
     return f"""
         WITH told AS (

@@ -308,8 +308,8 @@ def _nothing(named: Mapping[str, list[str]]) -> str:
 def _tags(unknown: Sequence[str]) -> str:
     """SQL: the record's `tags`, and its unknown scalar fields, short ones only: text is never kept."""
     entries = ", ".join(f"{{'k': {quoted(k)}, 'v': o.\"{_escaped(k)}\"}}" for k in unknown)
-    own = """list_transform(coalesce(json_keys(r.tags), []), lambda k: {'k': k, 'v': json_extract_string(r.tags, '$."' || k || '"')})"""
-    own = f"CASE WHEN json_type(r.tags) = 'OBJECT' THEN {own} ELSE [] END"
+    own = """list_transform(map_entries(TRY(from_json(r.tags, '"MAP(VARCHAR, VARCHAR)"'))), lambda e: {'k': e.key, 'v': e.value})"""
+    own = f"CASE WHEN json_type(r.tags) = 'OBJECT' THEN coalesce({own}, []) ELSE [] END"
     kept = (
         "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
     )

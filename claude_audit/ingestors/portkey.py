@@ -61,7 +61,8 @@ def _calls(rows: str) -> str:
         "cache_write_tokens": "chat.cache_creation_input_tokens",
     }
     counted = {
-        name: f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END" for name, sql in answers.usage().items()
+        name: f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END"
+        for name, sql in answers.usage().items()
     }
     model = f"""CASE WHEN {gateways.provider("ai_org")} IS NULL THEN coalesce(answer_model, nullif(ai_model, ''), json_extract_string(request, '$.model'))
                 -- A cloud's id tells its region, the answer's model does not.

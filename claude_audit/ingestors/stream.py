@@ -38,13 +38,16 @@ def _recognise(head: Head) -> bool:
     if head.json:
         return any(_told(found) for record in head.records if not _foreign(record) for found in _inside(record))
     payloads = (line.split(":", 1)[1] for line in head.lines if line.lstrip().startswith("data"))
-    return any(SSE.match(line) for line in head.lines) and any(_told(found) for text in payloads if (found := _object(text)))
+    return any(SSE.match(line) for line in head.lines) and any(
+        _told(found) for text in payloads if (found := _object(text))
+    )
 
 
 def _told(event: Mapping[str, Any]) -> bool:
     kind = event.get("type")
     return (kind == "message_start" and isinstance(event.get("message"), dict)) or (
-        kind in ("message_delta", "content_block_start", "content_block_delta") and ("delta" in event or "content_block" in event)
+        kind in ("message_delta", "content_block_start", "content_block_delta")
+        and ("delta" in event or "content_block" in event)
     )
 
 
@@ -109,7 +112,9 @@ def _labels(reading: Reading) -> tuple[Mapping[str, list[str]], list[str]]:
 
 def _lane(known: Mapping[str, Sequence[str]], keys: Sequence[str]) -> str:
     """SQL: which of the streams that run at the same time an event belongs to: by a field that all of a file's events have."""
-    names = [name for lane in LANES for name in (known.get(lane) or [k for k in keys if normalized(k) == normalized(lane)])]
+    names = [
+        name for lane in LANES for name in (known.get(lane) or [k for k in keys if normalized(k) == normalized(lane)])
+    ]
     telling = """e."type" IN ('message_start', 'message_delta')"""
     cases = [
         f"WHEN bool_and(NOT absent(o.{_name(name)})) FILTER (WHERE {telling}) OVER (PARTITION BY file) THEN o.{_name(name)}"
@@ -134,10 +139,17 @@ def _select(reading: Reading) -> str:
     event, telling = quoted(json.dumps(events.EVENT)), quoted_list(events.TELLING)
 
     def value(field: str) -> str | None:
-        found = [f"arg_min(o.{_name(name)}, line) FILTER (WHERE NOT absent(o.{_name(name)}))" for name in known.get(field, ())]
+        found = [
+            f"arg_min(o.{_name(name)}, line) FILTER (WHERE NOT absent(o.{_name(name)}))"
+            for name in known.get(field, ())
+        ]
         return f"coalesce({', '.join(found)})" if found else None
 
-    labels = {name: sql for name, sql in named.labels(value).items() if name not in ("model_raw", "message_id", "stop_reason", "status")}
+    labels = {
+        name: sql
+        for name, sql in named.labels(value).items()
+        if name not in ("model_raw", "message_id", "stop_reason", "status")
+    }
     shown = f", {named.listed(labels)}" if labels else ""
     grouped = f"""
         SELECT file, min(line) AS line, {value("ts") or "NULL"} AS ts{shown},

@@ -132,19 +132,33 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
     names = _by_last_part(run("SELECT DISTINCT unnest(keys) AS key FROM text_pairs ORDER BY key LIMIT 20000").fetchall())
     known = {field: [key for name in found for key in names[name]] for field, found in fields(names).items()}
 
+    unknown = [name for name in names if field_of(name) is None and _is_label(name)][:MOST_TAGS]
+    # Each value is looked up once: what is made of it uses it several times.
+    columns = {f"own_{field}": _first(keys) for field, keys in known.items()}
+    if unknown:
+        columns["tags"] = named.tags([(name, _first(names[name])) for name in unknown])
+    run(f"""
+        CREATE OR REPLACE TEMP VIEW text_calls AS
+        SELECT file, line, form, told_at, text, usage, keys, {picked("category")} AS category
+            {"".join(f', {sql} AS "{name}"' for name, sql in columns.items())}
+        FROM text_pairs""")
+
     def value(field: str) -> str | None:
-        return f"coalesce({', '.join(map(picked, known[field]))})" if field in known else None
+        return f'"own_{field}"' if field in known else None
 
     counted, labels = named.counts(value), named.labels(value)
-    unknown = [name for name in names if field_of(name) is None and _is_label(name)][:MOST_TAGS]
-    entries = [(name, f"coalesce({', '.join(map(picked, names[name]))})") for name in unknown]
-    if entries:
-        labels["tags"] = named.tags(entries)
+    if unknown:
+        labels["tags"] = "tags"
     labels["ts"] = f"coalesce(told_at, {value('ts') or 'NULL'})"
     cached = [f"{sql} IS NOT NULL" for name, sql in counted.items() if name.startswith("cache")]
     labels["cache_unseen"] = f"NOT ({' OR '.join(cached)})" if cached else "true"
     selects = {"pairs": _of_pairs(labels, counted, known), "call": _of_api_calls(labels, counted), "repr": _of_reprs(labels)}
     return [sql for form, sql in selects.items() if form in forms]
+
+
+def _first(keys: Sequence[str]) -> str:
+    """SQL: the value of the first of the keys that has one."""
+    return f"coalesce({', '.join(map(picked, keys))})" if len(keys) > 1 else picked(keys[0])
 
 
 _NO_TAGS = frozenset(map(normalized, (*messages.NOT_TAGS, "category", "stop_details", "total_tokens")))
@@ -174,7 +188,7 @@ def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, 
         SELECT file, line, {named.listed({**counted, **labels})},
             {chosen("input_tokens", "prompttokens")} AS openai_input,
             {chosen("cache_read_tokens", "cachedtokens")} AS openai_cached
-        FROM text_pairs WHERE form = 'pairs'"""
+        FROM text_calls WHERE form = 'pairs'"""
     cached = any(name.startswith("cache") for name in counted)
     return _basis(sql, list(counted)) if cached else f"SELECT * EXCLUDE (openai_input, openai_cached) FROM ({sql})"
 
@@ -187,7 +201,7 @@ def _of_api_calls(labels: dict[str, str], counted: dict[str, str]) -> str:
     own = {"input_tokens": named.count(group(2)), "output_tokens": named.count(group(3)), "endpoint": endpoint}
     return f"""
         SELECT file, line, {named.listed({**counted, **labels, **own})}
-        FROM text_pairs WHERE form = 'call'"""
+        FROM text_calls WHERE form = 'call'"""
 
 
 def _of_reprs(labels: dict[str, str]) -> str:
@@ -205,17 +219,16 @@ def _of_reprs(labels: dict[str, str]) -> str:
     text = "usage"
     for pattern, replacement in steps:
         text = f"regexp_replace({text}, {quoted(pattern)}, {quoted(replacement)}, 'g')"
-    category = f"CASE WHEN contains(text, 'stop_details=') THEN {picked('category')} END"
     return f"""
         SELECT file, line,
             CASE WHEN u IS NULL THEN 'the repr of a usage block cannot be read' END AS reject,
             {counts("u")},
             {named.listed(beside)},
-            {category} AS refusal_category,
+            CASE WHEN contains(text, 'stop_details=') THEN category END AS refusal_category,
             CASE WHEN contains(text, 'content=[]') THEN '0' WHEN contains(text, 'content=[') THEN '1' END AS content_blocks
         FROM (
             SELECT *, TRY(json_transform({text}, {quoted(json.dumps(USAGE))})) AS u
-            FROM text_pairs WHERE form = 'repr'
+            FROM text_calls WHERE form = 'repr'
         )"""
 
 

@@ -24,8 +24,15 @@ Row = Mapping[str, str | None]
 def header(text: str) -> tuple[list[str], str]:
     """Normalized column names of the first line that is not blank, and the delimiter that gives most of them."""
     line = text.lstrip("\ufeff \r\n").partition("\n")[0][:10_000].rstrip("\r")
-    found = [([normalized(cell) for cell in next(csv.reader([line], delimiter=d), [])], d) for d in (",", ";", "\t")]
+    found = [([normalized(cell) for cell in _cells(line, d)], d) for d in (",", ";", "\t")]
     return max(found, key=lambda pair: len(pair[0]))
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a binary file
+        return []
 
 
 def has_columns(head: Head, *names: str) -> bool:

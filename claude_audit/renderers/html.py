@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from claude_audit import __version__
 from claude_audit.accounting import Lines
-from claude_audit.money import dollars, exact
+from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.renderers import charts, figures
 from claude_audit.report import Report
 from claude_audit.text import count, day_name, printable
@@ -29,7 +30,7 @@ class DayRow:
 
     day: date
     amounts: tuple[Decimal | None, ...]
-    """US dollars: spent, expected, low, high, and the month's total by then as expected."""
+    """US dollars: spent, expected, low, high, and what the month has or will have cost by then."""
 
 
 def render(report: Report) -> str:
@@ -133,11 +134,16 @@ def _digest(text: str) -> str:
 
 def _days(report: Report) -> Iterator[DayRow]:
     """Newest first: the days to come, then the past."""
-    ahead = {day.day: day for day in report.outlook.forecast.by_day}
+    view = report.outlook
+    ahead = {day.day: day for day in view.forecast.by_day}
+    sums = accumulate((view.spent.get(day, ZERO) for day in view.window), EXACT.add)
+    by_then = dict(zip(view.window, sums, strict=True))
     for day in sorted({*report.days, *ahead}, reverse=True):
-        guess = ahead.get(day)
-        expected = (guess.median_usd, guess.low_usd, guess.high_usd, guess.total_median_usd) if guess else (None,) * 4
-        yield DayRow(day, (report.days.get(day), *expected))
+        if guess := ahead.get(day):
+            expected = (guess.median_usd, guess.low_usd, guess.high_usd, guess.total_median_usd)
+            yield DayRow(day, (report.days.get(day), *expected))
+        else:
+            yield DayRow(day, (report.days.get(day), None, None, None, by_then.get(day)))
 
 
 def _trend_words(report: Report) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from claude_audit.money import dollars, exact
+from claude_audit.bill import total
+from claude_audit.money import ZERO, dollars, exact
 from claude_audit.reconciliation import BY, PriceLine, Reconciliation, Row
-from claude_audit.renderers.columns import as_csv, as_markdown, as_text
+from claude_audit.renderers.columns import as_csv, as_markdown, fitted, markdown_text
 from claude_audit.renderers.figures import percent
 from claude_audit.text import count, printable
 
 MOST_ROWS = 25
+SHORTEST_LABEL = 12
 PUT_TOGETHER = ("model", "workspace", "api_key", "token_type")
 """What a table's rows are by when nobody says otherwise: days together."""
 FIGURES = ("logged", "billed", "ours_usd", "billed_usd", "unlogged_usd", "unbilled_usd", "undecided_usd", "status")
@@ -147,29 +150,69 @@ def _span(found: Reconciliation) -> str:
     return first.isoformat() if first == last else f"{first} to {last}"
 
 
-def text(found: Reconciliation, by: Sequence[str] = ()) -> str:
-    """The verdict, the largest differences, prices that differ, and what was not compared."""
-    parts = ["\n".join(verdict(found))]
-    header, rows = _table(found, by, dollars)
-    if rows:
-        parts.append(as_text(header, rows, right=range(len(header) - 5, len(header) - 1)))
-    parts += _prices(found, as_text)
-    if found.notes:
-        parts.append("\n".join(f"note: {printable(note)}" for note in found.notes))
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows for people."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    figures: range
+    """Which columns hold amounts."""
+    spare: tuple[int, ...] = ()
+    """Columns that can be missed first, where there is little room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A reconciliation as a part of a page."""
+
+    verdict: tuple[str, ...]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+
+def section(found: Reconciliation, by: Sequence[str] = ()) -> Section:
+    """The verdict, the largest differences, prices that differ, and what was not compared: as words, to be escaped."""
+    tables = (table for table in (_differences(found, by), _prices(found)) if table.rows)
+    return Section(tuple(verdict(found)), tuple(tables), found.notes)
+
+
+def text(found: Reconciliation, by: Sequence[str] = (), *, width: int = 80) -> str:
+    """The section for a terminal of that width."""
+    shown = section(found, by)
+    parts = ["\n".join(shown.verdict)]
+    parts += [_fitted(table, width) for table in shown.tables]
+    if shown.notes:
+        parts.append("\n".join(f"note: {printable(note)}" for note in shown.notes))
     return "\n\n".join(parts)
 
 
-def markdown(found: Reconciliation, by: Sequence[str] = ()) -> str:
-    """The same for a page."""
-    from claude_audit.renderers.columns import markdown_text
+def _fitted(table: Table, width: int) -> str:
+    """The table without columns that can be missed, then with shorter labels, until it fits or they are short."""
+    for longest in (60, 40, 30, 24, 20, 16, SHORTEST_LABEL):
+        rows = [
+            [cell if n in table.figures else _short(cell, longest) for n, cell in enumerate(row)] for row in table.rows
+        ]
+        shown = fitted(table.header, rows, table.figures, width=width, spare=table.spare)
+        if max(map(len, shown.splitlines())) <= width:
+            break
+    return shown
 
-    parts = ["### Logs against the invoice", markdown_text(" ".join(verdict(found)))]
-    header, rows = _table(found, by, dollars)
-    if rows:
-        parts.append(as_markdown(header, rows, right=range(len(header) - 5, len(header) - 1)))
-    parts += _prices(found, as_markdown)
-    if found.notes:
-        parts.append("\n".join(f"- {markdown_text(note)}" for note in found.notes))
+
+def _short(label: str, longest: int) -> str:
+    """A label with its middle left out: the ends are what tells ids and names apart."""
+    label = printable(label)
+    return label if len(label) <= longest else f"{label[: longest // 2]}…{label[len(label) - longest // 2 + 1 :]}"
+
+
+def markdown(found: Reconciliation, by: Sequence[str] = ()) -> str:
+    """The section for a page of Markdown."""
+    shown = section(found, by)
+    parts = ["### Logs against the invoice", markdown_text(" ".join(shown.verdict))]
+    parts += [as_markdown(table.header, table.rows, table.figures) for table in shown.tables]
+    if shown.notes:
+        parts.append("\n".join(f"- {markdown_text(note)}" for note in shown.notes))
     return "\n\n".join(parts)
 
 
@@ -179,59 +222,54 @@ def csv(found: Reconciliation, by: Sequence[str] = BY) -> str:
     return as_csv([*by, *FIGURES], [["" if v is None else str(v) for v in row.values()] for row in rows])
 
 
-def _table(
-    found: Reconciliation, by: Sequence[str], money: Callable[[Decimal | None], str]
-) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: those that differ, the largest first, and one for all that match."""
+def _differences(found: Reconciliation, by: Sequence[str]) -> Table:
+    """The rows that differ, the largest first, and one for all that match."""
     names = list(by) or [name for name in PUT_TOGETHER if any(row.labels[0] for row in found.by((name,)))]
     rows = found.by(names)
     differing = [row for row in rows if row.status != "matched"]
-    header = [*(WORDS[name].capitalize() for name in names), "Billed", "Logged", "Not logged", "Not billed", ""]
+    header = (*(WORDS[name].capitalize() for name in names), "Billed", "Logged", "Not logged", "Not billed", "Status")
     shown = [
-        [*(label or "-" for label in row.labels), *_amounts(row, money), STATUS[row.status]]
+        (*(label or "-" for label in row.labels), *map(_amount, _money(row)), STATUS[row.status])
         for row in differing[:MOST_ROWS]
     ]
     for these, words in ((differing[MOST_ROWS:], "more"), ([r for r in rows if r.status == "matched"], "matched")):
         if these and names:
-            sums = [
-                sum((amount or Decimal(0) for amount in column), Decimal(0))
-                for column in zip(*map(_money, these), strict=True)
-            ]
-            shown.append([f"{count(len(these), 'row')} {words}", *[""] * (len(names) - 1), *map(money, sums), ""])
-    return header, shown
+            sums = [total(amount or ZERO for amount in column) for column in zip(*map(_money, these), strict=True)]
+            shown.append((f"{count(len(these), 'row')} {words}", *[""] * (len(names) - 1), *map(_amount, sums), ""))
+    first = len(names)
+    spare = (first + 4, *([names.index("workspace")] if "workspace" in names else []))
+    return Table("Logs against the invoice", header, tuple(shown), range(first, first + 4), spare)
 
 
 def _money(row: Row) -> tuple[Decimal | None, ...]:
     return row.billed_usd, row.ours_usd, row.unlogged_usd, row.unbilled_usd
 
 
-def _amounts(row: Row, money: Callable[[Decimal | None], str]) -> Iterator[str]:
-    for amount in _money(row):
-        yield "" if amount == 0 else money(amount)
+def _amount(usd: Decimal | None) -> str:
+    return "" if usd == 0 else dollars(usd)
 
 
-def _prices(found: Reconciliation, render: Callable[..., str]) -> list[str]:
+def _prices(found: Reconciliation) -> Table:
     """Where the invoice's prices are not ours, or not its own list's: by model and class, days together."""
-    sums: dict[tuple[str, str], list[Decimal]] = {}
+    groups: dict[tuple[str, str], list[PriceLine]] = {}
     for line in found.prices:
         if line.difference_usd or line.discount_usd:
-            key = (line.model or "-", line.token_type or line.kind or "-")
-            amounts = (
-                line.ours_usd or Decimal(0),
-                line.list_usd or Decimal(0),
-                line.billed_usd,
-                line.discount_usd,
-                line.difference_usd,
-            )
-            sums[key] = [a + b for a, b in zip(sums.get(key, [Decimal(0)] * 5), amounts, strict=True)]
-    if not sums:
-        return []
-    header = ["Price of", "Class", "Ours", "List", "Billed", "Discount", "List - ours"]
-    ranked = sorted(sums.items(), key=lambda item: -abs(item[1][3]) - abs(item[1][4]))[:MOST_ROWS]
-    return [
-        render(
-            header,
-            [[*key, *("" if a == 0 else dollars(a) for a in amounts)] for key, amounts in ranked],
-            right=range(2, 7),
+            groups.setdefault((line.model or "-", line.token_type or line.kind or "-"), []).append(line)
+    rows = []
+    for key, lines in groups.items():
+        ours = None if any(line.ours_usd is None for line in lines) else total(line.ours_usd or ZERO for line in lines)
+        listed = (
+            None if any(line.list_usd is None for line in lines) else total(line.list_usd or ZERO for line in lines)
         )
-    ]
+        gaps = (total(line.discount_usd for line in lines), total(line.difference_usd for line in lines))
+        rows.append(
+            (
+                max(map(abs, gaps)),
+                (*key, *map(_amount, (ours, listed, total(line.billed_usd for line in lines), *gaps))),
+            )
+        )
+    rows.sort(key=lambda row: (-row[0], row[1]))
+    header = ("Price of", "Class", "Ours", "List", "Billed", "Discount", "List - ours")
+    return Table(
+        "Prices that differ, for the same tokens", header, tuple(row for _, row in rows[:MOST_ROWS]), range(2, 7)
+    )

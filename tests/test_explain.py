@@ -1,0 +1,79 @@
+"""Where a figure comes from: line items that add up, the place of each price, and the line each request was read at."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from logs import read, record, write
+
+if TYPE_CHECKING:
+    from command_line import Command
+
+pytest_plugins = ("command_line",)
+
+USD = Decimal("0.003")
+"""One record: 1,000 x 2 + 100 x 10 per million."""
+
+
+def test_explain_one_request(store: Path, run: Command) -> None:
+    done = run("explain", "req_7")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "app.jsonl:7  native, call" and "total $0.003 " in done.stdout
+    assert re.search(r"claude-sonnet-5-5 +pricing/anthropic.yaml:\d+", done.stdout)
+    assert re.search(r"uncached input +1,000 tokens × \$2.00 per million += \$0.002", done.stdout)
+
+
+def test_explain_adds_up_whatever_is_asked(store: Path, run: Command) -> None:
+    whole = json.loads(run("explain", "--format", "json").stdout)
+    assert whole["total_usd"] == "0.06" == str(sum(Decimal(row["amount_usd"]) for row in whole["rows"]))
+    row = whole["rows"][0]
+    factors = Decimal(1)
+    for factor in row["factors"]:
+        factors *= Decimal(factor["factor"])
+    assert Decimal(row["amount_usd"]) == row["quantity"] * Decimal(row["rate"]) / row["per"] * factors
+    day = json.loads(run("explain", "--since", "2026-11-20", "--format", "json").stdout)
+    assert day["total_usd"] == "0.003" and "passes" not in day
+    call = json.loads(run("explain", "req_3", "--format", "json").stdout)
+    assert [(p["source"], p["line"], p["cost_usd"]) for p in call["passes"]] == [("app.jsonl", 3, "0.003")]
+
+
+def test_explain_shows_all_passes_of_a_call(tmp_path: Path, run: Command) -> None:
+    advisor = {"iterations": [
+        {"type": "message", "input_tokens": 1000, "output_tokens": 100},
+        {"type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 50, "output_tokens": 5},
+    ]}  # fmt: skip
+    read(
+        tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1, usage=advisor), record(2, status="error")])
+    )
+    answer = json.loads(run("explain", "req_1", "--format", "json").stdout)
+    assert [(p["kind"], p["line"]) for p in answer["passes"]] == [("call", 1), ("advisor", 1)]
+    assert answer["total_usd"] == str(USD + Decimal(50 * 4 + 5 * 20) / 10**6)
+    assert "not billed: error" in run("explain", "req_2").stdout
+
+
+def test_explain_tells_what_has_no_price(tmp_path: Path, run: Command) -> None:
+    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", [record(1), record(2, model="claude-unknown-9")]))
+    answer = json.loads(run("explain", "req_2", "--format", "json").stdout)
+    assert (
+        answer["passes"][0]["cost_usd"] is None and answer["unpriced_rows"] == 2 and answer["rows"][0]["rate"] is None
+    )
+    shown = run("explain").stdout
+    assert "claude-unknown-9  unknown model" in shown and "2 lines have no price and are not in it" in shown
+
+
+def test_explain_names_an_id_that_is_not_there(store: Path, run: Command) -> None:
+    done = run("explain", "req_999", "--format", "json")
+    assert done.returncode == 2 and "req_999" in json.loads(done.stdout)["error"]["message"]
+    assert run("explain", "req_3", "--since", "2026-11-09").returncode == 2
+
+
+@pytest.mark.parametrize("how", ["csv", "markdown"])
+def test_explain_as_rows(store: Path, how: str, run: Command) -> None:
+    done = run("explain", "req_3", "--format", how)
+    assert done.returncode == 0 and "app.jsonl" in done.stdout and "0.001" in done.stdout
