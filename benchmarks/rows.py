@@ -96,7 +96,9 @@ def main() -> None:
         folder = given.store or Path(scratch) / "store"
         if not Store(folder).exists:
             # In a process of its own: a child's peak memory begins with that of the process that starts it.
-            subprocess.run([sys.executable, __file__, "--fill", str(folder), "--millions", str(given.millions)], check=True)
+            subprocess.run(
+                [sys.executable, __file__, "--fill", str(folder), "--millions", str(given.millions)], check=True
+            )
         plain = (
             'import duckdb, sys; duckdb.sql("SELECT model, endpoint, sum(input_tokens), sum(cache_read_tokens), '
             "sum(cache_write_5m_tokens), sum(output_tokens) FROM read_parquet('\" + sys.argv[1] + \"/parts/*.parquet') "

@@ -33,7 +33,10 @@ duckdb.sql("SELECT count(*) FROM (SELECT unnest(string_split(content, chr(10))) 
 def fill(tree: Path, megabytes: float) -> int:
     """Write transcripts of about that size, in files of very different sizes. Returns the bytes written."""
     chance = random.Random(11)
-    words = " ".join(chance.choice(("cache", "token", "invoice", "garden", "return", "const", "日本語", "über", "“plant”")) for _ in range(40_000))
+    words = " ".join(
+        chance.choice(("cache", "token", "invoice", "garden", "return", "const", "日本語", "über", "“plant”"))
+        for _ in range(40_000)
+    )
     written, goal, number = 0, megabytes * 2**20, 0
     while written < goal:
         session = str(uuid.UUID(int=chance.getrandbits(128), version=4))
@@ -95,7 +98,13 @@ def lines(chance: random.Random, words: str, session: str, size: int) -> list[st
             if n == repeats - 1:
                 usage["output_tokens"] = chance.randrange(10, 900)
             content = [{"type": "text", "text": prose(3000)}]
-            message = {"id": identity, "role": "assistant", "model": chance.choice(MODELS), "content": content, "usage": usage}
+            message = {
+                "id": identity,
+                "role": "assistant",
+                "model": chance.choice(MODELS),
+                "content": content,
+                "usage": usage,
+            }
             put("assistant", message, requestId=request)
     return made
 

@@ -66,10 +66,10 @@ OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", "cached_tokens"
 
 TEXT_FIELDS = frozenset(
     (
-    "prompt completion text content input output query question answer message messages msg response "
-    "request body error exception stack traceback system instructions user_message assistant_message "
-    "raw_response full_response"
-).split()
+        "prompt completion text content input output query question answer message messages msg response "
+        "request body error exception stack traceback system instructions user_message assistant_message "
+        "raw_response full_response"
+    ).split()
 )
 """Names under which logs keep what was asked and answered: never taken as a tag."""
 

@@ -1,9 +1,9 @@
 """--map FILE.yaml: which column of a table holds what, for tables whose header does not say it in words we know.
 
-    model: engine            # our field: the table's column
-    input_tokens: toks_in
-    output_tokens: toks_out
-    endpoint: =newsletter    # after an equals sign: a constant for every row
+model: engine            # our field: the table's column
+input_tokens: toks_in
+output_tokens: toks_out
+endpoint: =newsletter    # after an equals sign: a constant for every row
 """
 
 from __future__ import annotations

@@ -148,7 +148,12 @@ def _unreadable(file: LogFile, error: Exception) -> AuditError:
 
 def whole(index: int, file: LogFile, *, any_size: bool = False) -> Piece | None:
     """The file itself as one piece, when it can be read where it lies."""
-    if file.packed or file.start or (file.size > PIECE_BYTES and not any_size) or not GLOB_CHARACTERS.isdisjoint(str(file.path)):
+    if (
+        file.packed
+        or file.start
+        or (file.size > PIECE_BYTES and not any_size)
+        or not GLOB_CHARACTERS.isdisjoint(str(file.path))
+    ):
         return None
     return Piece(file.path, index, 0, file.size)
 

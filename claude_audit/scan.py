@@ -12,7 +12,7 @@ What a lever takes out of a prompt or adds to it so comes off, or on, the class 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -33,15 +33,14 @@ __all__ = [
     "READ",
     "WRITE_1H",
     "WRITE_5M",
-    "Prompt",
     "Pricer",
+    "Prompt",
     "Scan",
     "State",
     "Variant",
     "either",
     "flag",
     "minimum_of",
-    "reached",
     "scaled",
     "states",
     "text_of",
@@ -151,7 +150,6 @@ class Scan:
             "wrote_5m": {(): self.cached},
         }
         self.keys["x_free"] = nw.col("q_free")
-        self.keys["x_call"] = self.call
         self.sums["rows"] = nw.lit(1)
 
     def bind(self, **columns: nw.Expr) -> None:
@@ -283,23 +281,16 @@ def either(condition: nw.Expr, then: nw.Expr | int, otherwise: nw.Expr) -> nw.Ex
     return otherwise + flag(condition) * (then - otherwise)
 
 
-def scaled(tokens: nw.Expr, numerator: nw.Expr | int, denominator: int) -> nw.Expr:
-    """ceil(tokens x numerator / denominator), in whole numbers.
+def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
+    """ceil(factor x tokens), in whole numbers; the same expression where the factor is 1.
 
-    Exact: the terms have at most five digits, so a quotient that is no whole number stays far from one.
+    Exact: the factor's terms have at most five digits, so a quotient that is no whole number stays far from one.
     """
     import narwhals.stable.v2 as nw
 
-    return (tokens * numerator / denominator).ceil().cast(nw.Int64)
-
-
-def reached(tokens: nw.Expr, sizes: Iterable[int]) -> nw.Expr:
-    """How many of these sizes the tokens reach."""
-    first, *rest = sorted(set(sizes))
-    found = flag(tokens >= first)
-    for more in rest:
-        found = found + flag(tokens >= more)
-    return found
+    if factor == 1:
+        return tokens
+    return (tokens * factor.numerator / factor.denominator).ceil().cast(nw.Int64)
 
 
 def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from claude_audit.attribution import MOST_SHAPLEY, order_of_work, ranges, shapley
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Outcome, changed_rows, kind_of, registry
+from claude_audit.levers import Kind, Lever, Outcome, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.scan import Scan

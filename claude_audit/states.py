@@ -156,9 +156,7 @@ class Pricer:
             found = EXACT.add(found, more)
         return found
 
-    def _cost(
-        self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int
-    ) -> Decimal | None:
+    def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)
         if key not in self._rates:
             price = self.catalog.price(group, lenient=lenient)

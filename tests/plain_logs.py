@@ -19,7 +19,9 @@ CACHED = "input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h
 FIVE = "2026-11-02 10:00:0"
 """The start of a second, for times in tests."""
 
-garbage = st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=60), max_size=8)
+garbage = st.lists(
+    st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=60), max_size=8
+)
 
 
 def ingested(
@@ -48,7 +50,11 @@ def in_store(folder: Path, columns: str = CALL) -> list[tuple[Any, ...]]:
 def survives(good: Sequence[str], between: Sequence[str], tokens: Callable[[IngestReport], int], **more: Any) -> None:
     """Good lines with others between them: none is lost, every line has a fate. `tokens`: the input of all, by the report."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = [good[0], *(line for pair in zip(between, good[1:], strict=False) for line in pair), *good[len(between) + 1 :]]
+        lines = [
+            good[0],
+            *(line for pair in zip(between, good[1:], strict=False) for line in pair),
+            *good[len(between) + 1 :],
+        ]
         report = ingested(Path(folder), "\n".join([*lines, *between[len(good) - 1 :]]) + "\n", **more)
         fates(report)
         assert sum(row[0] or 0 for row in rows(Path(folder) / "store", "input_tokens")) >= tokens(report)

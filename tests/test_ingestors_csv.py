@@ -118,13 +118,19 @@ def test_broken_rows_cost_no_others(tmp_path: Path) -> None:
 
 def test_rows_of_several_lines_survive_a_stray_quote_before_them(tmp_path: Path) -> None:
     several = "".join(row(n, endpoint=f'"a\nb{n}"') for n in range(10, 15))
-    report = ingested(tmp_path, HEADER + row(1, endpoint='"stray') + several + row(2, endpoint='"last'), name="usage.csv")
+    report = ingested(
+        tmp_path, HEADER + row(1, endpoint='"stray') + several + row(2, endpoint='"last'), name="usage.csv"
+    )
     assert fates(report) == (5, 0, 0, 2)
     assert [r.line for r in report.rejects] == [2, 13]
 
 
 @quick
-@given(cells=st.lists(st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=20), max_size=6))
+@given(
+    cells=st.lists(
+        st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=20), max_size=6
+    )
+)
 def test_what_a_csv_writer_writes_is_read(cells: list[str]) -> None:
     """Any text, written by the standard library with the quotes it needs, comes back as rows of their own."""
     out = io.StringIO()
@@ -174,7 +180,9 @@ class TestCache:
         assert found == [(60, 40, 100, "[]"), (100, 0, 100, "[]")]
 
     def test_anthropic_names_do_not(self, tmp_path: Path) -> None:
-        assert self.told(tmp_path, "input_tokens,cache_read_input_tokens,output_tokens", "100,40,5") == [(100, 40, 140, "[]")]
+        assert self.told(tmp_path, "input_tokens,cache_read_input_tokens,output_tokens", "100,40,5") == [
+            (100, 40, 140, "[]")
+        ]
 
     def test_a_mixture_is_an_assumption(self, tmp_path: Path) -> None:
         found = self.told(tmp_path, "input_tokens,cached_tokens,output_tokens", "100,40,5", "100,0,5")
@@ -199,19 +207,25 @@ class TestCache:
         assert calls(tmp_path, text, CACHED, name="usage.csv") == [(5, None, None, 80, 20, 1)]
 
 
-@pytest.mark.parametrize("totals", ["TOTAL,,,100,200", ",,TOTAL,100,200", ",Total:,,100,200", ",,,100,200", ",claude-opus-4-8,Sum,1,2"])
+@pytest.mark.parametrize(
+    "totals", ["TOTAL,,,100,200", ",,TOTAL,100,200", ",Total:,,100,200", ",,,100,200", ",claude-opus-4-8,Sum,1,2"]
+)
 def test_a_row_of_totals_is_no_call(tmp_path: Path, totals: str) -> None:
     assert fates(ingested(tmp_path, HEADER + row(1) + totals + "\n", name="usage.csv")) == (1, 0, 0, 1)
 
 
 def test_a_call_without_a_time_has_that_of_its_file(tmp_path: Path) -> None:
-    found = calls(tmp_path, HEADER + ",claude-opus-4-8,chat,10,20\n", "CAST(ts AS VARCHAR), flags[1]", name="usage-2026-10-05.csv")
+    found = calls(
+        tmp_path, HEADER + ",claude-opus-4-8,chat,10,20\n", "CAST(ts AS VARCHAR), flags[1]", name="usage-2026-10-05.csv"
+    )
     assert found == [("2026-10-05 00:00:00+00", "time_from_file")]
 
 
 def test_date_and_time_in_two_columns(tmp_path: Path) -> None:
     text = "date,time,model,input_tokens,output_tokens\n2026-11-02,10:30,claude-opus-4-8,1,2\n"
-    assert calls(tmp_path, text, "CAST(ts AS VARCHAR)", name="usage.csv", timezone="Europe/Berlin") == [("2026-11-02 09:30:00+00",)]
+    assert calls(tmp_path, text, "CAST(ts AS VARCHAR)", name="usage.csv", timezone="Europe/Berlin") == [
+        ("2026-11-02 09:30:00+00",)
+    ]
 
 
 def test_a_row_may_stand_for_several_calls(tmp_path: Path) -> None:
@@ -238,7 +252,10 @@ def test_what_else_a_table_tells(tmp_path: Path) -> None:
         '2026-11-02T10:00:00Z,claude-opus-4-8,chat,1,2,1.5,"$1,000.25",c-1,s-1,true,sk-ant-api03-0123456789abcdef,eu-1,secret,{"a":1}\n'
     )
     found = calls(
-        tmp_path, text, 'latency_ms, cost_reported_usd, "user", session, tier, left(api_key, 7), CAST(tags AS VARCHAR)', name="usage.csv"
+        tmp_path,
+        text,
+        'latency_ms, cost_reported_usd, "user", session, tier, left(api_key, 7), CAST(tags AS VARCHAR)',
+        name="usage.csv",
     )
     assert found == [(1500.0, Decimal("1000.25"), "c-1", "s-1", "batch", "sha256:", "{region_code=eu-1}")]
 
@@ -251,7 +268,9 @@ def test_no_model_is_an_error_that_helps(tmp_path: Path) -> None:
     assert calls(tmp_path, text, "model, 'model_assumed' IN flags", name="usage.csv", model="haiku") == [(None, True)]
 
 
-@pytest.mark.parametrize("text", ["a,b,c\n1,2,3\n", "when,model,total_tokens\n2026-11-02T10:00:00Z,claude-opus-4-8,7\n", "input_tokens\n1\n"])
+@pytest.mark.parametrize(
+    "text", ["a,b,c\n1,2,3\n", "when,model,total_tokens\n2026-11-02T10:00:00Z,claude-opus-4-8,7\n", "input_tokens\n1\n"]
+)
 def test_tables_without_tokens_are_not_recognised(tmp_path: Path, text: str) -> None:
     with pytest.raises(AuditError, match="not a log of a format known here"):
         ingested(tmp_path, text, name="usage.csv")
@@ -259,18 +278,33 @@ def test_tables_without_tokens_are_not_recognised(tmp_path: Path, text: str) -> 
 
 def test_a_forced_format_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no column holds the token counts"):
-        ingested(tmp_path, "timestamp,model,tokens\n2026-11-02T10:00:00Z,claude-opus-4-8,7\n", name="usage.csv", input_format="csv")
+        ingested(
+            tmp_path,
+            "timestamp,model,tokens\n2026-11-02T10:00:00Z,claude-opus-4-8,7\n",
+            name="usage.csv",
+            input_format="csv",
+        )
 
 
 def test_map_names_columns_and_constants(tmp_path: Path) -> None:
-    (tmp_path / "map.yaml").write_text("model: engine\ninput_tokens: in\noutput_tokens: out\ntimestamp: when\nendpoint: =news\nis_batch: true\n")
+    (tmp_path / "map.yaml").write_text(
+        "model: engine\ninput_tokens: in\noutput_tokens: out\ntimestamp: when\nendpoint: =news\nis_batch: true\n"
+    )
     text = "when,engine,in,out,timestamp\n2026-11-02T10:00:00Z,claude-opus-4-8,7,8,yesterday\n"
-    found = calls(tmp_path, text, "model, endpoint, input_tokens, output_tokens, tier", name="usage.csv", mapping=load(tmp_path / "map.yaml"))
+    found = calls(
+        tmp_path,
+        text,
+        "model, endpoint, input_tokens, output_tokens, tier",
+        name="usage.csv",
+        mapping=load(tmp_path / "map.yaml"),
+    )
     assert found == [("claude-opus-4-8", "news", 7, 8, "batch")]
 
 
 def test_map_of_a_column_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(AuditError, match=r"no column holds the model that --map looks for in 'engin' \(closest: engine\)"):
+    with pytest.raises(
+        AuditError, match=r"no column holds the model that --map looks for in 'engin' \(closest: engine\)"
+    ):
         ingested(tmp_path, HEADER.replace("model", "engine") + row(1), name="usage.csv", mapping={"model_raw": "engin"})
 
 
@@ -278,7 +312,9 @@ def test_files_with_other_headers_are_read_together(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
     (logs / "a.csv").write_text(HEADER + row(1, told="1,2"))
-    (logs / "b.csv").write_text("time;completion_tokens;prompt_tokens;model\n2026-11-02T10:00:00Z;4;3;claude-opus-4-8\n")
+    (logs / "b.csv").write_text(
+        "time;completion_tokens;prompt_tokens;model\n2026-11-02T10:00:00Z;4;3;claude-opus-4-8\n"
+    )
     with gzip.open(logs / "c.csv.gz", "wt") as packed:
         packed.write(HEADER + row(1, told="5,6"))
     assert fates(read(tmp_path / "store", logs)) == (3, 0, 0, 0)

@@ -412,7 +412,8 @@ def test_the_list_as_csv_and_markdown(capsys: pytest.CaptureFixture[str]) -> Non
     assert out.startswith("| model | input |")
 
 
-def test_the_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     _, out = prices(capsys, "--on", "2026-11-20")
     line = next(line for line in out.splitlines() if line.startswith("claude-haiku-5-5 "))
     assert "0.50/2.50 >100k" in line and "2026-10-07" in line and "pricing/anthropic.yaml:" in line

@@ -145,9 +145,12 @@ def test_a_scenario_file_says_what_the_flags_say(audit: Audit, tmp_path: Path) -
         "never_route": ["legal-*"],
         "attribution": "shapley",
     }
-    assert audit.whatif(**options).saving_usd == audit.whatif(
-        cap_output="600", route_simple="haiku", cache_hit="0.85", batch=["extract", "write"], batch_tagged=True
-    ).saving_usd
+    assert (
+        audit.whatif(**options).saving_usd
+        == audit.whatif(
+            cap_output="600", route_simple="haiku", cache_hit="0.85", batch=["extract", "write"], batch_tagged=True
+        ).saving_usd
+    )
 
 
 FILES = [

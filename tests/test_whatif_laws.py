@@ -52,7 +52,9 @@ def logs(draw: st.DrawFn) -> list[dict[str, Any]]:
             "service_tier": draw(st.sampled_from(["standard", "standard", "batch", "priority"])),
             "inference_geo": draw(st.sampled_from(["us", "global"])) if model != MODELS[3] else "global",
             "server_tool_use": {"web_search_requests": draw(st.integers(0, 1))},
-            "speed": draw(st.sampled_from(["standard", "standard", "fast"])) if model == "claude-opus-4-8" else "standard",
+            "speed": draw(st.sampled_from(["standard", "standard", "fast"]))
+            if model == "claude-opus-4-8"
+            else "standard",
             **draw(st.sampled_from([{}, {"output_tokens_details": {"thinking_tokens": 7}}])),
         }
         if usage["speed"] == "fast":

@@ -78,8 +78,18 @@ def rows_of(records: Sequence[dict[str, Any]]) -> list[Row]:
         else:
             cacheable = min(max(Fraction(_cacheable(blocks)), cached), prompt)
         row = Row(
-            record, model.model.id, date.fromisoformat(record["timestamp"][:10]), u, r, w5, Fraction(w1), o, cacheable,
-            usage.get("service_tier", "standard"), usage.get("speed", "standard"), usage.get("inference_geo") or "global",
+            record,
+            model.model.id,
+            date.fromisoformat(record["timestamp"][:10]),
+            u,
+            r,
+            w5,
+            Fraction(w1),
+            o,
+            cacheable,
+            usage.get("service_tier", "standard"),
+            usage.get("speed", "standard"),
+            usage.get("inference_geo") or "global",
         )
         if row.usd() is not None:
             found.append(row)
@@ -99,7 +109,9 @@ def _cacheable(blocks: Sequence[dict[str, Any]]) -> int:
 
 
 def cap(row: Row, limit: int) -> Row:
-    thinks = row.logged.get("thinking") or row.logged["usage"].get("output_tokens_details", {}).get("thinking_tokens", 0)
+    thinks = row.logged.get("thinking") or row.logged["usage"].get("output_tokens_details", {}).get(
+        "thinking_tokens", 0
+    )
     return row if thinks else replace(row, o=min(row.o, Fraction(limit)))
 
 
@@ -122,7 +134,8 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
         log_model(row) == target
         or big_in + big_out > there.context
         or big_out > there.max_output
-        or log.get("stop_reason") in ("tool_use", "pause_turn", "max_tokens", "refusal", "model_context_window_exceeded")
+        or log.get("stop_reason")
+        in ("tool_use", "pause_turn", "max_tokens", "refusal", "model_context_window_exceeded")
         or log.get("tools_used")
         or log.get("thinking")
         or log["usage"].get("output_tokens_details", {}).get("thinking_tokens")

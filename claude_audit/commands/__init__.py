@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Annotated
@@ -33,6 +34,9 @@ GLOBAL_OPTIONS_WITH_VALUE = ("--store", "--config")
 
 def main() -> None:
     """Entry point of the `claude-audit` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 shows ? for a box line; it is no error
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -128,9 +128,7 @@ def emit_error(argv: Sequence[str], message: str, hint: str) -> None:
 
 
 def _asks_for_json(argv: Sequence[str]) -> bool:
-    return "--format=json" in argv or any(
-        flag == "--format" and value == "json" for flag, value in pairwise(argv)
-    )
+    return "--format=json" in argv or any(flag == "--format" and value == "json" for flag, value in pairwise(argv))
 
 
 def one_of(value: str, allowed: Sequence[str], what: str) -> str:

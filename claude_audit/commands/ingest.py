@@ -131,7 +131,9 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
     calls = report.counted.kept - report.evidence_rows
     emit(f"  kept       {calls:>{width},}  calls ({report.rows_added:,} new rows)")
     if report.evidence_rows:
-        emit(f"  evidence   {report.evidence_rows:>{width},}  rows of what a console or a report claims: claude-audit reconcile")
+        emit(
+            f"  evidence   {report.evidence_rows:>{width},}  rows of what a console or a report claims: claude-audit reconcile"
+        )
     emit(f"  duplicates {report.counted.duplicates:>{width},}  of calls already counted")
     emit(f"  ignored    {ignored:>{width},}  {clean(_top(dict(report.counted.ignored)))}".rstrip())
     emit(f"  rejected   {report.counted.rejected:>{width},}")
@@ -147,7 +149,9 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
         if name == "(none)":
             say(f"warning: {rows:,} rows name no model, so they have no price: --assume-model ID says which it was")
         else:
-            say(f"warning: {rows:,} rows of {clean(name)}, which has no price: give it one in a file of your own (pricing/README.md)")
+            say(
+                f"warning: {rows:,} rows of {clean(name)}, which has no price: give it one in a file of your own (pricing/README.md)"
+            )
     for warning in report.warnings:
         say(f"warning: {clean(warning)}")
     emit(f"{report.rows_total:,} rows in the store.")

@@ -146,7 +146,9 @@ def show(
     if output is Format.TABLE:
         if dropped:
             emit("")
-            for place in dict.fromkeys(f"{line[12]}: {line[10]}, read {line[11]}, confidence {line[9]}" for line in body):
+            for place in dict.fromkeys(
+                f"{line[12]}: {line[10]}, read {line[11]}, confidence {line[9]}" for line in body
+            ):
                 emit(place)
         for label, lines in (("note", found.notes), ("conflict", found.conflicts)):
             for line in lines:

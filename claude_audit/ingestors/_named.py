@@ -60,7 +60,9 @@ def labels(value: Value) -> dict[str, str]:
     if milliseconds or seconds:
         parts = [rf"regexp_replace({milliseconds}, ' *ms$', '')"] if milliseconds else []
         if seconds:
-            parts.append(rf"CAST(TRY_CAST(regexp_replace({seconds}, ' *s(ec(onds)?)?$', '') AS DOUBLE) * 1000 AS VARCHAR)")
+            parts.append(
+                rf"CAST(TRY_CAST(regexp_replace({seconds}, ' *s(ec(onds)?)?$', '') AS DOUBLE) * 1000 AS VARCHAR)"
+            )
         columns["latency_ms"] = f"coalesce({', '.join(parts)})"
     tier, batch = value("tier"), value("is_batch")
     if tier or batch:
@@ -94,9 +96,7 @@ def more_cached_than_input(columns: dict[str, str]) -> str:
     def number(name: str) -> str:
         return f"coalesce(count_of({columns[name]}), 0)" if name in columns else "0"
 
-    written = (
-        f"greatest({number('cache_write_tokens')}, {number('cache_write_5m_tokens')} + {number('cache_write_1h_tokens')})"
-    )
+    written = f"greatest({number('cache_write_tokens')}, {number('cache_write_5m_tokens')} + {number('cache_write_1h_tokens')})"
     own = f"count_of({columns['input_tokens']})" if "input_tokens" in columns else "NULL"
     return f"{number('cache_read_tokens')} + {written} > {own}"
 

@@ -162,7 +162,9 @@ def _join_broken_lines(connection: DuckDBPyConnection) -> None:
         GROUP BY file, before // 2""")
     for file, size, delimiter in run("""
         SELECT file, len(names), delimiter FROM csv_headers WHERE file IN (SELECT file FROM csv_spans)""").fetchall():
-        if not run(f"SELECT 1 FROM csv_spans WHERE file = ? AND NOT ({_fit(size, delimiter)}) LIMIT 1", [file]).fetchone():
+        if not run(
+            f"SELECT 1 FROM csv_spans WHERE file = ? AND NOT ({_fit(size, delimiter)}) LIMIT 1", [file]
+        ).fetchone():
             continue
         run("DELETE FROM csv_spans WHERE file = ?", [file])
         lines = run("SELECT line, text FROM csv_lines WHERE file = ? ORDER BY line", [file]).fetchall()

@@ -78,7 +78,11 @@ def _rows(part: Table, reading: Reading) -> str:
     counts, labels = named.counts(value), named.labels(value)
     if "input_tokens" not in counts and "output_tokens" not in counts:
         raise table.missing(
-            part.source, "token counts", ALIASES["input_tokens"], part.names, "--map FILE.yaml says which columns hold them"
+            part.source,
+            "token counts",
+            ALIASES["input_tokens"],
+            part.names,
+            "--map FILE.yaml says which columns hold them",
         )
     if "model_raw" not in labels and not reading.assume.model:
         raise table.missing(
@@ -113,7 +117,11 @@ def _columns(part: Table, mapping: Mapping[str, str]) -> dict[str, list[str]]:
         name = _named(column, part.names)
         if name is None:
             raise table.missing(
-                part.source, f"{spoken(field)} that --map looks for in {column!r}", [column], part.names, "correct the --map file"
+                part.source,
+                f"{spoken(field)} that --map looks for in {column!r}",
+                [column],
+                part.names,
+                "correct the --map file",
             )
         for others in found.values():
             if name in others:
@@ -133,9 +141,14 @@ def _times(
         time = f"coalesce({both}, {time})"
     # The sums below a table have no time, and no model either or a word that says what they are.
     said = [f"c{place}" for place in range(1, len(part.names) + 1)]
-    totals = f"list_has_any({quoted_list(TOTALS)}, list_transform([{', '.join(said)}], lambda c: rtrim(lower(c), ': ')))"
+    totals = (
+        f"list_has_any({quoted_list(TOTALS)}, list_transform([{', '.join(said)}], lambda c: rtrim(lower(c), ': ')))"
+    )
     nothing = f"{labels['model_raw']} IS NULL" if "model_raw" in labels else "false"
-    return {"ts": time, "reject": f"CASE WHEN {time} IS NULL AND ({totals} OR {nothing}) THEN 'a row of totals: no time' END"}
+    return {
+        "ts": time,
+        "reject": f"CASE WHEN {time} IS NULL AND ({totals} OR {nothing}) THEN 'a row of totals: no time' END",
+    }
 
 
 TOTALS = ("total", "totals", "sum", "grand total", "subtotal", "all", "overall", "average", "avg", "mean")
@@ -176,7 +189,9 @@ def _basis(
 
 def _unknown(part: Table, names: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     known = {name for columns in names.values() for name in columns}
-    fresh = [n for n in dict.fromkeys(part.names) if n and n not in known and normalized(n) not in DERIVED and taggable(n)][:MOST_TAGS]
+    fresh = [
+        n for n in dict.fromkeys(part.names) if n and n not in known and normalized(n) not in DERIVED and taggable(n)
+    ][:MOST_TAGS]
     return [(name, f"c{part.positions(name)[0]}") for name in fresh]
 
 

@@ -30,7 +30,10 @@ USAGE = {
         "cached_tokens": "VARCHAR",
         "cache_creation_tokens": "VARCHAR",
         "cache_write_tokens": "VARCHAR",
-        "cache_creation_token_details": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
+        "cache_creation_token_details": {
+            "ephemeral_5m_input_tokens": "VARCHAR",
+            "ephemeral_1h_input_tokens": "VARCHAR",
+        },
     },
     "completion_tokens_details": {"reasoning_tokens": "VARCHAR"},
     "cache_read_input_tokens": "VARCHAR",
@@ -82,7 +85,9 @@ PROVIDERS = {
 
 def _belongs(names: Iterable[str]) -> bool:
     found = set(names)
-    return "litellm_call_id" in found or ("custom_llm_provider" in found and not found.isdisjoint({"spend", "response_cost"}))
+    return "litellm_call_id" in found or (
+        "custom_llm_provider" in found and not found.isdisjoint({"spend", "response_cost"})
+    )
 
 
 def _recognise(head: Head) -> bool:

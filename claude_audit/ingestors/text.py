@@ -108,11 +108,15 @@ def _select(reading: Reading) -> str:
     if "block" in forms:
         parts.append(_basis(blocks.select("text_lines", text_lines.time("text")), named.COUNTED))
     if "json" in forms:
-        run("CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, told_at FROM text_lines WHERE form = 'json'")
+        run(
+            "CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, told_at FROM text_lines WHERE form = 'json'"
+        )
         parts.append(f"""
             SELECT m.* REPLACE (coalesce(m.ts, t.told_at) AS ts)
             FROM ({messages.select(reading, "text_json")}) AS m JOIN text_json AS t USING (file, line)""")
-    return "\nUNION ALL BY NAME\n".join([*parts, "SELECT file, line, 'no call' AS ignore FROM text_lines WHERE form IS NULL"])
+    return "\nUNION ALL BY NAME\n".join(
+        [*parts, "SELECT file, line, 'no call' AS ignore FROM text_lines WHERE form IS NULL"]
+    )
 
 
 def _pairs(reading: Reading, forms: set[str]) -> list[str]:
@@ -129,7 +133,9 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
                 FROM text_lines WHERE form IN ('pairs', 'call', 'repr')
             )
         )""")
-    names = _by_last_part(run("SELECT DISTINCT unnest(keys) AS key FROM text_pairs ORDER BY key LIMIT 20000").fetchall())
+    names = _by_last_part(
+        run("SELECT DISTINCT unnest(keys) AS key FROM text_pairs ORDER BY key LIMIT 20000").fetchall()
+    )
     known = {field: [key for name in found for key in names[name]] for field, found in fields(names).items()}
 
     unknown = [name for name in names if field_of(name) is None and _is_label(name)][:MOST_TAGS]
@@ -152,7 +158,11 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
     labels["ts"] = f"coalesce(told_at, {value('ts') or 'NULL'})"
     cached = [f"{sql} IS NOT NULL" for name, sql in counted.items() if name.startswith("cache")]
     labels["cache_unseen"] = f"NOT ({' OR '.join(cached)})" if cached else "true"
-    selects = {"pairs": _of_pairs(labels, counted, known), "call": _of_api_calls(labels, counted), "repr": _of_reprs(labels)}
+    selects = {
+        "pairs": _of_pairs(labels, counted, known),
+        "call": _of_api_calls(labels, counted),
+        "repr": _of_reprs(labels),
+    }
     return [sql for form, sql in selects.items() if form in forms]
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.levers._log import LogFacts
     from claude_audit.scan import Pricer, Scan
     from claude_audit.states import State
     from claude_audit.tally import Reach
@@ -112,7 +111,7 @@ class Lever(Protocol):
 
     def provide(self, scan: Scan) -> None:
         """Quantities that levers before it must carry along: asked of all before any classifies."""
-        return None
+        return
 
     def classify(self, scan: Scan) -> None:
         """Ask the engine for the keys and variants it needs."""
@@ -144,8 +143,6 @@ class Kind:
     """To the answers, where a step does not say otherwise."""
     rollback: str = "one setting"
     """How to undo it."""
-    default: Callable[[LogFacts], Mapping[str, Any] | str] | None = None
-    """Options to try it with on a log, or in words what such a log would have to hold. None: only when asked for."""
 
     @property
     def title(self) -> str:
@@ -187,7 +184,9 @@ def page(name: str) -> str:
     width = max(len(flag) for flag, _ in flags)
     lines = [f"  {flag:{width}}  {words}" for flag, words in flags]
     place = f"Stage {int(kind.stage)} of 7 ({kind.stage.name.lower()}). Effort: {kind.effort.words}. "
-    risk = f"Risk to the answers: {kind.risk.level} of 4" + (f" ({', '.join(kind.risk.reasons)})" if kind.risk.reasons else "")
+    risk = f"Risk to the answers: {kind.risk.level} of 4" + (
+        f" ({', '.join(kind.risk.reasons)})" if kind.risk.reasons else ""
+    )
     return "\n".join([kind.doc.strip(), "", f"{place}{risk}. To undo it: {kind.rollback}.", "", "Flags:", *lines, ""])
 
 

@@ -128,20 +128,20 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
     path = folder / "kinds.parquet"
     start = columns.whole("start")
     order = _in_order(columns, start, np.flatnonzero(gate == 0), path, np.where(gate < 0, gate, kind))
-    sizes = columns.whole("size")
-    begins, first = np.cumsum(sizes) - sizes, np.concatenate(([0], np.cumsum(sizes[order])))
-    at = np.repeat(begins[order] - first[:-1], sizes[order])
-    at += np.arange(first[-1])
-    # One after the other, so that no more than one of these is held twice.
-    block = columns.codes("hash")[0][at]
-    upto = columns.whole("upto")[at]
-    marked = columns.whole("marked")[at]
-    del at
+    sizes, block, upto, marked = (
+        columns.whole("size"),
+        columns.codes("hash")[0],
+        columns.whole("upto"),
+        columns.whole("marked"),
+    )
+    begins = np.cumsum(sizes) - sizes
+    first = np.concatenate(([0], np.cumsum(sizes[order])))
+    at = np.arange(first[-1]) + np.repeat(begins[order] - first[:-1], sizes[order])
     start = start[order]
     token, end = columns.whole("ttft")[order], columns.whole("latency")[order]
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
-    requests = Requests(start, seen, kind[order], first, block, upto, marked)
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at])
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs
 from claude_audit.money import EXACT
 from claude_audit.states import READ, WRITE_1H, WRITE_5M, State
-from claude_audit.waterfall import Assumption, Effort, Grade, Risk
+from claude_audit.waterfall import Assumption, Grade
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog

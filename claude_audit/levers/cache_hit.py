@@ -30,7 +30,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
-from claude_audit.waterfall import Assumption, Effort, Grade, Risk
+from claude_audit.waterfall import Assumption, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -53,8 +53,6 @@ class CacheHit(Lever):
     name: str = NAME
     stage: Stage = Stage.CACHE
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
-    sizes: dict[Variant, tuple[int, ...]] = field(default_factory=dict, repr=False)
-    """The sizes that part the rows, by variant of their prompt."""
     _known: dict[int, tuple[State, State]] = field(default_factory=dict, repr=False)
     """By id of a state, it and what it becomes when its group is cached."""
 
@@ -76,19 +74,22 @@ class CacheHit(Lever):
         """Whether the cacheable tokens of each row reach the minimum, and whether they are a guess."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import reached
+        from claude_audit.scan import minimum_of
 
         if self.guessed:
-            scan.key("cache_guess", nw.col("cacheable_tokens").is_null() & (scan.cached == 0))
+            guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
+            scan.key("cache_guess", guess)
+        own = minimum_of(scan.catalog, scan.reach.models)
         for variant, cacheable in scan.quantities["cacheable"].items():
+            target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
-            target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
-            self.sizes[variant] = sizes_of(scan.catalog, [target] if target else scan.reach.models)
-            scan.key(_named("cache_size", variant), reached(cacheable, self.sizes[variant]))
             if target is None:
-                billed = scan.quantities["wrote_5m"].get(variant, scan.cached)
-                scan.key(_named("cache_billed", variant), billed > 0)
+                # What is billed as cached reaches the minimum, whatever the catalog says.
+                enough = (cacheable >= own) | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
+            else:
+                enough = cacheable >= minimum_of(scan.catalog, [target], lenient=True)
+            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""
@@ -125,17 +126,10 @@ class CacheHit(Lever):
         return result
 
     def _passes(self, state: State, pricer: Pricer) -> bool:
-        """Whether its prompts can be cached: they are long enough, or are cached today, whatever the catalog says."""
-        size = state.keys[_named("cache_size", state.prompt)]
-        if not state.keys["x_call"] or not size:
+        if not state.keys[_reaches(state.prompt)]:
             return False
         price = pricer.price(state)
-        if isinstance(price, Unpriced) or price.usd("cache_read") is None:
-            return False
-        model = pricer.catalog.models.get(state.group.model or "")
-        minimum = model.minimum(state.group.on, lenient=state.moved) if model else None
-        long_enough = minimum is None or self.sizes[state.prompt][size - 1] >= minimum
-        return long_enough or (not state.moved and bool(state.keys[_named("cache_billed", state.prompt)]))
+        return not isinstance(price, Unpriced) and price.usd("cache_read") is not None
 
     def _cached(self, state: State) -> State:
         cacheable = Decimal(state.sum_of("cacheable"))
@@ -199,14 +193,8 @@ class CacheHit(Lever):
         )
 
 
-def _named(key: str, variant: Variant) -> str:
-    return "+".join((key, *variant))
-
-
-def sizes_of(catalog: Catalog, models: Sequence[str]) -> tuple[int, ...]:
-    """1, and every shortest cacheable prompt that one of the models has at some time: ascending."""
-    found = {tokens for name in models if name in catalog.models for _, tokens in catalog.models[name].minimums}
-    return tuple(sorted(found | {1}))
+def _reaches(variant: Variant) -> str:
+    return "+".join(("cache_reaches", *variant))
 
 
 def _without_minimum(pricer: Pricer) -> set[str]:

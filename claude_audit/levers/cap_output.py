@@ -89,9 +89,7 @@ class CapOutput(Lever):
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """Cut the outputs."""
-        return [
-            state.answering((*state.output, NAME)) if state.keys["cap_cut"] else state for state in states
-        ]
+        return [state.answering((*state.output, NAME)) if state.keys["cap_cut"] else state for state in states]
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The tokens cut; low when each cut request is asked again in full."""

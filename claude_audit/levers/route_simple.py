@@ -33,7 +33,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.money import EXACT
 from claude_audit.rates import Model, Unpriced
 from claude_audit.states import State, text_of
-from claude_audit.waterfall import Assumption, Effort, Grade, Risk
+from claude_audit.waterfall import Assumption, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -49,10 +49,17 @@ CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 NESTED = ((CERTAIN,), (CERTAIN, LIKELY), (CERTAIN, LIKELY, POSSIBLE))
 
 
-GATES = ("no room on the target", "answer not ended by itself", "tools used", "thinking", "images")
-"""What a row shows that keeps it where it is, in the order in which they are told: the bits of its key `route`."""
-SETS = (CERTAIN, LIKELY)
-"""The further bits: neither is POSSIBLE."""
+GATES = (
+    "pass of a longer call, or a sum of several",
+    "no room on the target",
+    "answer not ended by itself",
+    "tools used",
+    "thinking",
+    "images",
+)
+"""What a row shows that keeps it where it is, in the order in which they are told."""
+CODES = (*GATES, CERTAIN, LIKELY, POSSIBLE)
+"""What the engine says of a row, as a number."""
 
 
 @dataclass
@@ -81,51 +88,49 @@ class RouteSimple(Lever):
         """As the user gave it."""
         return self.asked
 
-    def classify(self, scan: Scan) -> None:
-        """Which set each row belongs to, and its sizes on the target under each factor."""
-        from claude_audit.scan import scaled
-
-        scan.moves[NAME] = self.target.id
-        self.others = tuple(name for name in self.others if name in scan.reach.models)
-        if not self.others:
-            self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        for factor in self.factors:
-            mark, terms = self._mark(factor), self._terms(scan, factor)
-            for what in ("prompt", "output", "thinking", "cacheable"):
-                if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, t=terms: scaled(n, *t) if t else n)  # type: ignore[misc]
-            for variant in scan.quantities["prompt"]:
-                if variant and variant[-1] == mark:
-                    scan.size_key(variant, self.target.id)
-        scan.key("route", self._shown(scan))
-
-    def _terms(self, scan: Scan, factor: Decimal) -> tuple[nw.Expr, int] | None:
-        """What a row's tokens are multiplied with and divided by on the target. None: they are counted alike."""
-        import narwhals.stable.v2 as nw
-
-        from claude_audit.scan import flag
+    def _scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
+        """The tokens as the target counts them, on rows of models that count otherwise."""
+        from claude_audit.scan import flag, scaled
 
         ratio = Fraction(factor) if self.target.tokenizer == "new" else 1 / Fraction(factor)
         if ratio == 1 or not self.others:
-            return None
-        name = f"route_{len(scan.levels)}"
-        foreign = flag(nw.col("model").is_in(list(self.others)).fill_null(False))
-        scan.bind(**{name: ratio.denominator + foreign * (ratio.numerator - ratio.denominator)})
-        return nw.col(name), ratio.denominator
+            return tokens
+        import narwhals.stable.v2 as nw
+
+        return tokens + flag(nw.col("route_foreign")) * (scaled(tokens, ratio) - tokens)
+
+    def classify(self, scan: Scan) -> None:
+        """Which set each row belongs to, and its sizes on the target under each factor."""
+        import narwhals.stable.v2 as nw
+
+        self.others = tuple(name for name in self.others if name in scan.reach.models)
+        if not self.others:
+            self.factors = self.factors[:1]  # no row is counted otherwise on the target
+        scan.bind(route_foreign=nw.col("model").is_in(list(self.others)).fill_null(False))
+        scan.moves[NAME] = self.target.id
+        marks = {factor: self._mark(factor) for factor in self.factors}
+        for factor, mark in marks.items():
+            for what in ("prompt", "output", "thinking", "cacheable"):
+                if what in scan.quantities:
+                    scan.vary(what, mark, lambda n, f=factor: self._scaled(n, f))  # type: ignore[misc]
+            for variant in scan.quantities["prompt"]:
+                if variant and variant[-1] == mark:
+                    scan.size_key(variant, self.target.id)
+        scan.key("route", self._set(scan))
 
     def _mark(self, factor: Decimal) -> str:
         return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
 
-    def _shown(self, scan: Scan) -> nw.Expr:
-        """The bits of GATES and SETS that a row shows."""
+    def _set(self, scan: Scan) -> nw.Expr:
+        """A place in CODES."""
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._thinking import thinks
-        from claude_audit.scan import flag
 
         prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
         task = nw.col("task")
+        certain = any_of(task, SIMPLE_TASKS)
         likely = (
             task.is_null()
             & (prompt <= self.prompt_limit)
@@ -133,27 +138,28 @@ class RouteSimple(Lever):
             & (nw.col("message_count").fill_null(1) <= 1)
             & (nw.col("tools_defined").fill_null(0) == 0)
         )
-        shown = (
+        closed = (
+            ~scan.call,
             (big_in + big_out > self.target.context) | (big_out > self.target.max_output),
             any_of(nw.col("stop_reason"), UNFINISHED),
             nw.col("tools_used").fill_null(0) > 0,
             thinks(),
             nw.col("has_images").fill_null(False),
-            any_of(task, SIMPLE_TASKS),
-            likely,
         )
-        bits = flag(shown[0])
-        for n, bit in enumerate(shown[1:], 1):
-            bits = bits + flag(bit) * 2**n
-        return bits
+        found = nw.when(certain).then(nw.lit(CODES.index(CERTAIN))).when(likely).then(nw.lit(CODES.index(LIKELY)))
+        choice = found.otherwise(nw.lit(CODES.index(POSSIBLE)))
+        shut = closed[0]
+        for gate in closed[1:]:
+            shut = shut | gate
+        gates = nw.when(closed[0]).then(nw.lit(0))
+        for n, gate in enumerate(closed[1:-1], 1):
+            gates = gates.when(gate).then(nw.lit(n))
+        return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """The gate that keeps a state where it is; None when it may be routed."""
-        if not state.keys["x_call"]:
-            return "a pass of a longer call, or several calls in one row"
-        for n, gate in enumerate(GATES):
-            if state.keys["route"] >> n & 1:
-                return gate
+        if CODES[state.keys["route"]] in GATES:
+            return CODES[state.keys["route"]]
         if state.group.model == self.target.id:
             return "on the target already"
         if state.group.speed == "fast":
@@ -177,7 +183,7 @@ class RouteSimple(Lever):
         """The likely set answers on the target."""
         return [
             self.routed(state, self.factor)
-            if simple_set(state) in SETS and self.barred(state, pricer) is None
+            if CODES[state.keys["route"]] in (CERTAIN, LIKELY) and self.barred(state, pricer) is None
             else state
             for state in states
         ]
@@ -196,7 +202,7 @@ class RouteSimple(Lever):
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
         free = [(state, self.barred(state, pricer)) for state in before]
         by_set = {
-            name: [s for s, why in free if why is None and simple_set(s) == name]
+            name: [s for s, why in free if why is None and CODES[s.keys["route"]] == name]
             for name in (CERTAIN, LIKELY, POSSIBLE)
         }
         savings = []
@@ -254,14 +260,6 @@ class RouteSimple(Lever):
                 "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
             },
         )
-
-
-def simple_set(state: State) -> str:
-    """How sure it is that these requests are simple."""
-    for n, name in enumerate(SETS, len(GATES)):
-        if state.keys["route"] >> n & 1:
-            return name
-    return POSSIBLE
 
 
 def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
