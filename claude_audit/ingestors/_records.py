@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from claude_audit.aliases import normalized
@@ -169,14 +170,16 @@ def as_json(text: str) -> str:
             END"""
 
 
+def _cell_of(places: Mapping[str, int], name: str) -> str | None:
+    return f"c{places[normalized(name)]}" if normalized(name) in places else None
+
+
 def of_table(reading: Reading, wanted: Fields) -> str:
     """SQL: the rows under a header, of all files that are read now."""
     parts = []
     for part in table.tables(reading):
         places = {normalized(name): place for place, name in reversed([*enumerate(part.names, 1)])}
-        cells = _cells(
-            wanted, lambda name, places=places: f"c{places[normalized(name)]}" if normalized(name) in places else None
-        )  # type: ignore[misc]
+        cells = _cells(wanted, partial(_cell_of, places))
         parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
     if not parts:
         nothing = ", ".join(f"NULL::VARCHAR AS {_name(name)}" for name in wanted.names)

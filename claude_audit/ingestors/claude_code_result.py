@@ -59,7 +59,8 @@ def _select(reading: Reading) -> str:
     reading.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE run_lines AS
         SELECT file, line, unnest(r), r IS NULL AS broken,
-            r."type" = 'result' AND r.session_id IS NOT NULL AND (json_type(r.modelUsage) = 'OBJECT' AND r.modelUsage <> '{{}}' OR r.usage IS NOT NULL) AS billed
+            r."type" = 'result' AND r.session_id IS NOT NULL
+                AND (json_type(r.modelUsage) = 'OBJECT' AND r.modelUsage <> '{{}}' OR r.usage IS NOT NULL) AS billed
         FROM (
             SELECT file, line, coalesce(
                 TRY(json_transform(text, '{STRUCTURE}')),

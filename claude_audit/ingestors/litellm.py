@@ -83,6 +83,12 @@ PROVIDERS = {
 }
 
 
+_WRITTEN = (
+    "coalesce(nullif(u.cache_creation_input_tokens, '0'), u.prompt_tokens_details.cache_creation_tokens, "
+    "u.prompt_tokens_details.cache_write_tokens)"
+)
+
+
 def _belongs(names: Iterable[str]) -> bool:
     found = set(names)
     return "litellm_call_id" in found or (
@@ -200,7 +206,7 @@ def _calls(rows: str) -> str:
             {_count("output_tokens", "completion")} AS output_tokens,
             {_count("cache_read_input_tokens", "coalesce(nullif(u.cache_read_input_tokens, '0'), u.prompt_tokens_details.cached_tokens)")}
                 AS cache_read_tokens,
-            {_count("cache_creation_input_tokens", "coalesce(nullif(u.cache_creation_input_tokens, '0'), u.prompt_tokens_details.cache_creation_tokens, u.prompt_tokens_details.cache_write_tokens)")}
+            {_count("cache_creation_input_tokens", _WRITTEN)}
                 AS cache_write_tokens,
             {_count("cache_creation.ephemeral_5m_input_tokens", split + ".ephemeral_5m_input_tokens")} AS cache_write_5m_tokens,
             {_count("cache_creation.ephemeral_1h_input_tokens", split + ".ephemeral_1h_input_tokens")} AS cache_write_1h_tokens,

@@ -256,7 +256,9 @@ def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
                     f"{value} AS cost_reported_usd, CASE WHEN {value} IS NOT NULL THEN 'client' END AS cost_reported_by"
                 )
             case "tools_used":
-                used = "CASE WHEN r.content IS NOT NULL THEN CAST(len(list_filter(json_extract_string(r.content, '$[*].type'), lambda t: t = 'tool_use')) AS VARCHAR) END"
+                kinds = "json_extract_string(r.content, '$[*].type')"
+                called = f"CAST(len(list_filter({kinds}, lambda t: t = 'tool_use')) AS VARCHAR)"
+                used = f"CASE WHEN r.content IS NOT NULL THEN {called} END"
                 parts.append(f"coalesce({value}, {used}) AS tools_used")
             case "latency_s" | "is_batch":
                 pass
