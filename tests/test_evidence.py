@@ -504,6 +504,11 @@ class TestOverlaps:
         files.append(page(tmp_path / "d.json", [*rows[1:], bucket(3, tokens(input=4))]))
         assert self.tokens(tmp_path, files) == 7
 
+    def test_a_bucket_asked_for_again_has_its_later_count(self, tmp_path: Path) -> None:
+        early = page(tmp_path / "b.json", [bucket(1, tokens(input=1)), bucket(2, tokens(input=5))])
+        late = page(tmp_path / "a.json", [bucket(2, tokens(input=9)), bucket(3, tokens(input=100))])
+        assert self.tokens(tmp_path, [early, late]) == 110
+
     def test_pages_of_one_bucket(self, tmp_path: Path) -> None:
         keys = [tokens(api_key_id=f"apikey_{n}", input=1) for n in range(6)]
         files = [page(tmp_path / f"{n}.json", [bucket(1, *keys[n : n + 3])], more=n == 0) for n in (0, 3)]

@@ -303,7 +303,7 @@ def test_map_names_columns_and_constants(tmp_path: Path) -> None:
 
 def test_map_of_a_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        AuditError, match=r"no column holds the model that --map looks for in 'engin' \(closest: engine\)"
+        AuditError, match=r"no column holds the model that --map looks for in 'engin' \(closest: engine"
     ):
         ingested(tmp_path, HEADER.replace("model", "engine") + row(1), name="usage.csv", mapping={"model_raw": "engin"})
 

@@ -67,7 +67,7 @@ EVENTS: list[dict[str, Any]] = [
     {
         "type": "message_delta",
         "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": START | {"output_tokens": 200},
+        "usage": dict.fromkeys(START) | {"output_tokens": 200},  # what a delta leaves open keeps its start
     },
     {"type": "message_stop"},
 ]

@@ -17,11 +17,14 @@ NOT_JSON = "CASE WHEN r IS NULL AND NOT json_valid(text) THEN 'not valid JSON' E
 """SQL: why a line of `records` is rejected."""
 
 
-def records(structure: Mapping[str, Any], lines: str = "lines") -> str:
-    """SQL: file, line, text, and the record as a struct `r`, null where the text is no JSON object."""
+def records(structure: Mapping[str, Any], lines: str = "lines", *also: str) -> str:
+    """SQL: file, line, text, and the record as a struct `r`, null where the text is no JSON object.
+
+    `also`: further columns of `lines` to hand on.
+    """
     shape = quoted(json.dumps(structure))
     return f"""
-        SELECT file, line, text, coalesce(
+        SELECT {", ".join(("file", "line", "text", *also))}, coalesce(
             TRY(json_transform(text, {shape})),
             TRY(json_transform(without_lone_surrogates(text), {shape}))) AS r
         FROM {lines}"""

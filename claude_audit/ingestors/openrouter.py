@@ -142,7 +142,7 @@ def _select(_: Reading) -> str:
         found AS (
             SELECT *, r.usage AS u, CASE WHEN whole <> text THEN {gateways.pairs("whole")} ELSE [] END AS around,
                 truth(coalesce(r.usage.is_byok, r.is_byok)) AS own_key
-            FROM ({gateways.records(STRUCTURE, "bodies").replace("line, text,", "line, whole, text,")})
+            FROM ({gateways.records(STRUCTURE, "bodies", "whole")})
         )
         SELECT
             file, line, {gateways.NOT_JSON} AS reject,

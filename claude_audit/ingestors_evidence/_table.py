@@ -7,7 +7,6 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from claude_audit.aliases import normalized
@@ -48,47 +47,60 @@ def read(
     name: str,
     time: str,
     needed: Sequence[str],
-    claim: Callable[[Row, int, datetime], Claim | Unread],
+    claim: Callable[[Row, int, datetime, datetime], Claim | Unread],
 ) -> Iterator[Download]:
-    """The one download that a CSV file is. `claim` makes a row of cells, line number and start a claim.
+    """The one download that a CSV file is. `claim` makes a row of cells, line number, start and end a claim.
 
     `time` names the column with the day (or hour). Rows may end early, as exports leave off columns that are empty, but
     not before the `needed` ones.
     """
-    columns, delimiter = header(text)
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    timed: list[tuple[Row, int, datetime]] = []
     claims: list[Claim] = []
     ignored: list[Unread] = []
     rejected: list[Unread] = []
-    started = False
-    for cells in _safely(rows):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not started:
-            started = True  # the header
-            continue
-        line = rows.line_num
+    for line, row in _rows(text):
         try:
-            if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-                raise BadValueError(f"{len(cells)} columns where the header has {len(columns)}")
-            row = dict.fromkeys(columns) | dict(zip(columns, cells, strict=False))
+            if row.get(BEYOND):
+                raise BadValueError(str(row[BEYOND]))
             for column in needed:
                 if row.get(normalized(column)) is None:
                     raise BadValueError(f"{column} is missing")
-            made = claim(row, line, instant(row.get(normalized(time)), time))
+            timed.append((row, line, instant(row.get(normalized(time)), time)))
         except BadValueError as error:
-            made = Unread(line, str(error))
-            rejected.append(made)
+            rejected.append(Unread(line, str(error)))
+    width = HOUR if any((start.hour, start.minute) != (0, 0) for _, _, start in timed) else DAY
+    for row, line, start in timed:
+        try:
+            made = claim(row, line, start, start + width)
+        except BadValueError as error:
+            rejected.append(Unread(line, str(error)))
+            continue
+        if isinstance(made, Claim):
+            claims.append(made)
         else:
-            if isinstance(made, Claim):
-                claims.append(made)
-            else:
-                ignored.append(made)
-    hourly = any((c.start.hour, c.start.minute) != (0, 0) for c in claims)
-    claims = [replace(c, end=c.start + (HOUR if hourly else DAY)) for c in claims]
+            ignored.append(made)
+    rejected.sort(key=lambda unread: unread.line)
     first, last = _covered(claims, name)
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     yield Download(with_rounding(claims), digest, first, last, False, tuple(ignored), tuple(rejected))
+
+
+BEYOND = "\0beyond"
+"""Where a row says what is wrong with the number of its cells."""
+
+
+def _rows(text: str) -> Iterator[tuple[int, Row]]:
+    """(line, cells by column) of each row that is not blank, after the header."""
+    columns, delimiter = header(text)
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    empty = dict.fromkeys(columns)
+    filled = (cells for cells in _safely(rows) if any(cell.strip() for cell in cells))
+    next(filled, None)  # the header
+    for cells in filled:
+        row: dict[str, str | None] = empty | dict(zip(columns, cells, strict=False))
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            row[BEYOND] = f"{len(cells)} columns where the header has {len(columns)}"
+        yield rows.line_num, row
 
 
 def _safely(rows: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -30,7 +30,7 @@ def _recognise(head: Head) -> bool:
     return table.has_columns(head, "usage_date_utc", "token_type", "cost_usd")
 
 
-def _claim(row: table.Row, line: int, start: datetime) -> Claim:
+def _claim(row: table.Row, line: int, start: datetime, end: datetime) -> Claim:
     cost = amount(row.get("costusd"), "cost_usd")
     if cost is None:
         raise BadValueError("cost_usd is missing")
@@ -39,7 +39,7 @@ def _claim(row: table.Row, line: int, start: datetime) -> Claim:
     return Claim(
         line=line,
         start=start,
-        end=start,
+        end=end,
         model_raw=text(row.get("model")),
         workspace_id=text(row.get("workspaceid")),
         workspace_name=text(row.get("workspace")),

@@ -20,7 +20,7 @@ def _recognise(head: Head) -> bool:
     return table.has_columns(head, "usage_date_utc", "usage_input_tokens_no_cache")
 
 
-def _claim(row: table.Row, line: int, start: datetime) -> Claim:
+def _claim(row: table.Row, line: int, start: datetime, end: datetime) -> Claim:
     def counted(name: str) -> int | None:
         return count(row.get(name.replace("_", "")), name)
 
@@ -31,7 +31,7 @@ def _claim(row: table.Row, line: int, start: datetime) -> Claim:
     return Claim(
         line=line,
         start=start,
-        end=start,
+        end=end,
         model_raw=text(row.get("modelversion")) or text(row.get("model")),
         workspace_id=text(row.get("workspaceid")),
         workspace_name=text(row.get("workspace")),

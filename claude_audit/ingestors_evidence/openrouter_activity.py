@@ -20,7 +20,7 @@ def _recognise(head: Head) -> bool:
     return table.has_columns(head, "Slug", "BYOK Usage")
 
 
-def _claim(row: table.Row, line: int, start: datetime) -> Claim | Unread:
+def _claim(row: table.Row, line: int, start: datetime, end: datetime) -> Claim | Unread:
     slug = text(row.get("slug"))
     if slug and not is_claude(slug):
         return Unread(line, "other vendor's model")
@@ -30,7 +30,7 @@ def _claim(row: table.Row, line: int, start: datetime) -> Claim | Unread:
     return Claim(
         line=line,
         start=start,
-        end=start,
+        end=end,
         model_raw=slug,
         output_tokens=count(row.get("completiontokens"), "Completion Tokens"),
         prompt_tokens=count(row.get("prompttokens"), "Prompt Tokens"),
