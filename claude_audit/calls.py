@@ -104,8 +104,7 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
             WHEN regexp_full_match(v, '[0-9]+(\\.0*)?') THEN TRY_CAST(split_part(v, '.', 1) AS BIGINT)
         END""",
         """counted(v) AS CASE
-            WHEN regexp_full_match(trim(v), '[0-9]{1,3}([, _][0-9]{3})+') THEN regexp_replace(trim(v), '[, _]', '', 'g')
-            ELSE trim(v)
+            WHEN regexp_full_match(trim(v), '[0-9]{1,3}(,[0-9]{3})+') THEN replace(trim(v), ',', '') ELSE trim(v)
         END""",
         # Epochs in s, ms, us or ns, told apart by size; then a text with a zone; then a text without one.
         """epoch_us_of(v) AS CASE
