@@ -300,13 +300,6 @@ def test_the_fast_replay_is_the_slow_one(asked: list[Asked], policy: str | None,
     assert served(asked, policy, ttl, visible) == [slow.serve(request) for request in asked]
 
 
-@settings(max_examples=50, deadline=None)
-@given(streams(), st.sampled_from([100, 300]))
-def test_more_entries_are_read_when_every_block_is_one_and_all_are_seen_at_once(asked: list[Asked], ttl: int) -> None:
-    every, end = served(asked, "every", ttl), served(asked, "end", ttl)
-    assert all(e[0] >= n[0] and sum(e) == sum(n) for e, n in zip(every, end, strict=True))
-
-
 def test_calibration_writes_the_reads_that_do_not_happen() -> None:
     # 1.20 M reads predicted and 1.08 M billed where caching is on; 500,000 and 50,000 written elsewhere.
     happens = Fraction(1_080_000, 1_200_000)
