@@ -46,7 +46,7 @@ class LogFile:
 
     @property
     def packed(self) -> bool:
-        """Compressed: it has no meaningful byte positions and is always read whole."""
+        """Compressed, by itself or in its format: it has no meaningful byte positions and is always read whole."""
         return self.path.suffix in (".gz", ".zst", ".parquet")
 
 

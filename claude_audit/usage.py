@@ -124,7 +124,7 @@ FLAGS = {
     "partial_stream": "the stream was cut: output unknown",
     "id_reused": "two calls carry one id",
     "refusal_content_unknown": "a refusal whose content was not logged: billed",
-    "sampled": "the source is a sample of the traffic",
+    "sampled": "the source may log a sample of the traffic only, by its sampling rate: totals may be too low",
     "lower_bound": "the source is known to miss calls",
 }
 """What an ingestor may have assumed about a row, in words."""

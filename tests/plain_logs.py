@@ -1,13 +1,10 @@
-"""What the tests of tables and text logs share: a file as it stands, ingested; its rows; and what becomes of garbage in it."""
+"""What the tests of tables and text logs share: a file as it stands, ingested, and its rows."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from exports import fates, rows
 from hypothesis import strategies as st
 from logs import audit, read
 
@@ -16,8 +13,6 @@ from claude_audit.calls import Assumptions
 
 CALL = "line, input_tokens, output_tokens"
 CACHED = "input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_write_unknown_tokens, output_tokens"
-FIVE = "2026-11-02 10:00:0"
-"""The start of a second, for times in tests."""
 
 garbage = st.lists(
     st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=60), max_size=8
@@ -45,16 +40,3 @@ def in_store(folder: Path, columns: str = CALL) -> list[tuple[Any, ...]]:
     """Those columns of the rows of folder/store, in the order of their lines."""
     found = audit(folder / "store")
     return found.engine.sql(f"SELECT {columns} FROM usage ORDER BY source, line, pass, model_raw", found.parts)
-
-
-def survives(good: Sequence[str], between: Sequence[str], tokens: Callable[[IngestReport], int], **more: Any) -> None:
-    """Good lines with others between them: none is lost, every line has a fate. `tokens`: the input of all, by the report."""
-    with tempfile.TemporaryDirectory() as folder:
-        lines = [
-            good[0],
-            *(line for pair in zip(between, good[1:], strict=False) for line in pair),
-            *good[len(between) + 1 :],
-        ]
-        report = ingested(Path(folder), "\n".join([*lines, *between[len(good) - 1 :]]) + "\n", **more)
-        fates(report)
-        assert sum(row[0] or 0 for row in rows(Path(folder) / "store", "input_tokens")) >= tokens(report)

@@ -188,6 +188,14 @@ class TestBedrock:
         assert all(t == tables[0] for t in tables)
         assert read(tmp_path / "all", *(tmp_path / name for name in forms)).counted.duplicates == len(forms) - 1
 
+    def test_bodies_in_files_of_their_own_are_no_second_call(self, tmp_path: Path) -> None:
+        folder = tmp_path / "AWSLogs/1/BedrockModelInvocationLogs/us-east-1/2026/11/02/10"
+        place = {"outputBodyS3Path": "s3://logs/data/request-1_output.json.gz", "outputTokenCount": 300}
+        write(folder / "log.json", [invoked(1, output=place)])
+        write(folder / "data/request-1_output.json", [message()])
+        report = read(tmp_path / "store", tmp_path / "AWSLogs")
+        assert report.formats == {"bedrock": 2} and fates(report) == (1, 0, 1, 0)
+
     def test_chosen_fields_of_a_query(self, tmp_path: Path) -> None:
         values = {"@timestamp": "2026-11-02 10:00:01.000", "requestId": "r-1", "modelId": "global.anthropic.claude-sonnet-4-6",
                   "input.inputTokenCount": "12", "input.cacheReadInputTokenCount": "4096", "output.outputTokenCount": "300",

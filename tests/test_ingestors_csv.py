@@ -22,7 +22,7 @@ from claude_audit.errors import AuditError
 from claude_audit.mapping import load
 
 HEADER = "timestamp,model,endpoint,input_tokens,output_tokens\n"
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def row(n: int, *, model: str = "claude-opus-4-8", endpoint: str = "chat", told: str = "10,20") -> str:
@@ -67,6 +67,7 @@ def test_names_of_columns(tmp_path: Path, header: str) -> None:
         ("1204.0", 1204),
         ('"1,204"', 1204),
         ("1 204", 1204),
+        ("1_204", 1204),
         ("1'204", 1204),
         ('"1,234,567.00"', 1234567),
         ("", None),

@@ -298,6 +298,17 @@ class TestLangsmith:
         ]
         assert told(tmp_path, *runs) == [(19, 39000, 0, 0, 200), (50000, 39000, 0, 0, 200), (11000, 39000, 0, 0, 200)]
 
+    def test_a_proof_that_comes_later_adds_no_call(self, tmp_path: Path) -> None:
+        first, proof = run(1, 50000, details={"cache_read": 39000}), run(2, 19, details={"cache_read": 39000})
+        path = write(tmp_path / "runs.jsonl", [first])
+        read(tmp_path / "store", path)
+        write(path, [first, proof])
+        read(tmp_path / "store", path)
+        assert rows(tmp_path / "store", f"identity, {CLASSES}") == [
+            ("langsmith:run-1", 11000, 39000, 0, 0, 200),
+            ("langsmith:run-2", 19, 39000, 0, 0, 200),
+        ]
+
     def test_only_llm_runs_of_claude_are_calls(self, tmp_path: Path) -> None:
         other = {"metadata": {"ls_provider": "openai", "ls_model_name": "gpt-5"}}
         nothing = {"prompt_tokens": None, "completion_tokens": None}

@@ -118,6 +118,12 @@ def test_server_sent_events_as_text(tmp_path: Path) -> None:
     ]
 
 
+def test_a_document_of_events(tmp_path: Path) -> None:
+    (tmp_path / "events.json").write_text(json.dumps([*whole("msg_1"), *whole("msg_2")], indent=2))
+    assert fates(read(tmp_path / "store", tmp_path / "events.json")) == (2, 0, 10, 0)
+    assert rows(tmp_path / "store", "message_id, output_tokens") == [("msg_1", 100), ("msg_2", 100)]
+
+
 @pytest.mark.parametrize(
     "wrap",
     [

@@ -16,10 +16,17 @@ def words(json_text: str) -> str:
                 ELSE [] END"""
 
 
-def once(*listed: str) -> str:
-    """SQL: lists of key and value as one list, with the first value of each key."""
+def labelled(rows: str, *listed: str) -> str:
+    """SQL: the rows with `labels`, lists of key and value as one list with the first value of each key."""
     every = f"list_concat({', '.join(listed)})" if len(listed) > 1 else listed[0]
-    return f"list_filter({every}, lambda e, i: list_position(list_transform({every}, lambda x: x.key), e.key) = i)"
+    # In steps: what a lambda reads is worked out once for each row then, and not once for each label.
+    return f"""
+        SELECT * EXCLUDE (every_label, label_keys),
+            list_filter(every_label, lambda e, i: list_position(label_keys, e.key) = i) AS labels
+        FROM (
+            SELECT *, list_transform(every_label, lambda e: e.key) AS label_keys
+            FROM (SELECT *, {every} AS every_label FROM ({rows}))
+        )"""
 
 
 def columns(**named: str) -> str:

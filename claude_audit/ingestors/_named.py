@@ -26,7 +26,7 @@ THOUSANDS = r"[0-9]{1,3}(?:[,_' \x{a0}\x{202f}][0-9]{3})+(?:\.0+)?"
 def count(text: str) -> str:
     """SQL: a count as it is written by people, without the separators of thousands."""
     bare = rf"regexp_replace(regexp_replace({text}, '\.0+ *$', ''), '[^0-9]', '', 'g')"
-    return f"""CASE WHEN TRY_CAST({text} AS UBIGINT) IS NOT NULL THEN {text}
+    return f"""CASE WHEN regexp_full_match({text}, '[0-9]+') THEN {text}
                 WHEN regexp_full_match(trim({text}), {quoted(THOUSANDS)}) THEN {bare} ELSE trim({text}) END"""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from claude_audit.aliases import normalized
@@ -138,24 +137,24 @@ def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
         for path in (quoted(f'$."{name}"') for name in WRAPPERS)
     )
     steps += """, CASE WHEN json_extract_string(x, '$.field') = '@message' THEN json_extract_string(x, '$.value') END"""
-    result = "[text]"
+    inner = "[text]"
     for _ in range(DEPTH):
-        result = (
-            f"list_transform({result}, lambda x: CASE WHEN {found} THEN x ELSE coalesce(TRY(coalesce({steps})), x) END)"
+        inner = (
+            f"list_transform({inner}, lambda x: CASE WHEN {found} THEN x ELSE coalesce(TRY(coalesce({steps})), x) END)"
         )
-    types = f"TRY(json_type(x, [{listed}]))"
-    items = f"from_json(json_extract(x, [{listed}])[list_position({types}, 'ARRAY')], '[\"JSON\"]')::VARCHAR[]"
+    types = f"TRY(json_type(text, [{listed}]))"
+    items = f"from_json(json_extract(text, [{listed}])[list_position({types}, 'ARRAY')], '[\"JSON\"]')::VARCHAR[]"
     return f"""
-        SELECT file, line, {result}[1] AS text
+        SELECT file, line, CASE WHEN direct THEN text ELSE {inner}[1] END AS text
         FROM (
-            SELECT file, line, CASE WHEN starts_with(ltrim(text), '[') THEN {FIELD_LISTS} ELSE text END AS text
+            SELECT file, line, direct, CASE WHEN starts_with(ltrim(text), '[') THEN {FIELD_LISTS} ELSE text END AS text
             FROM (
-                SELECT file, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+                SELECT file, direct, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
                 FROM (
-                    SELECT file, line, list_transform([text], lambda x: CASE
-                        WHEN {found} OR list_position({types}, 'ARRAY') IS NULL THEN [x]
-                        ELSE coalesce(nullif({items}, []), [x]) END)[1] AS items
-                    FROM {lines}
+                    SELECT file, line, direct, CASE
+                        WHEN direct OR list_position({types}, 'ARRAY') IS NULL THEN [text]
+                        ELSE coalesce(nullif({items}, []), [text]) END AS items
+                    FROM (SELECT file, line, text, {found.replace("json_keys(x)", "json_keys(text)")} AS direct FROM {lines})
                 )
             )
         )"""
@@ -170,17 +169,12 @@ def as_json(text: str) -> str:
             END"""
 
 
-def _cell_of(places: Mapping[str, int], name: str) -> str | None:
-    return f"c{places[normalized(name)]}" if normalized(name) in places else None
-
-
 def of_table(reading: Reading, wanted: Fields) -> str:
     """SQL: the rows under a header, of all files that are read now."""
     parts = []
     for part in table.tables(reading):
-        places = {normalized(name): place for place, name in reversed([*enumerate(part.names, 1)])}
-        cells = _cells(wanted, partial(_cell_of, places))
-        parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
+        columns = {normalized(name): f"c{place}" for place, name in reversed([*enumerate(part.names, 1)])}
+        parts.append(f"SELECT file, line, broken, {_cells(wanted, columns)} FROM {part.rows}")
     if not parts:
         nothing = ", ".join(f"NULL::VARCHAR AS {_name(name)}" for name in wanted.names)
         return f"SELECT file, line, NULL::VARCHAR AS broken, {nothing} FROM csv_lines"
@@ -196,17 +190,15 @@ def of_parquet(reading: Reading, wanted: Fields) -> str:
 
     parts = []
     for file, path in reading.paths.items():
+        source = f"{quoted_list([path])}, hive_partitioning = false, binary_as_string = true"
         try:
-            described = reading.connection.execute(
-                f"DESCRIBE SELECT * FROM read_parquet({quoted_list([path])}, hive_partitioning = false)"
-            ).fetchall()
+            described = reading.connection.execute(f"DESCRIBE SELECT * FROM read_parquet({source})").fetchall()
         except duckdb.Error as error:
             raise AuditError(f"{path}: no readable Parquet file: {str(error).splitlines()[0][:200]}") from error
         columns = {normalized(str(name)): _plain(_name(str(name)), str(kind)) for name, kind, *_ in described}
-        cells = _cells(wanted, lambda name, columns=columns: columns.get(normalized(name)))  # type: ignore[misc]
         parts.append(f"""
-            SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {cells}
-            FROM read_parquet({quoted_list([path])}, file_row_number = true, hive_partitioning = false)""")
+            SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {_cells(wanted, columns)}
+            FROM read_parquet({source}, file_row_number = true)""")
     return "\nUNION ALL BY NAME\n".join(parts)
 
 
@@ -217,11 +209,12 @@ def _plain(column: str, kind: str) -> str:
     return f"CAST({column} AS VARCHAR)"
 
 
-def _cells(wanted: Fields, column: Callable[[str], str | None]) -> str:
+def _cells(wanted: Fields, columns: Mapping[str, str]) -> str:
+    """SQL: the fields of a table. `columns`: normalized name -> SQL of its text."""
     parts = []
     for names, is_nested in ((wanted.texts, False), (wanted.nested, True)):
         for name, spellings in names.items():
-            found = list(dict.fromkeys(sql for spelling in spellings if (sql := column(spelling))))
+            found = dict.fromkeys(columns[normalized(s)] for s in spellings if normalized(s) in columns)
             values = [f"nullif({sql}, '')" for sql in found] or ["NULL::VARCHAR"]
             text = f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
             parts.append(f"{as_json(text) if is_nested else text} AS {_name(name)}")

@@ -49,9 +49,9 @@ TABLES = """(
                 WHEN contains(text, '"tables"') AND json_valid(text) AND json_type(text, '$.tables[0].rows') = 'ARRAY'
                     THEN coalesce(nullif(list_transform(
                         from_json(json_extract(text, '$.tables[0].rows'), '["JSON"]'),
-                        lambda r: CAST(map_from_entries(list_transform(
+                        lambda r: coalesce(CAST(TRY(map_from_entries(list_transform(
                             list_zip(json_extract_string(text, '$.tables[0].columns[*].name'), json_extract_string(r, '$[*]')),
-                            lambda z: {'k': z[1], 'v': z[2]})) AS JSON)::VARCHAR), []), [text])
+                            lambda z: {'k': z[1], 'v': z[2]}))) AS JSON)::VARCHAR, CAST(r AS VARCHAR))), []), [text])
                 ELSE [text] END AS items
             FROM lines
         ))"""

@@ -4,7 +4,8 @@ Recognised by `schemaType: ModelInvocationLog`, in a record itself, in CloudWatc
 `value` that a Logs Insights query answers, or after the time and before the rest of an exported line. A record is one
 invocation, by its requestId. Its input count leaves cached tokens out. How long cache writes live stands in the logged
 body only: in `usage.cache_creation` of an answer or of a stream's first event, in Converse's `cacheDetails`; without
-bodies it is unknown (billed as 5m, flagged). Records without counts (errors, guardrails that intervened) and other
+bodies it is unknown (billed as 5m, flagged), and so it is for bodies that the log keeps in files of their own (`…/data/`),
+which are not read. Records without counts (errors, guardrails that intervened) and other
 vendors' models are ignored.
 
 Tells: model and inference profile (which decides the regional premium), all token classes, the caller's ARN as user,
@@ -70,7 +71,13 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     )
 
 
+BODY_FILE = re.compile(r"BedrockModelInvocationLogs/.*/data/[^/]+_(?:input|output)\.json")
+"""A body too large for its record, which points to it (Bedrock's fixed place for them): no record of its own."""
+
+
 def _recognise(head: Head) -> bool:
+    if BODY_FILE.search(head.name):
+        return True
     found = [*head.records, records.of_fields(head.records)]
     if SCHEMA in head.text and not head.records:
         found = [record for line in head.lines[:20] if (record := _exported(line))]
@@ -93,11 +100,11 @@ def _exported(line: str) -> Mapping[str, Any] | None:
 HEADER = r"""(["@A-Za-z.]+,)*"?@?message"?(,["@A-Za-z.]+)* *"""
 EXPORTED = f"""(
         SELECT file, line, CASE
-            WHEN starts_with(ltrim(text), '{{') OR starts_with(ltrim(text), '[') OR NOT contains(text, '{{') THEN text
+            WHEN starts_with(text, '{{') OR starts_with(ltrim(text), '[') OR starts_with(ltrim(text), '{{') OR NOT contains(text, '{{') THEN text
             WHEN json_valid(regexp_extract(text, '\\{{.*\\}}')) THEN regexp_extract(text, '\\{{.*\\}}')
             ELSE replace(regexp_extract(text, '\\{{.*\\}}'), '""', '"') END AS text
         FROM lines
-        WHERE NOT regexp_full_match(rtrim(text, chr(13)), '{HEADER}'))"""
+        WHERE CASE WHEN contains(text, '{{') THEN true ELSE NOT regexp_full_match(rtrim(text, chr(13)), '{HEADER}') END)"""
 """What stands around a record in an exported line left out: a time before it, or the other cells of a table."""
 
 
@@ -158,7 +165,7 @@ def _calls(read: str) -> str:
     counted["stop_reason"] = "coalesce(answer_stop_reason, c.stopReason)"
     counted["content_blocks"] = "coalesce(answer_blocks, CAST(json_array_length(c.output.message.content) AS VARCHAR))"
     claude = "json_extract(asked, '$.anthropic_version') IS NOT NULL AND answer_usage IS NOT NULL"
-    metadata = labels.once(gateways.pairs("requestMetadata"), labels.columns(accountId="accountId"))
+    told = labels.labelled(read, gateways.pairs("requestMetadata"), labels.columns(accountId="accountId"))
     return f"""
             SELECT
                 file, line, broken, errorCode,
@@ -179,7 +186,7 @@ def _calls(read: str) -> str:
                 {answers.asked("asked", claude)},
                 json_extract_string(asked, '$.inferenceConfig.maxTokens') AS asked_max_tokens,
                 {labels.columns_and_tags("labels", user="caller")}
-            FROM (SELECT *, {metadata} AS labels FROM ({read}))"""
+            FROM ({told})"""
 
 
 BEDROCK = Ingestor(

@@ -57,10 +57,7 @@ def _calls(rows: str) -> str:
         for name, sql in answers.usage().items()
     }
     nothing = gateways.nothing_counted("prompt_tokens", "completion_tokens", '"read"', "written")
-    listed = labels.once(gateways.pairs("request_properties"))
-    read = f"""
-        SELECT *, {listed} AS labels
-        FROM ({answers.told(answers.answers(rows, "response_body"))})"""
+    read = labels.labelled(answers.told(answers.answers(rows, "response_body")), gateways.pairs("request_properties"))
     return pairs.with_request(f"""
         SELECT
             file, line, broken AS reject,

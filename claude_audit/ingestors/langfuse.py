@@ -71,8 +71,8 @@ def _seconds(later: str) -> str:
 
 def _calls(rows: str) -> str:
     split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
-    listed = labels.once(
-        gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
+    labelled = labels.labelled(
+        rows, gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
     )
     return f"""
         SELECT
@@ -123,9 +123,8 @@ def _calls(rows: str) -> str:
                 {_first(SPLIT["1h"])} AS w1,
                 instant({records.utc('"start"')}) AS began,
                 instant({records.utc('"end"')}) AS ended,
-                instant({records.utc('"first"')}) AS answered,
-                {listed} AS labels
-            FROM ({rows})
+                instant({records.utc('"first"')}) AS answered
+            FROM ({labelled})
         )"""
 
 

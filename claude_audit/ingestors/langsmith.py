@@ -78,7 +78,7 @@ def _calls(rows: str) -> str:
     cached = (
         f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
     )
-    listed = labels.once(gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
+    labelled = labels.labelled(rows, gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
     return f"""
         WITH told AS (
             SELECT *,
@@ -92,11 +92,10 @@ def _calls(rows: str) -> str:
                     json_extract_string(extra, '$.invocation_params.model'),
                     json_extract_string(extra, '$.invocation_params.model_name'),
                     json_extract_string(extra, '$.invocation_params.model_id')) AS model,
-                json_extract_string(extra, '$.metadata.ls_provider') AS vendor,
-                {listed} AS labels
+                json_extract_string(extra, '$.metadata.ls_provider') AS vendor
             FROM (
                 SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{json.dumps(DETAILS)}')), u.input_token_details) AS details
-                FROM (SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u FROM ({rows}))
+                FROM (SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u FROM ({labelled}))
             )
         ),
         judged AS (
@@ -114,6 +113,7 @@ def _calls(rows: str) -> str:
             model AS model_raw,
             {gateways.provider("vendor")} AS provider,
             'langsmith:' || id AS identity,
+            true AS snapshots,
             NOT exclusive AS inclusive,
             "in" AS input_tokens,
             "out" AS output_tokens,
@@ -162,5 +162,6 @@ LANGSMITH = Ingestor(
     parquet=_parquet,
     rank=52,
     shared=True,
+    cross_line=True,
     doc=__doc__,
 )

@@ -70,10 +70,12 @@ def _calls(rows: str) -> str:
     nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     cached = "coalesce(count_of(cache_read_tokens), 0) + coalesce(count_of(cache_write_tokens), 0)"
     added = "count_of(chat.total_tokens) - count_of(input_tokens) - count_of(output_tokens)"
-    listed = labels.once(gateways.pairs("metadata"), labels.columns(config="config", prompt_slug="prompt_slug"))
-    read = f"""
-        SELECT *, TRY(json_transform(json_extract(response, '$.usage'), '{CHAT}')) AS chat, {listed} AS labels
-        FROM ({answers.told(answers.answers(rows, "response"))})"""
+    labelled = labels.labelled(
+        answers.told(answers.answers(rows, "response")),
+        gateways.pairs("metadata"),
+        labels.columns(config="config", prompt_slug="prompt_slug"),
+    )
+    read = f"SELECT *, TRY(json_transform(json_extract(response, '$.usage'), '{CHAT}')) AS chat FROM ({labelled})"
     return pairs.with_request(f"""
         SELECT * EXCLUDE (chat, anthropic, broken, failed, cut),
             CASE

@@ -31,7 +31,7 @@ LANES = ("request_id", "message_id", "stream_id", "call_id", "correlation_id", "
 """Fields of the log around an event that tell one stream from another that runs at the same time, the surest first."""
 OWN = frozenset(("type", "message", "usage", "delta", "index", "content_block", "error", "model", "status"))
 """Fields of an event, which are no labels of the log around it."""
-SSE = re.compile(r"^\s*(?:event|data) *:")
+SSE = re.compile(r"^\s*(?:event|data):")
 
 
 def _recognise(head: Head) -> bool:
@@ -60,7 +60,7 @@ def _inside(record: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, 
     yield record
     for name in WRAPPERS if depth < records.DEPTH else ():
         value = record.get(name)
-        found = _object(re.sub(r"^\s*data *:", "", value)) if isinstance(value, str) else value
+        found = _object(re.sub(r"^\s*data:", "", value)) if isinstance(value, str) else value
         if isinstance(found, dict):
             yield from _inside(found, depth + 1)
 
@@ -77,7 +77,7 @@ def _event(text: str) -> str:
     """SQL: the event inside a line's JSON, three wrappers deep at most; the JSON itself where none is found."""
     steps = []
     for name in WRAPPERS:
-        value = f"""regexp_replace(json_extract_string(x, '$."{name}"'), '^\\s*data *:', '')"""
+        value = f"""regexp_replace(json_extract_string(x, '$."{name}"'), '^\\s*data:', '')"""
         steps.append(f"CASE WHEN starts_with(ltrim({value}), '{{') THEN {value} END")
     known = quoted_list(events.TYPES)
     step = f"CASE WHEN list_contains({known}, json_extract_string(x, '$.type')) THEN x ELSE coalesce({', '.join(steps)}, x) END"
@@ -88,23 +88,25 @@ def _event(text: str) -> str:
 
 
 PAYLOADS = """
-        SELECT file, line, payload, payload IS NOT NULL AND json_valid(payload) AS valid,
-            CASE WHEN payload IS NOT NULL AND NOT json_valid(payload) AND starts_with(payload, '{')
-                    OR payload IS NULL AND NOT dump THEN 'not valid JSON' END AS broken
+        CREATE OR REPLACE TEMP TABLE stream_payloads AS
+        SELECT file, line, payload, coalesce(json_valid(payload), false) AS valid, sse
         FROM (
-            SELECT file, line,
-                bool_or(regexp_matches(text, '^\\s*(event|data) *:')) OVER (PARTITION BY file) AS dump,
-                CASE WHEN regexp_matches(text, '^\\s*data *:') THEN trim(regexp_replace(text, '^\\s*data *:', ''), ' ' || chr(9) || chr(13))
-                    WHEN regexp_matches(text, '^\\s*[{]') THEN trim(text, ' ' || chr(9) || chr(13)) END AS payload
-            FROM lines
+            SELECT file, line, starts_with(said, 'data:') OR starts_with(said, 'event:') AS sse,
+                CASE WHEN starts_with(said, 'data:') THEN trim(substr(said, 6), ' ' || chr(9) || chr(13))
+                    WHEN starts_with(said, '{') THEN rtrim(said, ' ' || chr(9) || chr(13)) END AS payload
+            FROM (SELECT file, line, ltrim(text) AS said FROM lines)
         )"""
-"""The JSON of a line: all of it, or what follows `data:`. In a dump of server-sent events other lines are part of it."""
+"""The JSON of a line: all of it, or what follows `data:`."""
+
+BROKEN = """CASE WHEN valid THEN NULL
+                    WHEN starts_with(payload, '{') OR file NOT IN (SELECT file FROM stream_payloads WHERE sse) THEN 'not valid JSON' END"""
+"""SQL: why a line is rejected. In a dump of server-sent events what is no JSON is part of the dump."""
 
 
 def _labels(reading: Reading) -> tuple[Mapping[str, list[str]], list[str]]:
     """Our field -> the keys of the log around the events that mean it, and all keys."""
     rows = reading.connection.execute(
-        f"SELECT DISTINCT TRY(json_keys(payload)) FROM ({PAYLOADS}) WHERE valid LIMIT 20000"
+        "SELECT DISTINCT TRY(json_keys(payload)) FROM stream_payloads WHERE valid LIMIT 20000"
     ).fetchall()
     keys = list(dict.fromkeys(key for (names,) in rows for key in names or () if key not in OWN))
     return fields(keys), keys
@@ -133,6 +135,7 @@ def _select(reading: Reading) -> str:
     parsed: the event and the log around it. numbered: the number of `message_start` so far in its lane. begun: the message
     id of each. grouped: the events of one message.
     """
+    reading.connection.execute(PAYLOADS)
     known, keys = _labels(reading)
     wanted = [key for key in keys if field_of(key) or normalized(key) in map(normalized, LANES)]
     outer = quoted(json.dumps(dict.fromkeys(wanted, "VARCHAR") or {"-": "VARCHAR"}))
@@ -163,19 +166,18 @@ def _select(reading: Reading) -> str:
     kept = [f'"{name}"' for name in labels if name not in told]
     provider = '"provider", ' if "provider" in labels else ""
     return f"""
-        WITH payloads AS ({PAYLOADS}),
-        parsed AS (
-            SELECT file, line, broken,
+        WITH parsed AS (
+            SELECT file, line, {BROKEN} AS broken,
                 CASE WHEN valid THEN TRY(json_transform({_event("payload")}, {event})) END AS e,
                 CASE WHEN valid THEN TRY(json_transform(payload, {outer})) END AS o
-            FROM payloads
+            FROM stream_payloads
         ),
         numbered AS (
             SELECT *, count(*) FILTER (WHERE e."type" = 'message_start') OVER (
                 PARTITION BY file, lane ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS nth
             FROM (SELECT *, {_lane(known, keys)} AS lane FROM parsed)
         ),
-        begun AS (
+        begun AS MATERIALIZED (
             SELECT *, first_value(e.message.id) OVER (PARTITION BY file, lane, nth ORDER BY line) AS message
             FROM numbered
         ),
