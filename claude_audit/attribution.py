@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_audit.levers import kind_of
 from claude_audit.money import EXACT, ZERO, dollars, rounded
-from claude_audit.waterfall import Next
+from claude_audit.waterfall import Interaction, Next
 
 if TYPE_CHECKING:
     from claude_audit.scenario import Run
@@ -76,6 +76,18 @@ def ranges(run: Run) -> dict[int, tuple[Decimal, Decimal]]:
         ]
         found[n] = min(gains), max(gains)
     return found
+
+
+def interactions(run: Run) -> list[tuple[Interaction, ...]]:
+    """By lever, the others that it overlaps with (they save less together than one by one) or helps; the most first."""
+    found: list[list[Interaction]] = [[] for _ in run.levers]
+    for a, b in combinations(range(len(run.levers)), 2):
+        apart = EXACT.add(run.total((a,)), run.total((b,)))
+        overlap = EXACT.subtract(EXACT.add(run.total(()), run.total((a, b))), apart)
+        if overlap:
+            found[a].append(Interaction(run.levers[b].name, overlap))
+            found[b].append(Interaction(run.levers[a].name, overlap))
+    return [tuple(sorted(others, key=lambda other: (-abs(other.overlap_usd), other.lever))) for others in found]
 
 
 def order_of_work(run: Run) -> tuple[Next, ...]:

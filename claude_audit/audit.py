@@ -120,14 +120,18 @@ class Audit:
         """Spending by day, for forecasts and budgets."""
         return History(self)
 
-    def whatif(self, *, attribution: str = "waterfall", **options: Any) -> Waterfall:
+    def whatif(
+        self, *, attribution: str = "waterfall", order: str | Sequence[str] = "stage", **options: Any
+    ) -> Waterfall:
         """What levers would have saved: `whatif(route_simple="haiku", cache_hit="0.85", batch=["report"])`.
 
-        The options are the flags of the command, with underscores. Raises AuditError for one that makes no sense.
+        The options are the flags of the command, with underscores. `order` of the steps: stage (of application), written
+        (as the options stand), or names of levers; the total is the same. Raises AuditError for what makes no sense.
         """
-        from claude_audit.scenario import levers_of, simulate
+        from claude_audit.scenario import levers_of, ordered, simulate
 
         levers = levers_of(options, self.catalog)
+        written = ordered(order, options)
         since, until = self.period()
         if self.reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
@@ -141,6 +145,7 @@ class Audit:
             until=until,
             timezone=self.filters.timezone,
             attribution=attribution,
+            order=written,
         )
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:

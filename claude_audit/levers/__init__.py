@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_audit.errors import AuditError
 from claude_audit.money import EXACT, ZERO
-from claude_audit.waterfall import Assumption, Coverage, Effort, Excluded, Grade, Risk
+from claude_audit.waterfall import Assumption, Calibration, Coverage, Effort, Excluded, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -82,6 +82,8 @@ class Outcome:
     """Fields that would have made the figure better, and are not in the log."""
     risk: Risk | None = None
     """To the answers, on these rows; None: the kind's own."""
+    calibration: Calibration | None = None
+    """Against what was billed, where the lever is in use already."""
 
 
 class Lever(Protocol):
@@ -95,6 +97,8 @@ class Lever(Protocol):
 
     single: bool = False
     """`move` judges each state by itself, whatever the others are."""
+    slow: bool = False
+    """`move` goes back to the rows: it is asked for no more sets of levers than the answer needs."""
 
     @property
     def argument(self) -> str:
