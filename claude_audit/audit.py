@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.claims import Claim
     from claude_audit.engines.duckdb import DuckDB
+    from claude_audit.opportunities import Opportunities
+    from claude_audit.published import Published
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,33 @@ class Audit:
             attribution=attribution,
             order=written,
         )
+
+    def opportunities(self, **options: Any) -> Opportunities:
+        """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""
+        from claude_audit.opportunities import Opportunities, opportunities
+
+        since, until = self.period()
+        if self.reach is None or since is None:
+            return Opportunities(None, None, ZERO, ())
+        return opportunities(
+            self.usage(),
+            self.reach,
+            self.catalog,
+            self.engine,
+            since=since,
+            until=until,
+            timezone=self.filters.timezone,
+            given=options,
+        )
+
+    def published(self, claims: Sequence[Claim] | None = None) -> Published:
+        """What cost guides publish, recomputed on these requests. `claims` (claims.claims(path)) take the package's place."""
+        from claude_audit.published import Published, published
+
+        since, until = self.period()
+        if self.reach is None or since is None:
+            return Published(None, None, ZERO, ())
+        return published(self.usage(), self.reach, self.catalog, self.engine, since=since, until=until, entries=claims)
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
         """The bill of the filtered rows as line items."""

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.tally import Reach
 
-__all__ = ["ATTRIBUTIONS", "ORDERS", "Run", "alone", "levers_of", "ordered", "scan", "scenario_file", "simulate"]
+__all__ = [
+    "ATTRIBUTIONS",
+    "ORDERS",
+    "Run",
+    "alone",
+    "levers_of",
+    "ordered",
+    "scan",
+    "scenario_file",
+    "simulate",
+    "stacked",
+]
 
 ATTRIBUTIONS = ("waterfall", "alone", "shapley", "all")
 
@@ -139,11 +150,11 @@ def simulate(
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
     """
     run, unpriced = scan(usage, reach, levers, catalog, engine)
-    steps = _steps(run)
+    steps = stacked(run)
     if order:
         steps = _reordered(run, steps, order)
     steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
-    days = _days(since, until, timezone)
+    lookback = days(since, until, timezone)
     result = Waterfall(
         since,
         until,
@@ -153,12 +164,12 @@ def simulate(
         unpriced_requests=unpriced,
         requests=sum(state.rows for state in run.start),
         next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
-        lookback_days=days,
+        lookback_days=lookback,
         price_book=catalog.as_of.isoformat(),
     )
     return replace(
         result,
-        monthly_saving_usd=monthly(result.saving_usd, days),
+        monthly_saving_usd=monthly(result.saving_usd, lookback),
         notes=tuple(_notes(result, order)),
     )
 
@@ -197,7 +208,8 @@ def alone(run: Run, n: int) -> Step:
     return _step(run, n, run.start, run.after((n,)), [Grade.METERED] * len(run.start))
 
 
-def _steps(run: Run) -> list[Step]:
+def stacked(run: Run) -> list[Step]:
+    """All levers of the run, each on what those before it left."""
     steps: list[Step] = []
     grades = [Grade.METERED] * len(run.start)
     for n in range(len(run.levers)):
@@ -317,7 +329,7 @@ def _attributed(run: Run, steps: Sequence[Step], *, asked: bool) -> list[Step]:
     return found
 
 
-def _days(since: datetime | None, until: datetime | None, timezone: ZoneInfo) -> int | None:
+def days(since: datetime | None, until: datetime | None, timezone: ZoneInfo) -> int | None:
     if since is None or until is None:
         return None
     return (until.astimezone(timezone).date() - since.astimezone(timezone).date() + timedelta(days=1)).days

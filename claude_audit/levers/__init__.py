@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -147,11 +148,29 @@ class Kind:
     """To the answers, where a step does not say otherwise."""
     rollback: str = "one setting"
     """How to undo it."""
+    default: Mapping[str, Any] | None = None
+    """Option values that `whatif --all` tries it with. None: its flag alone, where that takes no value; else not tried."""
+    needs: tuple[str, ...] = ()
+    """Columns of the log without which it cannot say what it saves; `a|b`: either will do."""
+    supersedes: tuple[str, ...] = ()
+    """Levers that assume what this one finds out: no scenario takes both."""
 
     @property
     def title(self) -> str:
         """Its name as words."""
         return self.name.replace("_", " ")
+
+    @property
+    def trial(self) -> Mapping[str, Any] | None:
+        """The option values that it is tried with when nobody says any; None: it needs a value that only a user knows."""
+        if self.default is None and self.options[0].type is bool:
+            return {self.options[0].name: True}
+        return self.default
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its page."""
+        return self.doc.strip().split("\n\n")[0].replace("\n", " ").partition(". Graded")[0].rstrip(".") + "."
 
 
 @cache
@@ -197,6 +216,19 @@ def page(name: str) -> str:
 def options() -> dict[str, Option]:
     """All flags by name, each once."""
     return {option.name: option for kind in registry() for option in kind.options}
+
+
+def as_typed(options: Mapping[str, Any]) -> str:
+    """Option values as the flags that give them: --route-simple haiku --batch report."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        else:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                words.append(f"{flag} {shlex.quote(str(one))}")
+    return " ".join(words)
 
 
 def positive(value: Any, flag: str, what: str = "a whole number above 0") -> int:

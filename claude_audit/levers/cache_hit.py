@@ -30,7 +30,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -252,4 +252,7 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: "0.85"},
 )

@@ -35,7 +35,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, positive
 from claude_audit.money import EXACT, ZERO, exact
 from claude_audit.replay import POLICIES, TTLS, VISIBLE
-from claude_audit.waterfall import Assumption, Calibration, Excluded, Grade
+from claude_audit.waterfall import Assumption, Calibration, Effort, Excluded, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -282,4 +282,9 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: True, "cache_ttl": AUTO},
+    needs=("prompt_blocks",),
+    supersedes=("cache_hit",),
 )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, positive
 from claude_audit.money import EXACT, dollars
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -154,4 +154,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.VERY_LOW,
+    risk=Risk(3, ("truncation",)),
+    rollback="raise max_tokens",
+    default={NAME: "1024"},
 )

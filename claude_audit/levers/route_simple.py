@@ -33,7 +33,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.money import EXACT
 from claude_audit.rates import Model, Unpriced
 from claude_audit.states import State, text_of
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -322,4 +322,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.MEDIUM,
+    risk=Risk(2, ("other answers",)),
+    rollback="send them to the old model again",
+    default={NAME: "haiku"},
 )
