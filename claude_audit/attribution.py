@@ -105,9 +105,13 @@ def order_of_work(run: Run) -> tuple[Next, ...]:
             first.setdefault(n, saving)
         best = max(left, key=lambda n: (worth[n][1] / worth[n][2].effort.weight, worth[n][0], -n))
         saving, low, kind = worth[best]
-        words = f"{kind.title} saves {dollars(saving)}, at least {dollars(low)}"
+        sure = f"at least {dollars(low)}" if low >= 0 else f"or costs up to {dollars(-low)}"
+        words = f"{kind.title} saves {dollars(saving)}, {sure}"
         if saving <= 0:
-            words = f"skip {kind.title}: it saves nothing" + (" any more" if first[best] > 0 else "")
+            now = f"it costs {dollars(-saving)}" if saving < 0 else "it saves nothing"
+            words = f"skip {kind.title}: {now}"
+            if first[best] > 0:
+                words += f", where alone it would save {dollars(first[best])}"
         elif chosen and saving < first[best] / 2:
             words += f", where alone it would save {dollars(first[best])}"
         found.append(Next(kind.name, low, saving, kind.effort, words))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, as_typed, kind_of, registry
+from claude_audit.levers import options as lever_options
 from claude_audit.money import ZERO, rounded
 from claude_audit.recorded_fields import Missing, Recorded, recorded, ways
 from claude_audit.scenario import alone, monthly, scan
@@ -142,6 +143,9 @@ def opportunities(
     """
     from claude_audit.scenario import days
 
+    for name in given or {}:
+        if name not in lever_options():
+            raise AuditError(f"unknown lever or option {name!r}", f"known are: {', '.join(sorted(lever_options()))}")
     known = recorded(usage, engine)
     levers: list[Lever] = []
     tried: list[tuple[Kind, Mapping[str, Any]]] = []

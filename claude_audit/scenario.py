@@ -165,6 +165,7 @@ def simulate(
         requests=sum(state.rows for state in run.start),
         next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
         lookback_days=lookback,
+        attribution=attribution,
         price_book=catalog.as_of.isoformat(),
     )
     return replace(

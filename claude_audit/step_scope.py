@@ -37,13 +37,12 @@ def differences(pairs: Sequence[tuple[State, State]], pricer: Pricer) -> tuple[s
         old, new = before.group.model, after.group.model
         if old and new and old != new and after.removed is None:
             moves[old, new] = EXACT.add(moves.get((old, new), ZERO), pricer.cost(before))
-    told = sorted(moves, key=lambda move: (-moves[move], move))
     models = pricer.catalog.models
-    for old, new in told[:MOST_PAIRS]:
+    for old, new in sorted(moves, key=lambda move: (-moves[move], move)):
         if old in models and new in models and (words := _between(models[old], models[new])):
             found.append(f"{models[old].name} to {models[new].name}: {'; '.join(words)}")
-    if len(told) > MOST_PAIRS:
-        found.append(f"and from {len(told) - MOST_PAIRS} more models")
+    if len(found) > MOST_PAIRS:
+        found[MOST_PAIRS:] = [f"and so from {len(found) - MOST_PAIRS} more models, each in its way"]
     platforms = sorted(
         {
             (str(before.group.provider), str(after.group.provider))

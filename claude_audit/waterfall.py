@@ -220,6 +220,8 @@ class Waterfall:
     """The order of work: each lever with what it adds after those before it. Empty for a single lever."""
     lookback_days: int | None = None
     """Calendar days from the first row to the last, both included. None without rows."""
+    attribution: str = "waterfall"
+    """How the saving is shared out among the steps: waterfall, alone, shapley or all."""
     price_book: str = ""
     """The day to which the prices are known to be complete."""
 

@@ -79,6 +79,7 @@ def document(waterfall: Waterfall) -> dict[str, Any]:
         "monthly_saving_usd": exact(waterfall.monthly_saving_usd),
         "requests": waterfall.requests,
         "unpriced_requests": waterfall.unpriced_requests,
+        "attribution": waterfall.attribution,
         "steps": [step_document(step) for step in waterfall.steps],
         "next": [
             {
