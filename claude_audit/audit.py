@@ -1,7 +1,8 @@
 """The Python face: open a store, ask it what the commands ask it.
 
->>> from claude_audit.audit import Audit
+>>> from claude_audit import Audit
 >>> Audit.open(".claude-audit").spend(by=["endpoint", "model"]).to_frame()
+>>> Audit.open(".claude-audit").whatif(cap_output="512", batch=["report"]).to_frame()
 """
 
 from __future__ import annotations

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
+
+from claude_audit.errors import AuditError
 
 PANELS = {
     "REMOVE": "1. Requests that need not be sent",
@@ -86,3 +89,19 @@ def given(ctx: typer.Context, levers: Mapping[str, Any]) -> dict[str, Any]:
         for name in [*ctx.params, *levers]
         if name in levers and levers[name] not in (None, False, [])
     }
+
+
+def scenario_of(asked: dict[str, Any], file: str | None) -> dict[str, Any]:
+    """The options of a scenario file (None: no file), and those of the command line after them.
+
+    Raises AuditError for an option that stands in both.
+    """
+    if not file:
+        return asked
+    from claude_audit.scenario import scenario_file
+
+    of_file = scenario_file(Path(file))
+    twice = sorted(asked.keys() & of_file.keys())
+    if twice:
+        raise AuditError(f"{', '.join(twice)} both as a flag and in {file}", "say it in one place")
+    return {**of_file, **asked}

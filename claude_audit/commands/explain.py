@@ -30,11 +30,9 @@ def explain(
     ctx: typer.Context,
     identifier: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[ID|lever]", help="A request id, message id or row id; all rows without one; or lever."
-        ),
+        typer.Argument(metavar="ID|lever", help="A request id, message id or row id; all rows without one; or lever."),
     ] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="After lever: one of them.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="After lever: one of them.")] = None,
     since: Since = None,
     until: Until = None,
     timezone: Zone = None,
@@ -74,14 +72,14 @@ def explain(
 
 def _levers(name: str | None, output: Format) -> None:
     """The page of one lever, or a line for each."""
-    from claude_audit.levers import kind_of, page, registry
+    from claude_audit.levers import kind_of, registry
     from claude_audit.renderers import levers
 
     kinds = registry() if name is None else (kind_of(name),)
     if output is Format.JSON:
         emit_json({"levers": [levers.document(kind, whole=name is not None) for kind in kinds]})
     elif name is not None and output is not Format.CSV:
-        emit(page(name) if output is Format.TABLE else levers.page_markdown(kinds[0]))
+        emit(levers.page_text(kinds[0]) if output is Format.TABLE else levers.page_markdown(kinds[0]))
     else:
         write = {Format.TABLE: levers.table, Format.CSV: levers.csv, Format.MARKDOWN: levers.markdown}[output]
         emit(write(kinds))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claude_audit.commands._lever_flags import Grouped, given, with_lever_flags
+from claude_audit.commands._lever_flags import Grouped, given, scenario_of, with_lever_flags
 from claude_audit.commands.common import (
     Format,
     FormatOption,
@@ -78,9 +77,7 @@ def whatif(
     """What each way of saving would have saved, on these very requests."""
     from claude_audit.scenario import ATTRIBUTIONS
 
-    asked = given(ctx, levers)
-    if scenario:
-        asked = _with_file(asked, scenario)
+    asked = scenario_of(given(ctx, levers), scenario)
     how, steps = asked.pop("attribution", None), asked.pop("order", None)
     audit = session(ctx).audit(since, until, timezone, where)
     if everything or published:
@@ -112,17 +109,6 @@ def whatif(
 
             emit(waterfall_tables(answer))
     return None
-
-
-def _with_file(asked: dict[str, Any], scenario: str) -> dict[str, Any]:
-    """The options of a scenario file, and those of the command line after them."""
-    from claude_audit.scenario import scenario_file
-
-    of_file = scenario_file(Path(scenario))
-    twice = sorted(asked.keys() & of_file.keys())
-    if twice:
-        raise AuditError(f"{', '.join(twice)} both as a flag and in {scenario}", "say it in one place")
-    return {**of_file, **asked}
 
 
 def _all(audit: Audit, options: dict[str, Any], output: Format) -> None:

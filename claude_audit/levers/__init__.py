@@ -193,7 +193,7 @@ def kind_of(name: str) -> Kind:
     import difflib
 
     names = [kind.name for kind in registry()]
-    near = difflib.get_close_matches(wanted, names, n=1)
+    near = difflib.get_close_matches(wanted, names, n=1) or [name for name in names if wanted and wanted in name]
     raise AuditError(f"no lever {name!r}", f"did you mean {near[0]}?" if near else f"known are: {', '.join(names)}")
 
 

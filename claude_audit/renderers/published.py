@@ -118,7 +118,7 @@ def verdict(checked: Checked) -> str:
     assert found is not None  # noqa: S101 - of every verdict left
     match checked.verdict:
         case Verdict.COSTS:
-            return f"Here it RAISES the bill by {dollars(-(found.saving_usd or Decimal(0)))}."
+            return f"It RAISES the bill here by {dollars(-(found.saving_usd or Decimal(0)))}."
         case Verdict.HOLDS:
             return "So it is on this log."
         case Verdict.LESS:
