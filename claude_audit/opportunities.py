@@ -151,7 +151,7 @@ def opportunities(
     tried: list[tuple[Kind, Mapping[str, Any]]] = []
     left: list[Opportunity] = []
     for kind in registry():
-        options = _options(kind, given or {})
+        options = _options(kind, given or {}, known)
         if options is None:
             left.append(
                 _not_tried(kind, f"it needs a value of yours: {kind.options[0].flag} {kind.options[0].metavar}")
@@ -188,12 +188,15 @@ def opportunities(
     )
 
 
-def _options(kind: Kind, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _options(kind: Kind, given: Mapping[str, Any], known: Recorded) -> Mapping[str, Any] | None:
     """What to try a lever with: what was given for it, else its default, with the options given that tune it."""
+    default = kind.trial
+    if kind.fallback is not None and not all(map(known.has, kind.needs)):
+        default = kind.fallback
     own = {option.name: given[option.name] for option in kind.options if option.name in given}
     if kind.options[0].name in own:
         return own
-    return None if kind.trial is None else {**kind.trial, **own}
+    return None if default is None else {**default, **own}
 
 
 def _judged(kind: Kind, options: Mapping[str, Any], step: Step, known: Recorded) -> Opportunity:

@@ -152,6 +152,8 @@ class Kind:
     """Option values that `whatif --all` tries it with. None: its flag alone, where that takes no value; else not tried."""
     needs: tuple[str, ...] = ()
     """Columns of the log without which it cannot say what it saves; `a|b`: either will do."""
+    fallback: Mapping[str, Any] | None = None
+    """Option values that it is tried with, in place of `default`, where a field that it needs is lacking."""
     supersedes: tuple[str, ...] = ()
     """Levers that assume what this one finds out: no scenario takes both."""
 

@@ -11,7 +11,7 @@ from claude_audit.published import Checked, Published, Verdict
 from claude_audit.renderers import figures
 from claude_audit.renderers.columns import as_csv, as_markdown, markdown_text
 from claude_audit.renderers.figures import percent
-from claude_audit.text import day_name
+from claude_audit.text import count, day_name
 from claude_audit.waterfall_told import instant
 
 TITLE = {
@@ -137,19 +137,19 @@ def verdict(checked: Checked) -> str:
 def summary(found: Published) -> str:
     """How many claims stand how, in a sentence."""
     words = {
-        Verdict.HOLDS: "hold here",
-        Verdict.MORE: "come to more here",
-        Verdict.UNSURE: "can't be settled",
-        Verdict.LESS: "come to less here",
-        Verdict.COSTS: "would COST money here",
-        Verdict.NOTHING: "have no case here",
-        Verdict.UNKNOWN: "need fields that this log lacks",
-        Verdict.RIGHT: "are right by the price list",
-        Verdict.WRONG: "are wrong for everybody",
+        Verdict.COSTS: ("would COST money here", "would COST money here"),
+        Verdict.LESS: ("comes to less here", "come to less here"),
+        Verdict.MORE: ("comes to more here", "come to more here"),
+        Verdict.UNSURE: ("is not settled", "are not settled"),
+        Verdict.HOLDS: ("holds here", "hold here"),
+        Verdict.UNKNOWN: ("needs fields that this log lacks", "need fields that this log lacks"),
+        Verdict.NOTHING: ("concerns no request here", "concern no request here"),
+        Verdict.WRONG: ("is wrong for everybody", "are wrong for everybody"),
+        Verdict.RIGHT: ("is right for everybody", "are right for everybody"),
     }
     counts = {verdict: sum(one.verdict is verdict for one in found.checked) for verdict in words}
-    told = [f"{counts[verdict]} {words[verdict]}" for verdict in words if counts[verdict]]
-    return f"Of {len(found.checked)} claims: {', '.join(told)}."
+    told = [f"{n} {words[verdict][n > 1]}" for verdict, n in counts.items() if n]
+    return f"Of {count(len(found.checked), 'claim')}: {', '.join(told)}." if told else "There are no claims to check."
 
 
 def source(claim: Claim) -> str:
