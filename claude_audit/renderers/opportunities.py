@@ -117,12 +117,11 @@ def sentences(found: Opportunities) -> Iterator[tuple[Standing, str]]:
 
 
 def _why(one: Opportunity) -> str:
-    """The first thing to know of a lever that may cost."""
-    step = one.step
-    if step is None:
+    """What to know first of a lever that may cost: a warning, else a caveat that tells how much."""
+    if one.step is None:
         return ""
-    told = [*figures.warnings(step), *step.caveats] if step.saving_usd < 0 else [*step.caveats, *figures.warnings(step)]
-    return told[0] if told else ""
+    measured = [caveat for caveat in one.step.caveats if "$" in caveat or "%" in caveat or caveat[:1].isdigit()]
+    return next(iter([*figures.warnings(one.step), *measured, *one.step.caveats]), "")
 
 
 def _bound(one: Opportunity) -> str:
