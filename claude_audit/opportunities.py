@@ -19,7 +19,7 @@ from claude_audit.levers import Kind, Lever, as_typed, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.money import ZERO, rounded
 from claude_audit.recorded_fields import Missing, Recorded, recorded, ways
-from claude_audit.scenario import alone, monthly, scan
+from claude_audit.scenario import Run, alone, monthly, scan
 from claude_audit.waterfall import Grade, Step
 
 if TYPE_CHECKING:
@@ -167,8 +167,13 @@ def opportunities(
         if lever is not None:
             levers.append(lever)
             tried.append((kind, options))
-    run, unpriced = scan(usage, reach, levers, catalog, engine, combine=False)
-    found = [_judged(kind, options, alone(run, n), known) for n, (kind, options) in enumerate(tried)]
+    run, unpriced, steps = _tried(usage, reach, levers, catalog, engine)
+    found = []
+    for (kind, options), step in zip(tried, steps, strict=True):
+        if isinstance(step, AuditError):
+            left.append(_not_tried(kind, step.message))
+        else:
+            found.append(_judged(kind, options, step, known))
     for one in tuple(found):
         if one.step and one.step.grade is Grade.REPLAYED and one.step.requests_changed:
             for name in kind_of(one.lever).supersedes:
@@ -186,6 +191,23 @@ def opportunities(
         sum(state.rows for state in run.start),
         unpriced,
     )
+
+
+def _tried(
+    usage: nw.LazyFrame[Any], reach: Reach, levers: Sequence[Lever], catalog: Catalog, engine: Engine
+) -> tuple[Run, int, list[Step | AuditError]]:
+    """The run, the requests without a price, and each lever's step: of one scan; of one each where a lever refuses."""
+    try:
+        run, unpriced = scan(usage, reach, levers, catalog, engine, combine=False)
+        return run, unpriced, [alone(run, n) for n in range(len(levers))]
+    except AuditError:
+        steps: list[Step | AuditError] = []
+        for lever in levers:
+            try:
+                steps.append(alone(scan(usage, reach, [lever], catalog, engine)[0], 0))
+            except AuditError as error:
+                steps.append(error)
+        return *scan(usage, reach, [], catalog, engine), steps
 
 
 def _options(kind: Kind, given: Mapping[str, Any], known: Recorded) -> Mapping[str, Any] | None:

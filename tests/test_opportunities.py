@@ -17,6 +17,7 @@ from stores import stored
 from claude_audit.audit import Audit
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, as_typed, registry
+from claude_audit.levers.batch import Batch
 from claude_audit.opportunities import Opportunities, Opportunity, Standing
 from claude_audit.recorded_fields import recorded, ways
 from claude_audit.renderers import opportunities as rendered
@@ -138,6 +139,22 @@ def test_a_new_lever_takes_part_by_declaring_its_default() -> None:
     assert flag.trial == {flag.options[0].name: True}
     value: Kind = replace(registry()[0], options=(replace(registry()[0].options[0], type=str),), default=None)
     assert value.trial is None
+
+
+def test_a_lever_that_refuses_this_log_does_not_keep_the_others_from_theirs(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = by_lever(audit.opportunities())
+
+    def refuse(*_: Any) -> None:
+        raise AuditError("this log is too strange for batches")
+
+    monkeypatch.setattr(Batch, "classify", refuse)
+    found = by_lever(audit.opportunities())
+    assert (
+        found["batch"].standing is Standing.NOT_TRIED and found["batch"].reason == "this log is too strange for batches"
+    )
+    assert found["cap_output"] == whole["cap_output"] and found["route_simple"] == whole["route_simple"]
 
 
 def test_an_empty_log_has_no_opportunities(tmp_path: Path) -> None:

@@ -351,6 +351,12 @@ def test_what_counts_dollars_twice_is_struck_through_beside_the_total() -> None:
     assert "~~$216.00~~: they overlap 1.4 times" in waterfall_markdown(waterfall(*STEPS))
     apart = waterfall(step("batch", "100", "60"), step("cap_output", "60", "40"))
     assert apart.overlap is None and "one by one" not in waterfall_tables(apart, width=80)
+    twice = waterfall(
+        step("batch", "100", "60", alone_usd=Decimal(45)), step("cap_output", "60", "40"), attribution="alone"
+    )
+    assert "one by one           $65.00  not the total: $5.00 is in it twice" in waterfall_tables(twice, width=80)
+    helped = replace(twice, steps=(replace(twice.steps[0], alone_usd=Decimal(35)), twice.steps[1]))
+    assert "one by one           $55.00  $5.00 less than together" in waterfall_tables(helped, width=80)
 
 
 def test_a_step_tells_the_worst_first_and_shortens_what_is_long() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from claude_audit.bill import SEARCHES, total
 from claude_audit.budget import BudgetResult
-from claude_audit.money import dollars, exact
+from claude_audit.money import EXACT, dollars, exact
 from claude_audit.spend import Pareto, SpendRow, UnpricedUsage
 from claude_audit.tally import Label
 from claude_audit.text import count
@@ -189,6 +189,16 @@ def overlaps(waterfall: Waterfall, most: int = 3) -> Iterator[str]:
         yield "Saved by either, but only once: " + "; ".join(f"{dollars(u)} by {both(p)}" for u, p in shared) + "."
     if helped:
         yield "More together than apart: " + "; ".join(f"{dollars(-u)} by {both(p)}" for u, p in helped) + "."
+
+
+def one_by_one(waterfall: Waterfall) -> str:
+    """What to say beside the sum of the standalone savings: where it misleads, or when shares were asked for; else empty."""
+    if waterfall.overlap is not None:
+        return f"not a saving: these overlap {waterfall.overlap:.1f} times"
+    twice = EXACT.subtract(waterfall.standalone_usd, waterfall.saving_usd)
+    if waterfall.attribution == "waterfall" or not twice or len(waterfall.steps) < 2:
+        return ""
+    return f"not the total: {dollars(twice)} is in it twice" if twice > 0 else f"{dollars(-twice)} less than together"
 
 
 def notes(waterfall: Waterfall) -> list[str]:

@@ -73,8 +73,7 @@ def _head(waterfall: Waterfall) -> RenderableType:
         ("bill after all steps", dollars(waterfall.final_usd), "", "bold"),
         (word, dollars(abs(saving)), share, "bold"),
     ]
-    if waterfall.overlap is not None:
-        words = f"not a saving: these overlap {waterfall.overlap:.1f} times"
+    if words := figures.one_by_one(waterfall):
         rows.append(("  one by one", dollars(waterfall.standalone_usd), words, "strike dim"))
     if monthly is not None:
         rows.append(("  in 30 days", dollars(abs(monthly)), "at the pace of this log", ""))
