@@ -374,15 +374,14 @@ def test_a_step_tells_the_worst_first_and_shortens_what_is_long() -> None:
     )
     lines = waterfall_tables(waterfall(told), width=80, color=False).splitlines()
     start = lines.index("1 route simple: report  very low effort, risk to answers 3 of 4 (truncation,")
-    assert lines[start:][:13] == [
+    assert lines[start:][:12] == [
         "1 route simple: report  very low effort, risk to answers 3 of 4 (truncation,",
         "  format)",
         "! route simple raises the cost of chat.",
         "- Caveat 1.",
         "- Caveat 2.",
         "- Caveat 3.",
-        "- Caveat 4.",
-        "- and 2 more notes: --format markdown shows all",
+        "- and 3 more notes: --format markdown shows all",
         "- changes 1,200 requests",
         "- better with task in the log",
         "- assumes limit 2000 (default)",

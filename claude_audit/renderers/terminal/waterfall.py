@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from claude_audit.waterfall import Step, Waterfall
 
-MOST_CAVEATS = 4
+MOST_CAVEATS = 3
 """Of one step that are shown; how many more there are is said."""
 
 LEGEND = (
