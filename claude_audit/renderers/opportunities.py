@@ -106,7 +106,8 @@ def sentences(found: Opportunities) -> Iterator[tuple[Standing, str]]:
     """What the figures do not say by themselves."""
     for one in found.standing(Standing.MAYBE, Standing.COSTS):
         if one.step and (words := _why(one)):
-            yield one.standing, f"{figures.title(one.step)}: {words}"
+            title = figures.title(one.step)
+            yield one.standing, words if words.startswith(title) else f"{title}: {words}"
     for one in found.standing(Standing.UNKNOWN):
         yield Standing.UNKNOWN, f"{one.lever.replace('_', ' ')}{_bound(one)}: log {_fields(one)}"
     idle = [one.lever.replace("_", " ") for one in found.standing(Standing.NOTHING)]
@@ -121,7 +122,8 @@ def _why(one: Opportunity) -> str:
     if one.step is None:
         return ""
     measured = [caveat for caveat in one.step.caveats if "$" in caveat or "%" in caveat or caveat[:1].isdigit()]
-    return next(iter([*figures.warnings(one.step), *measured, *one.step.caveats]), "")
+    told = [*figures.warnings(one.step), *measured, *one.step.caveats]
+    return " ".join(told[:2]) if one.standing is Standing.COSTS else next(iter(told), "")
 
 
 def _bound(one: Opportunity) -> str:
