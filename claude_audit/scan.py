@@ -12,7 +12,7 @@ What a lever takes out of a prompt or adds to it so comes off, or on, the class 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ __all__ = [
     "either",
     "flag",
     "minimum_of",
+    "minimum_there",
     "scaled",
     "states",
     "text_of",
@@ -116,8 +117,10 @@ class Scan:
     sums: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
-    moves: dict[str, str] = field(default_factory=dict)
-    """Mark of a lever that changes the model -> the model it moves rows to."""
+    moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
+    grown: dict[str, int] = field(default_factory=dict)
+    """Mark of a lever that puts text at the start of prompts -> its tokens."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
@@ -204,11 +207,34 @@ class Scan:
             names = (*ENDS, "cacheable") if after.cacheable is not None else ENDS
             self.bind(**{f"{name}_{what}": getattr(after, what) for what in names})
             left = nw.col(f"{name}_wrote_5m")
-            kept = flag((left >= nw.col("q_minimum")) | (left == before.wrote_5m))
+            # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
+            kept = flag((left >= nw.col("q_minimum")) | (left >= before.wrote_5m))
             self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * kept for what in ENDS[:3]})
             for what in names:
                 self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
             self.size_key((*variant, mark))
+
+    def remodel(self, mark: str, scale: Callable[[nw.Expr], nw.Expr], minimum: nw.Expr) -> None:
+        """For each prompt so far, the same text on another model that takes over its caches too.
+
+        Each end is counted by `scale`; what was cached and does not reach the `minimum` there is uncached.
+        """
+        import narwhals.stable.v2 as nw
+
+        for variant in list(self.quantities["prompt"]):
+            if not self._follows(variant, mark):
+                continue
+            before = self.shape(variant)
+            after = before.each(scale)
+            name = f"p_{len(self.levels)}"
+            new = {w: getattr(after, w) for w in (*ENDS, "cacheable") if getattr(after, w) is not getattr(before, w)}
+            new |= {what: getattr(after, what) for what in ENDS[:3]}
+            self.bind(**{f"{name}_{what}": end for what, end in new.items()})
+            enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
+            self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * enough for what in ENDS[:3]})
+            for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
+                known = self.quantities[what]
+                known[(*variant, mark)] = nw.col(f"{name}_{what}") if what in new else known[variant]
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""
@@ -233,6 +259,8 @@ class Scan:
         if not self.combine and variant:
             return False
         lever = mark.partition("@")[0]
+        if lever in self.moves and any(m in self.moves for m in variant):
+            return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
         return not any("@" in m or m == lever for m in variant)
 
     def _bind_minimum(self) -> None:
@@ -241,8 +269,12 @@ class Scan:
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
-        targets = tuple(self.moves.values())
-        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self.keys}
+        return {**line_keys(by, self.reach, self.catalog, targets=self.targets), **self.keys}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The models that levers move rows to."""
+        return tuple(dict.fromkeys(target for to in self.moves.values() for target in to.values()))
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
         """The rows with what was bound and joined."""
@@ -291,6 +323,21 @@ def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
     if factor == 1:
         return tokens
     return (tokens * factor.numerator / factor.denominator).ceil().cast(nw.Int64)
+
+
+def minimum_there(catalog: Catalog, to: Mapping[str, str]) -> nw.Expr:
+    """The shortest cacheable prompt, in tokens, on the models that rows are moved `to` from their own, on their days."""
+    import narwhals.stable.v2 as nw
+
+    targets = sorted(set(to.values()))
+    if len(targets) == 1:
+        return minimum_of(catalog, targets, lenient=True)
+    found: nw.Expr = nw.lit(1)
+    for target in targets:
+        sources = sorted(source for source, there in to.items() if there == target)
+        concerned = flag(nw.col("model").is_in(sources).fill_null(False))
+        found = found + concerned * (minimum_of(catalog, [target], lenient=True) - 1)
+    return found
 
 
 def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:
