@@ -40,6 +40,7 @@ from claude_audit.levers import (
     positive,
 )
 from claude_audit.money import EXACT, ZERO, dollars
+from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Grade
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class CapOutput(Lever):
         if met:
             rows = sum(state.rows for state in met)
             yield (
-                f"{rows:,} answers ended at their max_tokens already ({dollars(pricer.total(met))}): where such requests are "
+                f"{count(rows, 'answer')} ended at max_tokens already ({dollars(pricer.total(met))}): where such requests are "
                 "sent again, raise their cap instead."
             )
 

@@ -31,6 +31,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, pairs
 from claude_audit.levers._shares import Shares, shares
 from claude_audit.money import EXACT, ZERO
+from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -153,8 +154,7 @@ class Concise(Lever):
         if uncounted:
             rows = sum(state.rows for state in uncounted)
             yield (
-                f"{rows:,} requests do not say how many of their tokens were thinking: they are in the bounds, not in "
-                "the point."
+                f"How many tokens were thinking is not recorded of {count(rows, 'request')}: in the bounds, not in the point."
             )
 
     def _losers(self, moved: Sequence[tuple[State, State]], pricer: Pricer) -> Iterable[str]:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, pairs
 from claude_audit.levers._shares import Shares, shares
 from claude_audit.money import EXACT
+from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class EffortCut(Lever):
         if moved and even is not None:
             yield f"{even:.1%} more turns would cancel this. Assumes {self.cut.words} less thinking; quality not measured."
         if uncounted:
-            yield f"{uncounted:,} requests do not say how many of their tokens were thinking: no figure for them."
+            yield f"How many tokens were thinking is not recorded of {count(uncounted, 'request')}: no figure for them."
         elif not moved:
             yield "No request in the log counts thinking tokens that could be cut."
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out
 from claude_audit.money import dollars
+from claude_audit.text import count
 from claude_audit.waterfall import Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class StandardSpeed(Lever):
         if priority:
             rows, usd = sum(state.rows for state in priority), pricer.total(priority)
             caveats.append(
-                f"{rows:,} requests were served on the priority tier ({dollars(usd)} at list price): a commitment, closed to "
-                "new purchase, that usage does not price. What leaving it would save is not estimable."
+                f"Served on the priority tier: {count(rows, 'request')}, {dollars(usd)} at list price. It is a commitment, closed "
+                "to new purchase, that usage does not price. What leaving it would save is not estimable."
             )
         return Outcome(
             changed=changed,

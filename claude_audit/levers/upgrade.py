@@ -250,7 +250,7 @@ class Upgrade(Lever):
             yield f"Caches start cold on the new model: what must be written once more costs up to {dollars(extra)}."
         early = sum(a.rows for _, a in moved if a.group.on < models[str(a.group.model)].rates[0].since)
         if early:
-            yield f"{early:,} requests are older than their new model; they are priced at its first price."
+            yield f"Sent before the new model was sold, and priced at its first price: {count(early, 'request')}."
         yield from self._forced(moved, pricer)
         if moved:
             yield "Costs are simulated, answers are not: a newer model may answer at another length."
