@@ -157,7 +157,8 @@ class Scan:
 
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
-        self.levels.append(dict(columns))
+        if columns:
+            self.levels.append(dict(columns))
 
     def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
         """A further quantity of each row, for the levers to vary."""
