@@ -215,27 +215,34 @@ class Scan:
                 self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
             self.size_key((*variant, mark))
 
-    def remodel(self, mark: str, scale: Callable[[nw.Expr], nw.Expr], minimum: nw.Expr) -> None:
-        """For each prompt so far, the same text on another model that takes over its caches too.
+    def remodel(self, scales: Mapping[str, Callable[[nw.Expr], nw.Expr]], minimum: nw.Expr) -> None:
+        """For each prompt so far, and each mark, the same text on another model that takes over its caches too.
 
-        Each end is counted by `scale`; what was cached and does not reach the `minimum` there is uncached.
+        `scales`: by mark, how the other model counts tokens. What was cached and does not reach the `minimum` there is
+        uncached.
         """
         import narwhals.stable.v2 as nw
 
+        counted: dict[str, nw.Expr] = {}
+        taken: dict[str, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
-            if not self._follows(variant, mark):
-                continue
-            before = self.shape(variant)
-            after = before.each(scale)
-            name = f"p_{len(self.levels)}"
-            new = {w: getattr(after, w) for w in (*ENDS, "cacheable") if getattr(after, w) is not getattr(before, w)}
-            new |= {what: getattr(after, what) for what in ENDS[:3]}
-            self.bind(**{f"{name}_{what}": end for what, end in new.items()})
-            enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
-            self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * enough for what in ENDS[:3]})
-            for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
-                known = self.quantities[what]
-                known[(*variant, mark)] = nw.col(f"{name}_{what}") if what in new else known[variant]
+            for mark, scale in scales.items():
+                if not self._follows(variant, mark):
+                    continue
+                before = self.shape(variant)
+                after = before.each(scale)
+                name = f"p_{len(self.levels)}_{len(counted)}"
+                enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
+                for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
+                    end, column = getattr(after, what), f"{name}_{what}"
+                    known = self.quantities[what]
+                    if what in ENDS[:3]:
+                        counted[column], taken[column] = end, nw.col(column) * enough
+                    elif end is not known[variant]:
+                        counted[column] = end
+                    known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+        self.bind(**counted)
+        self.bind(**taken)
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""

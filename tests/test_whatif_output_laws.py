@@ -60,7 +60,7 @@ def flags(names: Any) -> dict[str, Any]:
 
 
 @quick
-@given(thinking_logs(), st.lists(st.sets(st.sampled_from(list(OPTIONS)), min_size=1), min_size=3, max_size=3))
+@given(thinking_logs(), st.lists(st.sets(st.sampled_from(list(OPTIONS)), min_size=1), min_size=2, max_size=2))
 def test_any_subset_costs_what_repricing_row_by_row_says(made: list[dict[str, Any]], subsets: list[set[str]]) -> None:
     rows, levers = slow.rows_of(made), reference(made)
     with tempfile.TemporaryDirectory() as folder:

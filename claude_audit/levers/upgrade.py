@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
@@ -98,23 +99,26 @@ class Upgrade(Lever):
         to = {name: self.to[name] for name in scan.reach.models if name in self.to}
         scan.moves[NAME] = {name: target.id for name, target in to.items()}
         self.text.moving(scan.catalog, to)
+        if not to:
+            return
         scan.bind(**self.text.columns(NAME))
         scan.bind(upgrade_minimum=minimum_there(scan.catalog, scan.moves[NAME]))
         banded = sorted(name for name, target in to.items() if target.id in scan.catalog.banded_models)
         grows = flag(nw.col("model").is_in(banded).fill_null(False) & ~nw.col("prompt_tokens").is_null())
-        for factor in self.text.factors:
-            mark = self.text.mark(NAME, factor)
-            scan.remodel(mark, lambda n, f=factor: self.text.scaled(n, f), nw.col("upgrade_minimum"))  # type: ignore[misc]
+        scales = {
+            self.text.mark(NAME, factor): partial(self.text.scaled, factor=factor) for factor in self.text.factors
+        }
+        scan.remodel(scales, nw.col("upgrade_minimum"))
+        for mark, scale in scales.items():
             for what in ("output", "thinking"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: self.text.scaled(n, f))  # type: ignore[misc]
-            for variant, prompt in list(scan.quantities["prompt"].items()) if banded else ():
-                if variant and variant[-1] == mark:
-                    passed = size(scan.catalog, nw.lit(to[banded[0]].id), prompt)
-                    scan.key("+".join(("size", *variant)), grows * passed)
-        if to:
-            scan.key(NAME, self._room(scan, to))
-            scan.key("upgrade_cold", self._cold_yet())
+                    scan.vary(what, mark, scale)
+        for variant, prompt in list(scan.quantities["prompt"].items()) if banded else ():
+            if variant and variant[-1] in scales:
+                passed = size(scan.catalog, nw.lit(to[banded[0]].id), prompt)
+                scan.key("+".join(("size", *variant)), grows * passed)
+        scan.key(NAME, self._room(scan, to))
+        scan.key("upgrade_cold", self._cold_yet())
 
     def _room(self, scan: Scan, to: Mapping[str, Model]) -> nw.Expr:
         """FREE or NO_ROOM. Of sums over several calls no prompt is known, so that none can be too large."""
