@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -77,7 +76,7 @@ def notes(change: Upgrade, states: Sequence[State], pricer: Pricer, until: datet
 
 def _on(day: date, state: State) -> State:
     """At the prices of the day from which there is no choice, where that is later."""
-    return replace(state, group=replace(state.group, on=max(day, state.group.on)))
+    return state.regrouped(on=max(day, state.group.on))
 
 
 def _month(usd: Decimal, days: int) -> Decimal:

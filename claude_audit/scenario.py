@@ -170,10 +170,10 @@ def scan(
         lever.classify(asked)
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
-    frame = asked.frame(usage, by)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets)
+    frame = asked.frame(usage, by, engine)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
     pricer = Pricer(catalog)
-    start, unpriced = states(lines, by, extra, pricer, asked.aliases)
+    start, unpriced = states(lines, by, extra, pricer, asked)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.rates import Model
+    from claude_audit.scan import Scan
 
 
 @dataclass
@@ -33,7 +34,6 @@ class Tokenizers:
     """Models, as logged, whose text the target counts as more tokens."""
     fewer: tuple[str, ...] = ()
     """Models, as logged, whose text it counts as fewer."""
-    _columns: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def foreign(self) -> frozenset[str]:
@@ -48,26 +48,13 @@ class Tokenizers:
         if not self.foreign:
             self.factors = self.factors[:1]
 
-    def columns(self, prefix: str) -> dict[str, nw.Expr]:
-        """Columns for Scan.bind that say of a row whether its text is counted otherwise, so that `scaled` need not."""
-        import narwhals.stable.v2 as nw
-
-        sets = {name: members for name, members in (("more", self.more), ("fewer", self.fewer)) if members}
-        self._columns = {name: f"{prefix}_{name}" for name in sets}
-        return {self._columns[n]: nw.col("model").is_in(list(m)).fill_null(False) for n, m in sets.items()}
-
-    def scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
-        """ceil(factor x tokens) on rows that are counted otherwise; the same expression where there are none."""
-        import narwhals.stable.v2 as nw
-
-        from claude_audit.scan import flag, scaled
-
-        found = tokens
-        for name, column in self._columns.items():
-            ratio = Fraction(factor) if name == "more" else 1 / Fraction(factor)
-            if ratio != 1:
-                found = found + flag(nw.col(column)) * (scaled(tokens, ratio) - tokens)
-        return found
+    def scaled(self, tokens: nw.Expr, scan: Scan, factor: Decimal) -> nw.Expr:
+        """ceil(factor x tokens) on rows that are counted otherwise; the same expression where that changes nothing."""
+        if self.more and factor != 1:
+            tokens = scan.scaled(tokens, Fraction(factor), self.more)
+        if self.fewer and factor != 1:
+            tokens = scan.scaled(tokens, 1 / Fraction(factor), self.fewer)
+        return tokens
 
     def mark(self, lever: str, factor: Decimal) -> str:
         """The mark of what a lever makes under that factor: its own name under the factor in use."""

@@ -74,22 +74,18 @@ class CacheHit(Lever):
         """Whether the cacheable tokens of each row reach the minimum, and whether they are a guess."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import minimum_of, minimum_there
-
         if self.guessed:
             guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
-            scan.key("cache_guess", guess)
-        own = minimum_of(scan.catalog, scan.reach.models)
+            scan.key("cache_guess", guess, 2)
         for variant, cacheable in scan.quantities["cacheable"].items():
             to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
+            enough = cacheable >= scan.minimum(to)
             if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
-                enough = (cacheable >= own) | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
-            else:
-                enough = cacheable >= minimum_there(scan.catalog, to)
-            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough)
+                enough = enough | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
+            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""

@@ -114,9 +114,10 @@ class CapOutput(Lever):
         output = scan.quantities["output"][()]
         scan.bind(cap_gate=self._gate())
         scan.bind(cap_cut=(nw.col("cap_gate") == FREE) & (output > self.cap))
-        scan.key("cap_gate", nw.col("cap_gate"))
-        scan.key("cap_cut", nw.col("cap_cut"))
-        scan.key("cap_met", (nw.col("cap_gate") == FREE) & (nw.col("stop_reason") == "max_tokens").fill_null(False))
+        met = (nw.col("cap_gate") == FREE) & (nw.col("stop_reason") == "max_tokens").fill_null(False)
+        scan.key("cap_gate", nw.col("cap_gate"), len(GATES) + 1)
+        scan.key("cap_cut", nw.col("cap_cut"), 2)
+        scan.key("cap_met", met, 2)
         cut = flag(nw.col("cap_cut"))
         scan.vary("output", NAME, lambda o: o - cut * (o - self.cap))
         if "thinking" in scan.quantities:

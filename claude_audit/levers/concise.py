@@ -91,14 +91,14 @@ class Concise(Lever):
             ~(scan.call & (nw.col("requests") == 1).fill_null(False)),
             nw.col("output_tokens").is_null(),
             (nw.col("tools_used").fill_null(0) > 0) | tool_use,
-            nw.col("task").is_in(list(STRUCTURED_TASKS)).fill_null(False),
+            scan.among("task", STRUCTURED_TASKS),
             ~counted(),
             output <= thought,
         )
         found = nw.when(closed[0]).then(nw.lit(0))
         for code, condition in enumerate(closed[1:], 1):
             found = found.when(condition).then(nw.lit(code))
-        scan.key(NAME, found.otherwise(nw.lit(CODES.index(PROSE))))
+        scan.key(NAME, found.otherwise(nw.lit(CODES.index(PROSE))), len(CODES))
         scan.grown[NAME] = self.tokens
         scan.reshape(NAME, lambda prompt: prompt.with_start(nw.lit(self.tokens)))
 

@@ -83,7 +83,7 @@ class EffortCut(Lever):
         found = nw.when(first[0]).then(nw.lit(CODES.index(first[1])))
         for condition, name in rest:
             found = found.when(condition).then(nw.lit(CODES.index(name)))
-        scan.key(NAME, found.otherwise(nw.lit(CODES.index(THINKS))))
+        scan.key(NAME, found.otherwise(nw.lit(CODES.index(THINKS))), len(CODES))
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """The middle of the interval off the thinking tokens."""

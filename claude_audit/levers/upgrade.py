@@ -27,7 +27,7 @@ band of the target (100,000 tokens on Haiku 5.5); where prompts fall under a lar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -55,6 +55,7 @@ LONGEST_TTL = timedelta(hours=1)
 """Of a cache entry: within it every entry that was alive at the switch has been read again, or is gone."""
 FREE, NO_ROOM = 0, 1
 """What the engine says of a row, as a number."""
+UNLIMITED = 2**62
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Upgrade(Lever):
         """Each row's text as its target counts it under each factor, whether it fits, and whether its cache is cold yet."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag, minimum_there
+        from claude_audit.scan import flag
         from claude_audit.tally import size
 
         to = {name: self.to[name] for name in scan.reach.models if name in self.to}
@@ -101,12 +102,12 @@ class Upgrade(Lever):
         self.text.moving(scan.catalog, to)
         if not to:
             return
-        scan.bind(**self.text.columns(NAME))
-        scan.bind(upgrade_minimum=minimum_there(scan.catalog, scan.moves[NAME]))
-        banded = sorted(name for name, target in to.items() if target.id in scan.catalog.banded_models)
-        grows = flag(nw.col("model").is_in(banded).fill_null(False) & ~nw.col("prompt_tokens").is_null())
+        scan.bind(upgrade_minimum=scan.minimum(scan.moves[NAME]))
+        banded = [name for name, target in to.items() if target.id in scan.catalog.banded_models]
+        grows = scan.fact(dict.fromkeys(banded, 1)) * flag(~nw.col("prompt_tokens").is_null())
         scales = {
-            self.text.mark(NAME, factor): partial(self.text.scaled, factor=factor) for factor in self.text.factors
+            self.text.mark(NAME, factor): partial(self.text.scaled, scan=scan, factor=factor)
+            for factor in self.text.factors
         }
         scan.remodel(scales, nw.col("upgrade_minimum"))
         for mark, scale in scales.items():
@@ -115,31 +116,29 @@ class Upgrade(Lever):
                     scan.vary(what, mark, scale)
         for variant, prompt in list(scan.quantities["prompt"].items()) if banded else ():
             if variant and variant[-1] in scales:
-                passed = size(scan.catalog, nw.lit(to[banded[0]].id), prompt)
-                scan.key("+".join(("size", *variant)), grows * passed)
-        scan.key(NAME, self._room(scan, to))
-        scan.key("upgrade_cold", self._cold_yet())
+                passed = grows * size(scan.catalog, prompt)
+                scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
+        scan.key(NAME, self._room(scan, to), 2)
+        scan.key("upgrade_cold", self._cold_yet(), 2)
 
     def _room(self, scan: Scan, to: Mapping[str, Model]) -> nw.Expr:
         """FREE or NO_ROOM. Of sums over several calls no prompt is known, so that none can be too large."""
         import narwhals.stable.v2 as nw
 
+        from claude_audit.scan import flag
+
         prompt, output = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
-        crowded: nw.Expr = nw.lit(False)
-        for context, longest in sorted({(target.context, target.max_output) for target in to.values()}):
-            names = sorted(n for n, target in to.items() if (target.context, target.max_output) == (context, longest))
-            over = (prompt + output > context) | (output > longest)
-            crowded = crowded | (nw.col("model").is_in(names).fill_null(False) & over)
-        whole = ~nw.col("prompt_tokens").is_null()
-        return nw.when(whole & crowded).then(nw.lit(NO_ROOM)).otherwise(nw.lit(FREE))
+        context = scan.fact({name: target.context for name, target in to.items()}, UNLIMITED)
+        longest = scan.fact({name: target.max_output for name, target in to.items()}, UNLIMITED)
+        crowded = (prompt + output > context) | (output > longest)
+        return flag(~nw.col("prompt_tokens").is_null() & crowded)
 
     def _cold_yet(self) -> nw.Expr:
         import narwhals.stable.v2 as nw
 
         cold: nw.Expr = nw.lit(False)
         for model, first in self.first.items():
-            early = (nw.col("model") == model).fill_null(False) & (nw.col("ts") <= nw.lit(first + LONGEST_TTL))
-            cold = cold | early
+            cold = cold | ((nw.col("model") == model).fill_null(False) & (nw.col("ts") <= nw.lit(first + LONGEST_TTL)))
         return cold
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
@@ -288,7 +287,7 @@ def _written(state: State, ttl: str) -> State:
 
 def _same_tokens(state: State, target: str) -> State:
     """At the target's list price, as though it counted tokens alike."""
-    return replace(state, moved=True).regrouped(model=target, size=0)
+    return state.but(moved=True).regrouped(model=target, size=0)
 
 
 def _change(before: Decimal, after: Decimal) -> float | None:
