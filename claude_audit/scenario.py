@@ -14,6 +14,8 @@ from claude_audit.attribution import MOST_SHAPLEY, interactions, order_of_work, 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Outcome, kind_of, registry
 from claude_audit.levers import options as lever_options
+from claude_audit.migration import forced
+from claude_audit.migration import notes as migration_notes
 from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.scan import Scan
 from claude_audit.scenario_file import ORDERS, scenario_file
@@ -149,7 +151,8 @@ def simulate(
     `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
     """
-    run, unpriced = scan(usage, reach, levers, catalog, engine)
+    change = forced(levers, reach, catalog, until) if until else None
+    run, unpriced = scan(usage, reach, levers, catalog, engine, watched=(change,) if change else ())
     steps = stacked(run)
     if order:
         steps = _reordered(run, steps, order)
@@ -168,10 +171,13 @@ def simulate(
         attribution=attribution,
         price_book=catalog.as_of.isoformat(),
     )
+    migrations: tuple[str, ...] = ()
+    if change and until and lookback:
+        migrations = tuple(migration_notes(change, run.start, run.pricer, until, lookback))
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
-        notes=tuple(_notes(result, order)),
+        notes=(*migrations, *_notes(result, order)),
     )
 
 
@@ -183,22 +189,27 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
+    watched: Sequence[Lever] = (),
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `watched`:
+    levers that are no part of the run, and can be asked what they would make of its untouched states.
     """
-    for lever in levers:
+    for lever in (*levers, *watched):
         usage = lever.inspect(usage, engine, reach)
     asked = Scan(catalog, reach, combine)
     for lever in levers:
         lever.provide(asked)
     for lever in levers:
         lever.classify(asked)
+    asked.combine = False
+    for lever in watched:
+        lever.classify(asked)
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
     frame = asked.frame(usage, by, engine)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()), known=True)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked)
     return Run(tuple(levers), tuple(start), pricer), unpriced

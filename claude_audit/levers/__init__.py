@@ -156,6 +156,8 @@ class Kind:
     """Option values that it is tried with, in place of `default`, where a field that it needs is lacking."""
     supersedes: tuple[str, ...] = ()
     """Levers that assume what this one finds out: no scenario takes both."""
+    turn: int = 1
+    """Its place within its stage; those of one turn stand by name."""
 
     @property
     def title(self) -> str:
@@ -183,7 +185,7 @@ def registry() -> tuple[Kind, ...]:
         if not module.name.startswith("_"):
             loaded = importlib.import_module(f"{__name__}.{module.name}")
             found += [kind for kind in vars(loaded).values() if isinstance(kind, Kind)]
-    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.name)))
+    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.turn, kind.name)))
 
 
 def kind_of(name: str) -> Kind:

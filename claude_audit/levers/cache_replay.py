@@ -119,7 +119,7 @@ class CacheReplay(Lever):
         scan = self._scan
         keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
         found = stream(usage, keys, self.policy, folder)
-        self._replayer = Replayer(found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor)
+        self._replayer = Replayer(found, scan.catalog, scan.moves, scan.grown, self.policy, self.minimum, self.factor)
         if found.path is None:
             self._groups = groups(usage, self._engine)
             return usage.with_columns(nw.lit(None).cast(nw.Int32).alias(KIND_OF_ROW))
