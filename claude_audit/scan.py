@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -118,6 +119,8 @@ class Scan:
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, str] = field(default_factory=dict)
     """Mark of a lever that changes the model -> the model it moves rows to."""
+    rewrites: dict[str, Rewrite] = field(default_factory=dict)
+    """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
