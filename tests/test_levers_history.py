@@ -62,7 +62,9 @@ def test_the_same_window_costs_three_times_as_much_where_the_session_caches(tmp_
             "saving_usd": "-0.0333",
         }
     ]
-    assert any("pays there only when the history is more than 20 times as long as the window" in c for c in step.caveats)
+    assert any(
+        "pays there only when the history is more than 20 times as long as the window" in c for c in step.caveats
+    )
     assert any("Move the cache marks" in c for c in step.caveats)
     assert step.warnings == ("history RAISES the bill here by $0.0333.",)
 
@@ -125,7 +127,9 @@ def test_thinking_is_no_part_of_the_next_prompt(tmp_path: Path) -> None:
     for r in log:
         del r["usage"]["output_tokens_details"]
     unknown = one(tmp_path / "untold", log, history="3")
-    assert [(e.gate, e.requests) for e in unknown.excluded] == [("history edited, or several threads in one session", 4)]
+    assert [(e.gate, e.requests) for e in unknown.excluded] == [
+        ("history edited, or several threads in one session", 4)
+    ]
     for r in log:
         r["thinking"] = True
     assert one(tmp_path / "told", log, history="3").excluded == ()
@@ -244,7 +248,9 @@ def test_who_sums_up_can_be_chosen_and_falls_back_on_the_sessions_own_model(tmp_
     # 199,600 tokens of history, the instruction and the summary are more than Haiku 4.5 takes in.
     for answer, model, usd in ((180_000, "haiku", 1 * 180_300 + 5 * 300), (199_500, "sonnet", 2 * 199_800 + 10 * 300)):
         log = chat(2, question=100, answer=answer)
-        step = one(tmp_path / model, log, summarize_after="2", summary_model="claude-haiku-4-5", summary_instruction="200")
+        step = one(
+            tmp_path / model, log, summarize_after="2", summary_model="claude-haiku-4-5", summary_instruction="200"
+        )
         assert Decimal(step.facts["summaries"]["calls_usd"]) == Decimal(usd) / 10**6
     # Over its price band the whole call is dearer.
     band = one(tmp_path / "band", chat(2, answer=100_000), summarize_after="2")

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What is left out of a row's prompt, in tokens; 0 in rows that are left alone."""
+    """What is left out of a row's prompt, in tokens, and what takes its place; 0 and 0 in rows that are left alone."""
 
     rest: nw.Expr
     """From the first message to the prompt's end, as logged: what precedes the messages may have changed since."""
     tokens: nw.Expr
-    instead: int = 0
-    """Tokens of what takes its place."""
+    instead: nw.Expr | None = None
 
     def at(self, prompt: Prompt) -> nw.Expr:
         """Where the messages begin."""
@@ -33,13 +32,13 @@ class Cut:
 
         at = self.at(prompt)
         left = prompt.without(at, self.tokens)
-        if not self.instead:
+        instead = self.instead
+        if instead is None:
             return left
-        replaced = flag(self.tokens > 0)
-        whole = left.prompt + replaced * self.instead
+        whole = left.prompt + instead
 
         def moved(end: nw.Expr) -> nw.Expr:
-            return end + flag(end > at) * replaced * self.instead
+            return end + flag(end > at) * instead
 
         return Prompt(
             moved(left.read),

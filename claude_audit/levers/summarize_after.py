@@ -59,6 +59,7 @@ COLUMNS = (
     "summary_known",
     "summary_begin",
     "summary_cut",
+    "summary_behind",
     "summary_new",
     "summary_part",
     "summary_again",
@@ -121,14 +122,20 @@ class SummarizeAfter(Lever):
         """How many summaries each prompt stands behind; what the last of them covers; whether it is made for this prompt."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._messages import EARLIER, EXACT_SIZES, INFERRED, THREAD, before
+        from claude_audit.levers._messages import EARLIER, EXACT_SIZES, IN_ORDER, INFERRED, THREAD, before
 
         exact_sizes = nw.col("how") == EXACT_SIZES
         rows = rows.with_columns(
             summaries=(nw.col("counted") - 1) // (2 * self.turns),
             said=before("size") + before("answer"),
+            usable=exact_sizes | (nw.col("how") == INFERRED),
         )
-        rows = rows.with_columns(summaries_before=before("summaries").fill_null(0))
+
+        def before_it(column: str) -> nw.Expr:
+            """Its value in the request before, of those whose messages are known."""
+            return nw.col(column).shift(1).over(*THREAD, "usable", order_by=IN_ORDER).fill_null(0)
+
+        rows = rows.with_columns(summaries_before=before_it("summaries"))
         begun = nw.col("summaries") > nw.col("summaries_before")
         rows = rows.with_columns(
             begun=begun.cast(nw.Int64),
@@ -136,7 +143,7 @@ class SummarizeAfter(Lever):
         )
         # The same for all prompts behind one summary: what stood before the first of them.
         rows = rows.with_columns(covered=nw.col("covered").max().over(*THREAD, "summaries"))
-        rows = rows.with_columns(covered_before=before("covered").fill_null(0))
+        rows = rows.with_columns(covered_before=before_it("covered"))
         unknown = (nw.col("how") == INFERRED) & (nw.col("summaries") > 0) & nw.col("covered").is_null()
         read = (nw.col("how") == INFERRED) & ~unknown
         inferred = nw.when(read & (nw.col("summaries") > 0)).then(nw.col("covered")).otherwise(nw.lit(0))
@@ -146,7 +153,8 @@ class SummarizeAfter(Lever):
             "known": nw.when(unknown).then(nw.lit(EARLIER)).otherwise(nw.col("how")),
             "begin": nw.coalesce("begin", "first_size"),
             "cut": cut,
-            "new": nw.col("begun") * (cut > 0).cast(nw.Int64),
+            "behind": (exact_sizes | read) & (nw.col("summaries") > 0),
+            "new": nw.when(exact_sizes | read).then(nw.col("begun")).otherwise(nw.lit(0)),
             "part": part,
             "again": (nw.col("summaries_before") > 0).cast(nw.Int64),
             "first": nw.col("first"),
@@ -177,8 +185,9 @@ class SummarizeAfter(Lever):
             summary_read=new * (nw.col("summary_part_") + self.instruction + nw.col("summary_again_") * self.tokens),
         )
         gone = nw.col("summary_gone")
-        cut = Cut(nw.col("summary_rest"), gone, self.tokens)
-        inferred = flag((nw.col("summary_how") != EXACT_SIZES) & (gone > 0))
+        behind = nw.col("summary_behind_")
+        cut = Cut(nw.col("summary_rest"), gone, behind * self.tokens)
+        inferred = flag(nw.col("summary_how") != EXACT_SIZES) * behind
 
         def rewritten(prompt: Prompt) -> Prompt:
             return written_from(cut.of(prompt), nw.lit(0), new, prompt)
@@ -196,7 +205,7 @@ class SummarizeAfter(Lever):
             changed = changed | (logged != made)
         scan.key(HOW, nw.col("summary_how"))
         # A prompt as long as it was is another one to a cache all the same.
-        scan.key(CHANGED, flag(gone > 0) * (1 + flag(changed)))
+        scan.key(CHANGED, behind * (1 + flag(changed)))
         full = nw.col("summary_read") + self.tokens > self.writer.context
         band = size(self.catalog, nw.lit(self.writer.id), nw.col("summary_read"))
         scan.key(WRITER, new * (band - flag(full) * (band - OWN_MODEL)))
