@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 EXACT_SIZES, INFERRED, EDITED, MIXED, EARLIER, NO_MESSAGES, NO_SESSION, NEEDS_SESSION, NOT_ONE = range(1, 10)
+KNOWN = NOT_ONE + 1
+"""How many values there are to what is known of a row's messages, 0 included."""
 GATES = {
     EDITED: "history edited, or several threads in one session",
     MIXED: "session across two tokenizers",

@@ -139,7 +139,7 @@ class History(Lever):
         """Where the window slides, and what prompts are then."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._messages import EXACT_SIZES, how
+        from claude_audit.levers._messages import EXACT_SIZES, KNOWN, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, uncached_from, written_from
         from claude_audit.scan import Prompt, flag
@@ -156,9 +156,9 @@ class History(Lever):
         )
         slid, gone = nw.col("history_slid_"), nw.col("history_gone")
         cached = flag(nw.col("history_behind") > 0)
-        scan.key(HOW, nw.col("history_how"))
+        scan.key(HOW, nw.col("history_how"), KNOWN)
         scan.bind(history_cut=slid * nw.max_horizontal(nw.lit(SLID), PLAIN * flag(gone > 0), CACHED * cached))
-        scan.key(CUT, nw.col("history_cut"))
+        scan.key(CUT, nw.col("history_cut"), CACHED + 1)
         cut = Cut(nw.col("history_rest"), gone)
         scan.reshape(NAME, lambda prompt: uncached_from(cut.of(prompt), cut.at(prompt), slid))
         inferred = flag(nw.col("history_how") != EXACT_SIZES) * slid

@@ -52,8 +52,6 @@ NAME = "summarize_after"
 REWRITTEN, WHOLE = f"{NAME}@rewritten", f"{NAME}@whole"
 """Marks of the prompts for the bounds: the system prompt written again too; the first prompt summed up too."""
 HOW, CHANGED, WRITER = "summary_how", "summary_changed", "summary_writer"
-OWN_MODEL = -1
-"""Value of WRITER where the summary's model has no room: the session's own sums up."""
 DEFAULT_TOKENS, DEFAULT_INSTRUCTION, DEFAULT_MODEL = 300, 100, "haiku"
 COLUMNS = (
     "summary_known",
@@ -94,6 +92,11 @@ class SummarizeAfter(Lever):
     def turns(self) -> int:
         """Turns between two summaries: a prompt holds two messages for each turn before it, and the newest."""
         return (self.most + 1) // 2
+
+    @property
+    def own_model(self) -> int:
+        """Value of WRITER, after those of a prompt's size, where the writer has no room: the session's own model sums up."""
+        return len(self.catalog.thresholds) + 1
 
     def inspect(self, usage: nw.LazyFrame[Any], engine: Engine, reach: Reach) -> nw.LazyFrame[Any]:
         """The rows, each with what its summary takes the place of."""
@@ -168,7 +171,7 @@ class SummarizeAfter(Lever):
         """Where a summary stands in for messages, what prompts are then, and what its making reads."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._messages import EXACT_SIZES, NEEDS_SESSION, how
+        from claude_audit.levers._messages import EXACT_SIZES, KNOWN, NEEDS_SESSION, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, written_from
         from claude_audit.scan import flag
@@ -203,12 +206,14 @@ class SummarizeAfter(Lever):
         changed = new > 0
         for logged, made in ends:
             changed = changed | (logged != made)
-        scan.key(HOW, nw.col("summary_how"))
+        scan.key(HOW, nw.col("summary_how"), KNOWN)
         # A prompt as long as it was is another one to a cache all the same.
-        scan.key(CHANGED, behind * (1 + flag(changed)))
-        full = nw.col("summary_read") + self.tokens > self.writer.context
-        band = size(self.catalog, nw.lit(self.writer.id), nw.col("summary_read"))
-        scan.key(WRITER, new * (band - flag(full) * (band - OWN_MODEL)))
+        scan.key(CHANGED, behind * (1 + flag(changed)), 3)
+        full = flag(nw.col("summary_read") + self.tokens > self.writer.context)
+        band: nw.Expr = nw.lit(0)
+        if self.writer.id in self.catalog.banded_models:
+            band = size(self.catalog, nw.col("summary_read"))
+        scan.key(WRITER, new * (band + full * (self.own_model - band)), self.own_model + 1)
         scan.sums["summary_calls"] = new
         scan.sums["summary_read"] = nw.col("summary_read")
         scan.sums["summary_first_prompt"] = new * inferred * nw.col("summary_begin_")
@@ -225,7 +230,7 @@ class SummarizeAfter(Lever):
         return [self._moved(state, pricer) if state.keys[CHANGED] else state for state in states]
 
     def _moved(self, state: State, pricer: Pricer) -> State:
-        return replace(state.reshaped(NAME), beside=(*state.beside, *self._calls(state, pricer)))
+        return state.reshaped(NAME, beside=(*state.beside, *self._calls(state, pricer)))
 
     def _calls(self, state: State, pricer: Pricer, more: int = 0) -> tuple[Added, ...]:
         calls = state.sums["summary_calls"]
@@ -239,7 +244,7 @@ class SummarizeAfter(Lever):
     def _group(self, state: State, pricer: Pricer) -> Group:
         """Who writes a state's summaries: the model asked for where it is sold and has room, else the session's own."""
         own = replace(state.group, tier="standard", speed="standard")
-        if state.keys[WRITER] == OWN_MODEL:
+        if state.keys[WRITER] == self.own_model:
             return own
         asked = replace(own, model=self.writer.id, size=int(state.keys[WRITER]))
         return own if isinstance(pricer.catalog.price(asked, lenient=True), Unpriced) else asked
@@ -253,7 +258,7 @@ class SummarizeAfter(Lever):
         for old, new in zip(before, after, strict=True):
             if old is new:
                 continue
-            bare = replace(old, beside=())
+            bare = old.but(beside=())
             cost, added = pricer.cost(old), self._calls(old, pricer)
             here = EXACT.subtract(cost, pricer.cost(new))
             more = self._calls(old, pricer, old.sums["summary_first_prompt"])
@@ -262,9 +267,7 @@ class SummarizeAfter(Lever):
                 savings.append(EXACT.subtract(cost, pricer.cost(self._with(old, WHOLE, added))))
             low, high = EXACT.add(low, min(savings)), EXACT.add(high, max(savings))
             calls += old.sums["summary_calls"]
-            calls_usd = EXACT.add(
-                calls_usd, EXACT.subtract(pricer.cost(replace(bare, beside=added)), pricer.cost(bare))
-            )
+            calls_usd = EXACT.add(calls_usd, EXACT.subtract(pricer.cost(bare.but(beside=added)), pricer.cost(bare)))
             if any(old.tokens[INPUT + 1 : OUTPUT]):
                 cached_usd = EXACT.add(cached_usd, here)
             else:
@@ -292,7 +295,7 @@ class SummarizeAfter(Lever):
         )
 
     def _with(self, state: State, mark: str, calls: tuple[Added, ...]) -> State:
-        return replace(state.reshaped(mark), beside=(*state.beside, *calls))
+        return state.reshaped(mark, beside=(*state.beside, *calls))
 
     def _caveats(
         self,
