@@ -47,8 +47,8 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
     run = connection.execute
     run(f"""
         CREATE TEMP TABLE contest AS
-        SELECT calls.rowid AS call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
-            weight, moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
+        SELECT call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
+            weight, coalesce(ts, fallback) AS moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
             coalesce(write_unknown, 0) AS no_ttl
         FROM calls JOIN files USING (file)""")
     if stored:

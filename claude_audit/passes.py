@@ -59,9 +59,9 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
     "advisor-20260301.json" names a version, not a day.
     """
     connection.execute("""
-        UPDATE calls SET moment = f.written
-        FROM (
-            SELECT files.file, files.written
+        UPDATE files SET fallback = written
+        WHERE file IN (
+            SELECT files.file
             FROM files
             JOIN (
                 SELECT file, model_name AS spelling FROM calls WHERE list_contains(flags, 'time_from_file')
@@ -72,8 +72,7 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
             WHERE files.fallback <> files.written
             GROUP BY files.file, files.written, files.fallback
             HAVING max(models.first_sold) > files.fallback
-        ) AS f
-        WHERE calls.file = f.file AND list_contains(calls.flags, 'time_from_file')""")
+        )""")
 
 
 def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners", into: str = "new_rows") -> None:
@@ -81,7 +80,7 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winne
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE won AS
         SELECT calls.*, w.key, w.first_at, w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused)) AS reused
-        FROM {winners} AS w JOIN calls ON calls.rowid = w.call""")
+        FROM {winners} AS w JOIN calls USING (call)""")
     plain = f"""
         SELECT *, 'call' AS kind, 0 AS pass, model_name AS pass_model, free AS pass_free,
             uncached AS p_input, cache_read_tokens AS p_read, write_5m AS p_5m, write_1h AS p_1h, write_unknown AS p_unknown,

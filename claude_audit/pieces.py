@@ -22,6 +22,8 @@ bounded and both cores have work."""
 BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 4096
 HEAD_BYTES = 256 * 1024
+FIRST_LOOK = 8 * 1024
+"""Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
@@ -129,11 +131,11 @@ def opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def head(file: LogFile) -> bytes:
+def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
     """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
     try:
         with opened(file.path) as stream:
-            data = stream.read(HEAD_BYTES)
+            data = stream.read(most)
             while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
                 data += block
             return data
@@ -146,12 +148,12 @@ def _unreadable(file: LogFile, error: Exception) -> AuditError:
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
 
 
-def whole(index: int, file: LogFile, *, any_size: bool = False) -> Piece | None:
-    """The file itself as one piece, when it can be read where it lies."""
+def whole(index: int, file: LogFile, most: int | None) -> Piece | None:
+    """The file itself as one piece, when it can be read where it lies: of `most` bytes, or of any size."""
     if (
         file.packed
         or file.start
-        or (file.size > PIECE_BYTES and not any_size)
+        or (most is not None and file.size > most)
         or not GLOB_CHARACTERS.isdisjoint(str(file.path))
     ):
         return None

@@ -136,6 +136,9 @@ class Ingestor:
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     parquet: Callable[[Reading], str] | None = None
     """The same records in a Parquet file."""
+    structure: str | None = None
+    """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
+    is no JSON, in place of `lines`."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False
