@@ -13,14 +13,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import sums
 from claude_audit.bill import LineItem, explain
+from claude_audit.clock import UTC_ZONE
 from claude_audit.errors import AuditError
 from claude_audit.filters import Filters, dimension
 from claude_audit.history import History
 from claude_audit.money import ZERO
 from claude_audit.spend import TOKEN_TYPE, Spend, spend
 from claude_audit.store import Manifest, Store
-from claude_audit.tally import Line, Reach, tally
+from claude_audit.tally import Line, Reach, of_sums, tally
+from claude_audit.usage import TIME_DIMENSIONS
 from claude_audit.waterfall import Waterfall
 
 if TYPE_CHECKING:
@@ -88,14 +91,34 @@ class Audit:
         """The tally by these dimensions; empty for an empty store."""
         if self.reach is None:
             return []
+        groups = self._summed(by)
+        if groups is not None:
+            return of_sums(groups, self.reach, self.catalog, by)
         tags = [name.removeprefix("tag:") for name in by if name.startswith("tag:")]
         return tally(self.usage(tags), self.reach, self.catalog, self.engine, by, self.filters.timezone)
+
+    def _summed(self, by: Sequence[str]) -> list[list[Any]] | None:
+        """What was summed when the parts were written, where that answers the question; None: the rows have to be scanned."""
+        timely = not {*by}.isdisjoint(TIME_DIMENSIONS) and self.filters.timezone != UTC_ZONE
+        if timely or not sums.DIMENSIONS.issuperset(by) or not self._unfiltered:
+            return None
+        groups: list[list[Any]] = []
+        for part in self.manifest.parts:
+            found = sums.read(self.store.sums(part.name), self.catalog.thresholds)
+            if found is None or not self.store.part(part.name).is_file():
+                return None
+            groups += found
+        return groups
+
+    @property
+    def _unfiltered(self) -> bool:
+        return self.filters == replace(Filters(), timezone=self.filters.timezone)
 
     def period(self) -> tuple[datetime | None, datetime | None]:
         """The first and the last instant of the filtered rows, UTC."""
         if self.reach is None:
             return None, None
-        if self.filters == replace(Filters(), timezone=self.filters.timezone):
+        if self._unfiltered:
             return self.reach.first, self.reach.last
         import narwhals.stable.v2 as nw
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_audit import accounting, evidence_files
+from claude_audit import accounting, evidence_files, sums
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
@@ -126,8 +127,8 @@ def _recognised(
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
-        json = kind is Kind.LINES and head.json and not ingestor.cross_line
-        jobs.append(Job(len(jobs), file, ingestor, kind, json, _time_of(file)))
+        plain = kind is Kind.LINES and head.json and not ingestor.cross_line
+        jobs.append(Job(len(jobs), file, ingestor, kind, plain, _time_of(file)))
     return jobs, papers, tuple(unread)
 
 
@@ -313,6 +314,8 @@ class _Run:
         ).fetchone()
         if row is None or not row[0]:
             return []
+        if summed := sums.of_part(connection, f"read_parquet({place})", self.catalog.thresholds):
+            self.store.sums(name).write_text(json.dumps(summed, separators=(",", ":")), encoding="utf-8")
         return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
 
     def _records(self, counts: dict[int, Lines], digests: dict[int, str]) -> dict[str, FileRecord]:

@@ -190,6 +190,8 @@ class Store:
         }
         for part in (*manifest.parts, *manifest.evidence):
             _to_disk(self.part(part.name))
+            if self.sums(part.name).exists():
+                _to_disk(self.sums(part.name))
         draft = self.path / f"{MANIFEST}.{uuid.uuid4().hex}"
         with draft.open("w", encoding="utf-8") as out:
             json.dump(document, out, ensure_ascii=False, separators=(",", ":"))
@@ -202,6 +204,10 @@ class Store:
         """Where the part of that name lies."""
         return self.path / PARTS / name
 
+    def sums(self, name: str) -> Path:
+        """Where the sums of the part of that name lie, if it has any (claude_audit.sums)."""
+        return self.path / PARTS / f"{name}.sums"
+
     def new_part(self) -> str:
         """A name for a part that no other part has."""
         return f"{uuid.uuid4().hex}.parquet"
@@ -211,7 +217,7 @@ class Store:
         manifest = self.manifest()
         named = {part.name for part in (*manifest.parts, *manifest.evidence)}
         for path in (self.path / PARTS).iterdir():
-            if path.name not in named:
+            if path.name.removesuffix(".sums") not in named:
                 path.unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name.startswith("scratch-"):

@@ -6,15 +6,16 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
-from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES
+from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -68,16 +69,6 @@ class Extra:
     sums: Mapping[str, Any]
 
 
-TOKEN_COLUMNS = {
-    "input": ("input_tokens",),
-    "cache_read": ("cache_read_tokens",),
-    "cache_write_5m": ("cache_write_5m_tokens", "cache_write_unknown_tokens"),
-    "cache_write_1h": ("cache_write_1h_tokens",),
-    "output": ("output_tokens",),
-}
-"""Token class -> the columns of the usage table that make it up."""
-
-
 def quantity(token_class: str) -> nw.Expr:
     """The tokens of that class of a row; what was not recorded adds nothing."""
     import narwhals.stable.v2 as nw
@@ -121,7 +112,16 @@ def tally(
     frame = usage.select(*(e.alias(n) for n, e in keys.items()), *(e.alias(n) for n, e in sums.items()))
     grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
     rows = engine.rows(grouped.select(*keys, *sums))
-    lines = [_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows]
+    return _sorted(_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows)
+
+
+def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
+    """The same lines from what was summed when the parts were written (sums.py), for `by` among sums.DIMENSIONS."""
+    first_day, days = _days(reach, catalog, ())
+    return _sorted(_line(row, by, days, first_day, 0) for row in kept.tallied(groups, by, days, catalog))
+
+
+def _sorted(lines: Iterable[Line]) -> list[Line]:
     return sorted(
         lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
     )
@@ -226,11 +226,8 @@ def unsold(catalog: Catalog) -> nw.Expr:
     """Whether a row holds cache tokens of a model that at some time has no price for them."""
     import narwhals.stable.v2 as nw
 
-    without = sorted(
-        m.id for m in catalog.models.values() if any(r.usd_per_mtok["cache_read"] is None for r in m.rates)
-    )
     cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h") > 0
-    return nw.col("model").is_in(without).fill_null(False) & cached
+    return nw.col("model").is_in(sorted(catalog.without_cache_price)).fill_null(False) & cached
 
 
 def label(name: str, reach: Reach, timezone: ZoneInfo) -> nw.Expr:
