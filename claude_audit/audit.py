@@ -18,19 +18,19 @@ from claude_audit.bill import LineItem, explain
 from claude_audit.clock import UTC_ZONE
 from claude_audit.errors import AuditError
 from claude_audit.filters import Filters, dimension
-from claude_audit.history import History
 from claude_audit.money import ZERO
 from claude_audit.spend import TOKEN_TYPE, Spend, spend
 from claude_audit.store import Manifest, Store
 from claude_audit.tally import Line, Reach, of_sums, tally
 from claude_audit.usage import TIME_DIMENSIONS
-from claude_audit.waterfall import Waterfall
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines.duckdb import DuckDB
+    from claude_audit.history import History
+    from claude_audit.waterfall import Waterfall
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,8 @@ class Audit:
 
     def history(self) -> History:
         """Spending by day, for forecasts and budgets."""
+        from claude_audit.history import History
+
         return History(self)
 
     def whatif(self, *, attribution: str = "waterfall", **options: Any) -> Waterfall:
@@ -149,6 +151,7 @@ class Audit:
         The options are the flags of the command, with underscores. Raises AuditError for one that makes no sense.
         """
         from claude_audit.scenario import levers_of, simulate
+        from claude_audit.waterfall import Waterfall
 
         levers = levers_of(options, self.catalog)
         since, until = self.period()
