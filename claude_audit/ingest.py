@@ -248,10 +248,10 @@ class _Run:
             passes.models(connection, self.catalog)
             passes.plausible_times(connection)
             outcome = contest.decide(connection, self._stored())
-            passes.rows(connection, self.catalog)
+            rows = passes.rows(connection, self.catalog)
             if outcome.joined:
-                self._fill_joined(connection)
-            parts = self._write(connection, bool(outcome.stale))
+                rows = self._fill_joined(connection, rows)
+            parts = self._write(connection, rows, bool(outcome.stale))
             counts = accounting.lines_by_file(connection)
             if rejects_file:
                 accounting.write_rejects(connection, rejects_file)
@@ -269,43 +269,51 @@ class _Run:
         finally:
             connection.close()
 
-    def _fill_joined(self, connection: DuckDBPyConnection) -> None:
+    def _fill_joined(self, connection: DuckDBPyConnection, rows: str) -> str:
         """Calls that several formats tell of: what the best source did not record comes from the others."""
         from claude_audit import joined, passes
 
-        passes.rows(connection, self.catalog, "lost", "lost_rows")
-        donors = "SELECT j.leader, r.* FROM lost_rows AS r JOIN joined AS j ON j.key = r.call_key"
+        connection.execute(f"CREATE TEMP TABLE told_best AS {rows}")
+        lost = passes.rows(connection, self.catalog, "lost")
+        donors = f"SELECT j.leader, r.* FROM ({lost}) AS r JOIN joined AS j ON j.key = r.call_key"
         if stored := self._stored():
             connection.execute(f"""
-                INSERT INTO new_rows
+                INSERT INTO told_best
                 SELECT s.* REPLACE (v.first_at AS ts) FROM {stored} AS s JOIN revived AS v ON v.key = s.call_key""")
             donors += f"""
                 UNION ALL BY NAME SELECT j.leader, s.* FROM {stored} AS s JOIN joined AS j ON j.key = s.call_key
                 WHERE j.key <> j.leader"""
-        joined.fill(connection, donors)
+        return joined.filled(connection, "told_best", donors)
 
     def _stored(self) -> str | None:
         paths = self.store.part_paths(self.manifest)
         return f"read_parquet({quoted_list([str(p) for p in paths])}, union_by_name = true)" if paths else None
 
-    def _write(self, connection: DuckDBPyConnection, stale: bool) -> list[Part]:
-        """The parts of the next manifest: those that stay, those written again without stale rows, and the new one."""
+    def _write(self, connection: DuckDBPyConnection, rows: str, stale: bool) -> list[Part]:
+        """The parts of the next manifest: those that stay, those written again without stale rows, and the new one.
+
+        The view `new_rows` is then what the new part holds.
+        """
         parts = []
         for part in self.manifest.parts:
             source = f"read_parquet({quoted(str(self.store.part(part.name)))})"
             if stale and _count(connection, f"SELECT count(*) FROM {source} WHERE call_key IN (SELECT key FROM stale)"):
                 parts += self._written(
                     connection,
+                    self.store.new_part(),
                     f"""SELECT p.* REPLACE (coalesce(m.first_at, p.ts) AS ts)
                     FROM {source} AS p LEFT JOIN moved AS m ON m.key = p.call_key
                     WHERE m.key IS NOT NULL OR p.call_key NOT IN (SELECT key FROM stale)""",
                 )
             else:
                 parts.append(part)
-        return parts + self._written(connection, "SELECT * FROM new_rows")
-
-    def _written(self, connection: DuckDBPyConnection, query: str) -> list[Part]:
         name = self.store.new_part()
+        parts += self._written(connection, name, rows)
+        place = quoted(str(self.store.part(name)))
+        connection.execute(f"CREATE TEMP VIEW new_rows AS SELECT * FROM read_parquet({place})")
+        return parts
+
+    def _written(self, connection: DuckDBPyConnection, name: str, query: str) -> list[Part]:
         place = quoted(str(self.store.part(name)))
         connection.execute(f"COPY ({query}) TO {place} (FORMAT parquet)")
         row = connection.execute(

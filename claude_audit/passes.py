@@ -75,12 +75,12 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
         )""")
 
 
-def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners", into: str = "new_rows") -> None:
-    """Create the table `into`: the table's columns, one row a pass, for every call in `winners(call, key, first_at)`."""
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE won AS
-        SELECT calls.*, w.key, w.first_at, w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused)) AS reused
-        FROM {winners} AS w JOIN calls USING (call)""")
+def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners") -> str:
+    """SQL: the table's columns, one row a pass, of every call in `winners(call, key, first_at)`."""
+    reused = "false"
+    if _any(connection, "reused"):
+        reused = "w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused))"
+    won = f"SELECT calls.*, w.key, w.first_at, {reused} AS reused FROM {winners} AS w JOIN calls USING (call)"
     plain = f"""
         SELECT *, 'call' AS kind, 0 AS pass, model_name AS pass_model, free AS pass_free,
             uncached AS p_input, cache_read_tokens AS p_read, write_5m AS p_5m, write_1h AS p_1h, write_unknown AS p_unknown,
@@ -90,10 +90,16 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winne
                 WHEN server_calls > 0 THEN (prompt + server_calls) // (server_calls + 1)
                 ELSE prompt
             END AS p_prompt
-        FROM won WHERE passes_in(iterations) = 0"""
-    found = connection.execute("SELECT count(*) FROM won WHERE passes_in(iterations) > 0").fetchone()
-    several = f"UNION ALL BY NAME {_several()}" if found and found[0] else ""
-    connection.execute(f"CREATE TEMP TABLE {into} AS SELECT {_columns(catalog)} FROM ({plain} {several}) AS p {_JOINS}")
+        FROM won"""
+    columns = _columns(catalog)
+    if not _any(connection, "calls WHERE passes_in(iterations) > 0"):
+        return f"WITH won AS ({won}) SELECT {columns} FROM ({plain}) AS p {_JOINS}"
+    every = f"{plain} WHERE passes_in(iterations) = 0 UNION ALL BY NAME {_several()}"
+    return f"WITH won AS MATERIALIZED ({won}) SELECT {columns} FROM ({every}) AS p {_JOINS}"
+
+
+def _any(connection: DuckDBPyConnection, rows: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
 
 
 _SUM_OF_CALLS = "(coalesce(requests, 1) > 1 OR list_contains(flags, 'sums_only'))"
