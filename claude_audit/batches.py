@@ -16,6 +16,7 @@ from claude_audit import checked, json_lines
 from claude_audit import pieces as reading
 from claude_audit.checked import Checked
 from claude_audit.ingestors import Ingestor, Kind, Reading
+from claude_audit.json_lines import Places
 from claude_audit.pieces import LogFile, Piece
 
 if TYPE_CHECKING:
@@ -106,35 +107,48 @@ class Reader:
         """Pieces of JSON lines into a table; and what is not so plain a line of JSON into others."""
         import duckdb
 
-        json_lines.relation(connection, pieces)
-        structure = ingestor.structure
+        check = self._check_records if ingestor.structure else self._check_lines
         try:
-            if structure:
-                connection.execute(f"CREATE TABLE raw_{name} AS {json_lines.parsed(structure)}")
-            else:
-                found = [self._checked(connection, name, ingestor, Kind.LINES)]
+            found, places = check(connection, name, ingestor, pieces)
         except duckdb.Error:
             # A line beyond all bounds, or one that breaks the SELECT: what is wrong with it shows where text is read.
-            for table in (name, f"raw_{name}"):
+            for table in (name, f"raw_{name}", f"{name}_lines"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
             return [self._check(connection, name, ingestor, pieces, Kind.LINES)]
-        if structure:
-            found = []
-            odd = json_lines.place(connection, f"raw_{name}", pieces)
-            if odd.lines:
-                json_lines.of_texts(connection, odd.lines)
-                connection.execute(f"INSERT INTO raw_{name} {json_lines.transformed(structure)}")
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM raw_{name}")
-            found.append(self._checked(connection, name, ingestor, Kind.LINES))
-            connection.execute(f"DROP TABLE raw_{name}")
-        else:
-            odd = json_lines.place(connection, name, pieces)
-            if odd.lines:
-                json_lines.of_texts(connection, odd.lines)
-                found.append(self._checked(connection, f"{name}_lines", ingestor, Kind.LINES))
-        if odd.pieces:
-            found.append(self._check(connection, f"{name}_pieces", ingestor, odd.pieces, Kind.LINES))
+        if places.pieces:
+            found.append(self._check(connection, f"{name}_pieces", ingestor, places.pieces, Kind.LINES))
         return found
+
+    def _check_records(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
+    ) -> tuple[list[Checked], Places]:
+        """For a SELECT over `records`. They are kept before it runs: a tree of small files comes in small chunks, and the
+        many columns of a SELECT cost the same for a chunk of any size.
+        """
+        raw, structure = f"raw_{name}", ingestor.structure or "{}"
+        connection.execute(f"CREATE TABLE {raw} AS {json_lines.parsed(pieces, structure)}")
+        places = json_lines.places(connection, raw, pieces)
+        rows = f"SELECT {places.file} AS file, {places.line} AS line, r FROM {raw} WHERE {places.kept}"
+        if places.lines:
+            json_lines.of_texts(connection, places.lines)
+            rows += f" UNION ALL {json_lines.transformed(structure)}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {rows}")
+        found = [self._checked(connection, name, ingestor, Kind.LINES)]
+        connection.execute(f"DROP TABLE {raw}")
+        return found, places
+
+    def _check_lines(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
+    ) -> tuple[list[Checked], Places]:
+        """For a SELECT over `lines`: where its rows stand is set right afterwards."""
+        json_lines.relation(connection, pieces)
+        found = [self._checked(connection, name, ingestor, Kind.LINES)]
+        places = json_lines.places(connection, name, pieces)
+        places.set_right(connection, name)
+        if places.lines:
+            json_lines.of_texts(connection, places.lines)
+            found.append(self._checked(connection, f"{name}_lines", ingestor, Kind.LINES))
+        return found, places
 
     def _checked(
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, kind: Kind, paths: Mapping[int, str] = NONE

@@ -18,36 +18,30 @@ if TYPE_CHECKING:
 
 SIZE_BITS = 28
 """`line` holds the number of the row, and in these low bits the bytes of its text: 0 for what is no JSON."""
+_SIZE = 2**SIZE_BITS - 1
 BUFFER = 2**20
 MOST_ODD = 2_000
 """So many lines of a file that are no JSON are picked out; with more, the file is read as text."""
 
 
-@dataclass(slots=True)
-class Odd:
-    """What is still to be read as text."""
-
-    pieces: list[Piece] = field(default_factory=list)
-    lines: list[tuple[int, int, str]] = field(default_factory=list)
-    """(file, line, text)."""
+def _read(pieces: Sequence[Piece], columns: str) -> str:
+    """SQL: `file`, the place among the pieces; `line`, packed (SIZE_BITS); and columns of `json`."""
+    return f"""
+        SELECT file_index::INTEGER AS file, (row_number() OVER () << {SIZE_BITS}) + coalesce(strlen(json), 0) AS line, {columns}
+        FROM read_ndjson_objects({quoted_list([str(piece.path) for piece in pieces])}, ignore_errors = true)"""
 
 
 def relation(connection: DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
-    """Make the view `lines(file, line, text)` over the pieces, for the columns of a table that `place` sets right.
+    """Make the view `lines(file, line, text)` over the pieces, for the columns of a table that `Places` set right.
 
-    `file` is the place among the pieces, `line` is packed (SIZE_BITS). Raises duckdb.Error for lines of excessive length.
+    Raises duckdb.Error for lines of excessive length.
     """
-    paths = quoted_list([str(piece.path) for piece in pieces])
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP VIEW lines AS
-        SELECT file_index::INTEGER AS file, (row_number() OVER () << {SIZE_BITS}) + coalesce(strlen(json), 0) AS line,
-            json::VARCHAR AS text
-        FROM read_ndjson_objects({paths}, ignore_errors = true)""")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS {_read(pieces, 'json::VARCHAR AS text')}")
 
 
-def parsed(structure: str) -> str:
-    """SQL: the records of `lines` that are JSON, or null."""
-    return f"SELECT file, line, json_transform(text, {quoted(structure)}) AS r FROM lines"
+def parsed(pieces: Sequence[Piece], structure: str) -> str:
+    """SQL: file and line of such a view, and the record of each line as a struct, null for what is no JSON."""
+    return _read(pieces, f"json_transform(json, {quoted(structure)}) AS r")
 
 
 def transformed(structure: str) -> str:
@@ -59,43 +53,64 @@ def transformed(structure: str) -> str:
         FROM lines"""
 
 
-def place(connection: DuckDBPyConnection, table: str, pieces: Sequence[Piece]) -> Odd:
-    """Give the rows of `table` their files and lines, and take those out that are to be read as text."""
+@dataclass(slots=True)
+class Places:
+    """Where the rows of a table stand."""
+
+    file: str
+    line: str
+    """SQL of the true file and line of a row, from what it has in these columns."""
+    kept: str
+    """SQL of whether a row stays: not where its line is read as text."""
+    pieces: list[Piece] = field(default_factory=list)
+    """What is still to be read as text: whole pieces,"""
+    lines: list[tuple[int, int, str]] = field(default_factory=list)
+    """and single lines: (file, line, text)."""
+
+    def set_right(self, connection: DuckDBPyConnection, table: str) -> None:
+        """Give the rows of `table` their files and lines, and take those out that are to be read as text."""
+        if self.kept != "true":
+            connection.execute(f"DELETE FROM {table} WHERE NOT ({self.kept})")
+        connection.execute(f"UPDATE {table} SET line = {self.line}, file = {self.file}")
+
+
+def places(connection: DuckDBPyConnection, table: str, pieces: Sequence[Piece]) -> Places:
+    """Prove where the rows of `table` stand, or pick out what has to be read as text."""
     found = {
-        piece: told
-        for piece, *told in connection.execute(f"""
+        number: told
+        for number, *told in connection.execute(f"""
             SELECT file, min(n), max(n), count(*), count(*) FILTER (WHERE size = 0), sum(size)::BIGINT
-            FROM (SELECT DISTINCT file, line, line >> {SIZE_BITS} AS n, line & {2**SIZE_BITS - 1} AS size FROM {table})
+            FROM (SELECT DISTINCT file, line, line >> {SIZE_BITS} AS n, line & {_SIZE} AS size FROM {table})
             GROUP BY file""").fetchall()
     }
     broken: dict[int, set[int]] = {}
     if any(told[3] for told in found.values()):
         for number, row in connection.execute(
-            f"SELECT DISTINCT file, line >> {SIZE_BITS} FROM {table} WHERE line & {2**SIZE_BITS - 1} = 0"
+            f"SELECT DISTINCT file, line >> {SIZE_BITS} FROM {table} WHERE line & {_SIZE} = 0"
         ).fetchall():
             broken.setdefault(number, set()).add(row)
-    odd, shifts = Odd(), []
+    texts: list[tuple[int, int, str]] = []
+    shifts: list[int | None] = []
+    unknown: list[Piece] = []
     for number, piece in enumerate(pieces):
         first, last, lines, _, size = found.get(number, (1, 0, 0, 0, 0))
         wanted = {row - first + 1 for row in broken.get(number, ())}
         known = lines == last - first + 1
         if known and (wanted or not _only_line_breaks(piece, lines, size)):
-            texts = _look(piece, lines, wanted)
-            known = texts is not None
-            odd.lines += [(piece.file, piece.lines_before + line, text) for line, text in texts or ()]
+            seen = _look(piece, lines, wanted)
+            known = seen is not None
+            texts += [(piece.file, piece.lines_before + line, text) for line, text in seen or ()]
         if not known:
-            odd.pieces.append(piece)
+            unknown.append(piece)
         shifts.append(piece.lines_before + 1 - first if known else None)
-    if odd.lines or odd.pieces:
-        connection.execute(
-            f"DELETE FROM {table} WHERE line & {2**SIZE_BITS - 1} = 0 OR ({_listed(shifts)})[file + 1] IS NULL"
-        )
-    files = [piece.file for piece in pieces]
-    connection.execute(
-        f"UPDATE {table} SET line = (line >> {SIZE_BITS}) + ({_listed(shifts)})[file + 1]"
-        + ("" if files == list(range(len(files))) else f", file = ({_listed(files)})[file + 1]")
+    shift = f"({_listed(shifts)})[file + 1]"
+    return Places(
+        file=f"({_listed([piece.file for piece in pieces])})[file + 1]::INTEGER",
+        line=f"(line >> {SIZE_BITS}) + {shift}",
+        kept=f"line & {_SIZE} > 0 AND {shift} IS NOT NULL" if texts or unknown else "true",
+        pieces=unknown,
+        lines=texts,
     )
-    return odd
 
 
 def _listed(numbers: Sequence[int | None]) -> str:
