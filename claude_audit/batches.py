@@ -105,7 +105,7 @@ class Reader:
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
     ) -> list[Checked]:
         """Pieces of JSON lines into a table; and what is not so plain a line of JSON into others."""
-        import duckdb
+        from claude_audit.engines.bare import duckdb
 
         check = self._check_records if ingestor.structure else self._check_lines
         try:
@@ -160,7 +160,7 @@ class Reader:
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
     ) -> Checked:
         """Pieces into a table of checked lines. Those that are not UTF-8 are copied, the broken bytes replaced, and read again."""
-        import duckdb
+        from claude_audit.engines.bare import duckdb
 
         for attempt in (1, 2):
             try:

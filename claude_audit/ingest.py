@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_audit import accounting, evidence_files, sums
+from claude_audit import accounting, sums
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
@@ -59,6 +59,11 @@ def ingest(
         if not jobs and not papers:
             return _nothing_read(found, unread, unchanged, manifest, arguments)
         prices = catalog()
+        if not papers:
+            run = _Run(store, manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+            return run.commit(progress, rejects_file)
+        from claude_audit import evidence_files
+
         taken = evidence_files.take(papers, store, manifest, prices)
         if jobs:
             run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
@@ -72,10 +77,12 @@ def ingest(
 
 
 def _check_format(name: str | None) -> None:
+    if name is None:
+        return
     from claude_audit import ingestors_evidence
     from claude_audit.ingestors import registry
 
-    if name is None or name in registry() or name in ingestors_evidence.registry():
+    if name in registry() or name in ingestors_evidence.registry():
         return
     known = sorted({*registry(), *ingestors_evidence.registry()})
     raise AuditError(f"unknown format {name!r}", f"use one of: {', '.join(known)}")
@@ -145,7 +152,7 @@ def _format(
     for most in (reading.FIRST_LOOK, reading.HEAD_BYTES):
         data = reading.head(file, most)
         head = Head(file.name, data, assume.mapping, file.path)
-        found: Ingestor | Report | None = evidence_files.recognised(head, forced)
+        found = _evidence(head, forced)
         if found is None:
             formats = registry()
             found = formats.get(forced) if forced else next((f for f in formats.values() if f.recognise(head)), None)
@@ -154,6 +161,17 @@ def _format(
     if found is not None:
         seen.add(found.name)
     return head, found
+
+
+def _evidence(head: Head, forced: str | None) -> Ingestor | Report | None:
+    """The format of evidence that a file is of. Asked first: few files are of one, and those that can't be cost nothing."""
+    from claude_audit import ingestors_evidence
+
+    if forced is None and not ingestors_evidence.may_be(head):
+        return None
+    from claude_audit import evidence_files
+
+    return evidence_files.recognised(head, forced)
 
 
 def _time_of(file: LogFile) -> datetime:
@@ -199,7 +217,7 @@ def _not_read(unread: Sequence[tuple[LogFile, str]]) -> list[str]:
 
 def connect(scratch: Path, size: int) -> DuckDBPyConnection:
     """A DuckDB connection for reading logs: nothing from the network, spilling into `scratch`."""
-    import duckdb
+    from claude_audit.engines.bare import duckdb
 
     # A gigabyte of logs and more is worked on in a file, so that memory holds what is in use, not all of it.
     connection = duckdb.connect(str(scratch / "work.duckdb") if size > 2**30 else ":memory:")
@@ -232,10 +250,9 @@ class _Run:
 
     def commit(self, progress: Progress | None, rejects_file: Path | None) -> IngestReport:
         """Read the jobs, decide the duplicates, write the parts, make them the store's; say what was done."""
-        import duckdb
-
         from claude_audit import calls, checked, contest, passes
         from claude_audit.batches import Reader
+        from claude_audit.engines.bare import duckdb
 
         size = sum(job.file.size - job.file.start for job in self.jobs)
         connection = connect(self.scratch, size)

@@ -186,7 +186,7 @@ def of_parquet(reading: Reading, wanted: Fields) -> str:
 
     Raises AuditError for a file that is no readable Parquet.
     """
-    import duckdb
+    from claude_audit.engines.bare import duckdb
 
     parts = []
     for file, path in reading.paths.items():
