@@ -104,8 +104,8 @@ class Audit:
             return None
         groups: list[list[Any]] = []
         for part in self.manifest.parts:
-            found = sums.read(self.store.sums(part.name), self.catalog.thresholds)
-            if found is None or not self.store.part(part.name).is_file():
+            found = sums.read(self.store.sums(part.name), self.store.part(part.name), self.catalog.thresholds)
+            if found is None:
                 return None
             groups += found
         return groups

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -340,7 +339,7 @@ class _Run:
         if row is None or not row[0]:
             return []
         if summed := sums.of_part(connection, f"read_parquet({place})", self.catalog.thresholds):
-            self.store.sums(name).write_text(json.dumps(summed, separators=(",", ":")), encoding="utf-8")
+            sums.write(self.store.sums(name), self.store.part(name), summed)
         return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
 
     def _records(self, counts: dict[int, Lines], digests: dict[int, str]) -> dict[str, FileRecord]:

@@ -239,14 +239,14 @@ def extent(file: LogFile) -> Extent:
 
 
 def _after_last_break(stream: IO[bytes], start: int, size: int) -> int:
-    at = size
+    at, block = size, SAMPLE_BYTES
     while at > start:
-        begin = max(start, at - BLOCK_BYTES)
+        begin = max(start, at - block)
         stream.seek(begin)
         found = stream.read(at - begin).rfind(b"\n")
         if found >= 0:
             return begin + found + 1
-        at = begin
+        at, block = begin, BLOCK_BYTES
     return start
 
 

@@ -18,6 +18,7 @@ from claude_audit.usage import SCHEMA_VERSION
 MANIFEST = "manifest.json"
 LOCK = "lock"
 PARTS = "parts"
+SUMS = "sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Store:
 
         try:
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
+            (self.path / SUMS).mkdir(exist_ok=True)
             with (self.path / LOCK).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._sweep()
@@ -206,7 +208,7 @@ class Store:
 
     def sums(self, name: str) -> Path:
         """Where the sums of the part of that name lie, if it has any (claude_audit.sums)."""
-        return self.path / PARTS / f"{name}.sums"
+        return self.path / SUMS / f"{name}.json"
 
     def new_part(self) -> str:
         """A name for a part that no other part has."""
@@ -216,8 +218,8 @@ class Store:
         # Left by a writer that was killed, or replaced by an earlier commit (kept until now for readers that had begun).
         manifest = self.manifest()
         named = {part.name for part in (*manifest.parts, *manifest.evidence)}
-        for path in (self.path / PARTS).iterdir():
-            if path.name.removesuffix(".sums") not in named:
+        for path in (*(self.path / PARTS).iterdir(), *(self.path / SUMS).iterdir()):
+            if path.name.removesuffix(".json") not in named:
                 path.unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name.startswith("scratch-"):

@@ -54,11 +54,17 @@ def of_part(connection: DuckDBPyConnection, source: str, thresholds: Sequence[in
     return {"thresholds": list(thresholds), "groups": [[*row[:keys], *map(int, row[keys:])] for row in rows]}
 
 
-def read(path: Path, thresholds: Sequence[int]) -> list[list[Any]] | None:
+def write(path: Path, part: Path, groups: Mapping[str, Any]) -> None:
+    """Keep the sums of a part, and how large its file is: of another one they tell nothing."""
+    document = {"bytes": part.stat().st_size, **groups}
+    path.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
+
+
+def read(path: Path, part: Path, thresholds: Sequence[int]) -> list[list[Any]] | None:
     """The groups of a part's sums; None where there are none, or they are parted by other prompt sizes."""
     try:
         document = json.loads(path.read_bytes())
-        if tuple(document["thresholds"]) != tuple(thresholds):
+        if tuple(document["thresholds"]) != tuple(thresholds) or document["bytes"] != part.stat().st_size:
             return None
         groups: list[list[Any]] = document["groups"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -69,6 +69,13 @@ class Head:
         return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
 
     @cached_property
+    def inside(self) -> tuple[Mapping[str, Any], ...]:
+        """The records, and what they wrap or list: where a format may find its own."""
+        from claude_audit.ingestors import _records
+
+        return tuple(found for record in self.records for found in _records.inside(record))
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of a Parquet file; none for any other."""
         if not self.data.startswith(b"PAR1") or self.path is None:

@@ -47,8 +47,8 @@ PAGES = ("starting_at", "model_breakdown")
 
 def may_be(head: Head) -> bool:
     """Whether a file that begins like this can be evidence at all: told without loading a format."""
-    text = head.text.lstrip()
-    return text[:1] not in ("{", "[") or any(f'"{word}"' in text for word in PAGES)
+    text = head.text
+    return text.lstrip()[:1] not in ("{", "[") or any(f'"{word}"' in text for word in PAGES)
 
 
 @cache
