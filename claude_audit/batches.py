@@ -125,6 +125,7 @@ class Reader:
         """For a SELECT over `records`. They are kept before it runs: a tree of small files comes in small chunks, and the
         many columns of a SELECT cost the same for a chunk of any size.
         """
+        json_lines.macros(connection, json=False)  # for lines that are picked out
         raw, structure = f"raw_{name}", ingestor.structure or "{}"
         connection.execute(f"CREATE TABLE {raw} AS {json_lines.parsed(pieces, structure)}")
         places = json_lines.places(connection, raw, pieces)
@@ -141,11 +142,13 @@ class Reader:
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
     ) -> tuple[list[Checked], Places]:
         """For a SELECT over `lines`: where its rows stand is set right afterwards."""
+        json_lines.macros(connection, json=True)
         json_lines.relation(connection, pieces)
         found = [self._checked(connection, name, ingestor, Kind.LINES)]
         places = json_lines.places(connection, name, pieces)
         places.set_right(connection, name)
         if places.lines:
+            json_lines.macros(connection, json=False)
             json_lines.of_texts(connection, places.lines)
             found.append(self._checked(connection, f"{name}_lines", ingestor, Kind.LINES))
         return found, places
@@ -162,6 +165,7 @@ class Reader:
         """Pieces into a table of checked lines. Those that are not UTF-8 are copied, the broken bytes replaced, and read again."""
         from claude_audit.engines.bare import duckdb
 
+        json_lines.macros(connection, json=False)
         for attempt in (1, 2):
             try:
                 view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation

@@ -140,7 +140,6 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
             WHEN zoned(v) THEN TRY_CAST(replace(replace(v, ',', '.'), 'GMT', 'UTC') AS TIMESTAMPTZ)
             ELSE TRY(timezone({zone}, TRY_CAST(replace(v, ',', '.') AS TIMESTAMP)))
         END""",
-        # JavaScript cuts strings inside an emoji; the escape is valid JSON, but no Unicode text.
         "without_lone_surrogates(v) AS regexp_replace(v, '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '', 'g')",
         # How much output a call tells of: of several lines about one call, the one that tells most counts.
         "passes_in(list) AS CASE WHEN list IS NULL THEN 0 ELSE coalesce(json_array_length(list), 0) END",

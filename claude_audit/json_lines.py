@@ -46,11 +46,26 @@ def parsed(pieces: Sequence[Piece], structure: str) -> str:
 
 def transformed(structure: str) -> str:
     """SQL: the records of any `lines`: r is null for what is no JSON, even without lone surrogates."""
-    return f"""
-        SELECT file, line, coalesce(
-            TRY(json_transform(text, {quoted(structure)})),
-            TRY(json_transform(without_lone_surrogates(text), {quoted(structure)}))) AS r
-        FROM lines"""
+    return f"SELECT file, line, json_record(text, {quoted(structure)}) AS r FROM lines"
+
+
+def macros(connection: DuckDBPyConnection, *, json: bool) -> None:
+    """Define what reads the JSON of `lines`. `json`: every text is JSON or null, and needs no second look.
+
+    JavaScript cuts strings inside an emoji: the escape is valid JSON, but no Unicode text. Such lines are read without it.
+    """
+    without = "without_lone_surrogates(v)"
+    functions = {
+        "is_json(v)": "v IS NOT NULL" if json else f"(json_valid(v) OR json_valid({without}))",
+        "mended(v)": "v"
+        if json
+        else f"CASE WHEN json_valid(v) THEN v WHEN json_valid({without}) THEN {without} ELSE v END",
+        "json_record(v, shape)": "json_transform(v, shape)"
+        if json
+        else f"coalesce(TRY(json_transform(v, shape)), TRY(json_transform({without}, shape)))",
+    }
+    for name, body in functions.items():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {name} AS {body}")
 
 
 @dataclass(slots=True)
