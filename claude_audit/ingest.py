@@ -181,6 +181,10 @@ def _time_of(file: LogFile) -> datetime:
             return datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC)
         except ValueError:
             pass  # 30 February is no date: the file's time then
+    return _written(file)
+
+
+def _written(file: LogFile) -> datetime:
     return datetime.fromtimestamp(file.mtime_ns / 1e9, UTC)
 
 
@@ -262,7 +266,8 @@ class _Run:
             checked.view(connection, tables)
             digests = _known_copies(connection, tables, self.jobs, self.manifest)
             passes.models(connection, self.catalog)
-            passes.plausible_times(connection)
+            if any(job.fallback != _written(job.file) for job in self.jobs):
+                passes.plausible_times(connection)
             outcome = contest.decide(connection, self._stored())
             rows = passes.rows(connection, self.catalog)
             if outcome.joined:
@@ -375,7 +380,7 @@ class _Run:
 
 
 def _described(job: Job) -> tuple[str, str, datetime, datetime]:
-    return job.file.name, _key_path(job.file), job.fallback, datetime.fromtimestamp(job.file.mtime_ns / 1e9, UTC)
+    return job.file.name, _key_path(job.file), job.fallback, _written(job.file)
 
 
 def _key_path(file: LogFile) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
         path = Path(argument)
         try:
             if path.is_dir():
-                files = sorted(p for p in path.rglob("*") if not _hidden(p.relative_to(path)) and p.is_file())
+                files = sorted(_walked(path))
                 if not files:
                     raise AuditError(
                         f"{argument}: the folder holds no files", "point at the folder that holds your logs"
@@ -115,9 +116,20 @@ def _pattern(path: Path) -> str:
     return path.relative_to(path.anchor).as_posix() if path.anchor else path.as_posix() or "*"
 
 
-def _hidden(path: Path) -> bool:
-    # A store inside the folder (.claude-audit) and editors' leftovers are no logs; "~/.claude/projects" is named itself.
-    return any(part.startswith(".") for part in path.parts)
+def _walked(folder: Path) -> Iterator[Path]:
+    """Every file below the folder. A store inside it (.claude-audit) and editors' leftovers are no logs; the folder itself
+    may be hidden: "~/.claude/projects" is named.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, inner, names in os.walk(folder, onerror=fail):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -184,11 +184,11 @@ class Store:
         """Make `manifest` what the store holds: its parts lie in place already. Atomic, and durable when it returns."""
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "parts": [asdict(part) for part in manifest.parts],
-            "rejects": [asdict(reject) for reject in manifest.rejects[:REJECTS_KEPT]],
-            "files": [asdict(record) for record in manifest.files.values()],
-            "evidence": [asdict(part) for part in manifest.evidence],
-            "exports": [asdict(export) for export in manifest.exports],
+            "parts": [_fields(part) for part in manifest.parts],
+            "rejects": [_fields(reject) for reject in manifest.rejects[:REJECTS_KEPT]],
+            "files": [_fields(record) for record in manifest.files.values()],
+            "evidence": [_fields(part) for part in manifest.evidence],
+            "exports": [_fields(export) for export in manifest.exports],
         }
         for part in (*manifest.parts, *manifest.evidence):
             _to_disk(self.part(part.name))
@@ -226,6 +226,11 @@ class Store:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name.startswith(f"{MANIFEST}."):
                 path.unlink(missing_ok=True)
+
+
+def _fields(record: Part | FileRecord | Reject | Export) -> dict[str, Any]:
+    # Not dataclasses.asdict: it copies every value, and there may be hundreds of thousands of files.
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _to_disk(path: Path) -> None:
