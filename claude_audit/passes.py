@@ -189,15 +189,15 @@ def _several() -> str:
 def _columns(catalog: Catalog) -> str:
     """SQL: every column of the table, in order."""
     smallest = min(catalog.thresholds, default=0)
+    several = f"(server_calls > 0 OR {_SUM_OF_CALLS}) AND passes_in(iterations) = 0"
+    unsure = f"coalesce(pass = 0 AND prompt > {smallest} AND {several}, false)"
     made = {
         "row_id": "left(sha256(concat_ws('|', format, key, kind, pass)), 32)",
         "source": "files.name",
         "call_key": "key",
-        "flags": f"""list_concat(flags, list_filter([
-            CASE WHEN reused THEN 'id_reused' END,
-            CASE WHEN pass = 0 AND (server_calls > 0 OR {_SUM_OF_CALLS}) AND passes_in(iterations) = 0 AND prompt > {smallest}
-                THEN 'band_unknown' END],
-            lambda x: x IS NOT NULL))""",
+        "flags": f"""CASE WHEN reused OR {unsure} THEN list_concat(flags, list_filter([
+            CASE WHEN reused THEN 'id_reused' END, CASE WHEN {unsure} THEN 'band_unknown' END],
+            lambda x: x IS NOT NULL)) ELSE flags END""",
         "ts": "first_at",
         "row_kind": "kind",
         "requests": "CASE WHEN requests IS NOT NULL THEN CASE WHEN pass = 0 THEN requests ELSE 0 END "
