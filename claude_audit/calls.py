@@ -6,7 +6,7 @@ Here each of them is checked and typed by one rule for all formats; a value that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.catalog import Catalog
+    from claude_audit.mapping import FieldMap
 
 COUNTS = (
     "input_tokens",
@@ -62,6 +63,7 @@ STRUCTURED = {
 SPECIAL = {
     "file": "INTEGER",
     "line": "BIGINT",
+    "part": "INTEGER",
     "ignore": "VARCHAR",
     "reject": "VARCHAR",
     "ts": "VARCHAR",
@@ -70,9 +72,10 @@ SPECIAL = {
     "inclusive": "BOOLEAN",
     "cache_unseen": "BOOLEAN",
 }
-"""`ignore`: why a line is no call (then nothing else is read); `reject`: why it is broken. `identity`: what duplicates are
-found by, where it is not request_id or message_id. `snapshots`: lines of one identity are one call whatever they count
-(a transcript's growing lines). `inclusive`: input_tokens contains reads and writes."""
+"""`part`: the record's number where one line lists several. `ignore`: why a line is no call (then nothing else is read);
+`reject`: why it is broken. `identity`: what duplicates are found by, where it is not request_id or message_id.
+`snapshots`: lines of one identity are one call whatever they count (a transcript's growing lines). `inclusive`:
+input_tokens contains reads and writes."""
 
 MOST = 2**63 - 1
 """What a count can be at most."""
@@ -88,8 +91,8 @@ class Assumptions:
     model: str | None = None
     timezone: str = "UTC"
     endpoint: str | None = None
-    mapping: Mapping[str, str] | None = None
-    """Of --map: our field -> the log's column."""
+    mapping: FieldMap | None = None
+    """Of --map."""
 
 
 def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
@@ -289,7 +292,7 @@ def _call(assume: Assumptions) -> str:
         if c not in ("model_raw", "endpoint", "tier", "speed", "geo", "status", "unbilled", "provider")
     )
     return f"""
-        file, line, coalesce(ts, fallback) AS moment, {blank},
+        file, line, part, coalesce(ts, fallback) AS moment, {blank},
         {model} AS model_name,
         {endpoint} AS endpoint,
         nullif(provider, '') AS provider,

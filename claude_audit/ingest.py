@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
-    from claude_audit.ingestors import Ingestor, Kind
+    from claude_audit.ingestors import Head, Ingestor, Kind
     from claude_audit.ingestors_evidence import Report
 
 BATCH_BYTES = 256 * 2**20
@@ -141,13 +141,27 @@ def _recognised(
             continue
         ingestor = formats[forced] if forced else next((f for f in formats.values() if f.recognise(head)), None)
         if ingestor is None:
-            unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
+            unread.append((file, _why_unread(head, formats.values())))
             continue
+        if ingestor.hold:
+            ingestor.hold(head)
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
         jobs.append(_Job(len(jobs), file, ingestor, kind, _time_of(file)))
     return jobs, papers, tuple(unread)
+
+
+def _why_unread(head: Head, formats: Iterable[Ingestor]) -> str:
+    if b"\0" in head.data:
+        return "a binary file"
+    try:
+        for ingestor in formats:
+            if head.mapping and ingestor.hold:
+                ingestor.hold(head)
+    except AuditError as error:
+        return f"the map does not fit: {error.message}"
+    return "not a log of a format known here"
 
 
 def _time_of(file: LogFile) -> datetime:
@@ -304,7 +318,11 @@ class _Run:
                 view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
                 view(connection, pieces)
                 paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
-                calls.check(connection, name, ingestor.query(kind, Reading(connection, self.assume, paths)))
+                calls.check(
+                    connection,
+                    name,
+                    ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT)),
+                )
                 return
             except duckdb.Error as error:
                 if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
@@ -396,8 +414,12 @@ class _Run:
             rows_added=rows - self.manifest.rows,
             rows_total=rows,
             unpriced_models=accounting.unpriced_models(connection),
-            warnings=(*_not_read(self.unread), *accounting.warnings(connection)),
+            warnings=(*_not_read(self.unread), *self._unused_map(), *accounting.warnings(connection)),
         )
+
+    def _unused_map(self) -> Iterator[str]:
+        if self.assume.mapping and not any(job.ingestor.hold for job in self.jobs):
+            yield "--map was not used: every file is of a format with a reader of its own; --input-format mapped forces it"
 
 
 def _described(job: _Job) -> tuple[str, str, datetime, datetime]:

@@ -16,6 +16,7 @@ from claude_audit.errors import Exit
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
     from claude_audit.ingest import Progress
+    from claude_audit.mapping import FieldMap
 
 
 def register(app: typer.Typer) -> None:
@@ -83,10 +84,10 @@ def ingest(
         raise typer.Exit(Exit.ERROR)
 
 
-def _mapping(file: str | None) -> dict[str, str] | None:
+def _mapping(file: str | None) -> FieldMap | None:
     if file is None:
         return None
-    from claude_audit.mapping import load
+    from claude_audit.mapping_file import load
 
     return load(Path(file))
 

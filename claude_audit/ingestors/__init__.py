@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.calls import Assumptions
+    from claude_audit.mapping import FieldMap
 
 
 class Kind(StrEnum):
@@ -38,8 +39,8 @@ class Head:
 
     name: str
     data: bytes
-    mapping: Mapping[str, str] | None = None
-    """Of --map: our field -> the log's column."""
+    mapping: FieldMap | None = None
+    """Of --map."""
     path: Path | None = None
     """Where the file lies: a Parquet file has its columns' names at its end."""
 
@@ -116,6 +117,8 @@ class Reading:
     assume: Assumptions
     paths: Mapping[int, str] = field(default_factory=dict)
     """File number -> path of the file's first piece, where that is among those read now: it has a table's header."""
+    document: bool = False
+    """Whether the lines are elements of whole-file JSON."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class Ingestor:
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     parquet: Callable[[Reading], str] | None = None
     """The same records in a Parquet file."""
+    hold: Callable[[Head], None] | None = None
+    """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False
