@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """A file to read, the format it is read by, and what its records are."""
 
     index: int
@@ -68,30 +68,61 @@ def ingest(
     asked for only when there is something to read. Every rejected line's place and reason goes to `rejects_file`, as CSV.
     Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
     """
-    _check_format(input_format)
+    check_format(input_format)
     with store.writing() as scratch:
-        manifest = store.manifest()
-        found = [_log_file(path, name) for path, name in reading.expand(arguments, scratch)]
-        files, unchanged = _to_read(found, manifest)
-        if not files:
-            return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
-        jobs, papers, unread = _recognised(files, input_format, assume)
-        if not jobs and not papers:
-            return _nothing_read(found, unread, unchanged, manifest, arguments)
-        prices = catalog()
-        taken = evidence_files.take(papers, store, manifest, prices)
-        if jobs:
-            run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
-            report = run.commit(progress, rejects_file)
-        else:
-            store.commit(taken.manifest)
-            report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
-        if rejects_file:
-            taken.write_rejects(rejects_file, fresh=not jobs)
-        return taken.told(report)
+        found = [log_file(path, name) for path, name in reading.expand(arguments, scratch)]
+        report = take_in(
+            found,
+            store,
+            scratch,
+            catalog,
+            assume,
+            input_format=input_format,
+            progress=progress,
+            rejects_file=rejects_file,
+        )
+    if report is None:
+        raise AuditError(
+            f"{', '.join(arguments)}: no log lines found",
+            "the files are empty: point at the folder that holds your logs",
+        )
+    return report
 
 
-def _check_format(name: str | None) -> None:
+def take_in(
+    found: Sequence[LogFile],
+    store: Store,
+    scratch: Path,
+    catalog: Callable[[], Catalog],
+    assume: Assumptions,
+    *,
+    input_format: str | None = None,
+    progress: Progress | None = None,
+    rejects_file: Path | None = None,
+) -> IngestReport | None:
+    """The same of these files, by a writer of the store (Store.writing yields `scratch`). None: they are all empty."""
+    manifest = store.manifest()
+    files, unchanged = _to_read(found, manifest)
+    if not files:
+        return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
+    jobs, papers, unread = recognised(files, input_format, assume)
+    if not jobs and not papers:
+        return _nothing_read(found, unread, unchanged, manifest)
+    prices = catalog()
+    taken = evidence_files.take(papers, store, manifest, prices)
+    if jobs:
+        run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+        report = run.commit(progress, rejects_file)
+    else:
+        store.commit(taken.manifest)
+        report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
+    if rejects_file:
+        taken.write_rejects(rejects_file, fresh=not jobs)
+    return taken.told(report)
+
+
+def check_format(name: str | None) -> None:
+    """Raises AuditError for a name that is no format's."""
     from claude_audit import ingestors_evidence
     from claude_audit.ingestors import registry
 
@@ -101,7 +132,8 @@ def _check_format(name: str | None) -> None:
     raise AuditError(f"unknown format {name!r}", f"use one of: {', '.join(known)}")
 
 
-def _log_file(path: Path, name: str) -> LogFile:
+def log_file(path: Path, name: str) -> LogFile:
+    """A file as it lies there now."""
     stat = path.stat()
     return LogFile(path, name, stat.st_size, stat.st_mtime_ns)
 
@@ -122,14 +154,14 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
     return files, unchanged
 
 
-def _recognised(
+def recognised(
     files: Sequence[LogFile], forced: str | None, assume: Assumptions
-) -> tuple[list[_Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
+) -> tuple[list[Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
     """Logs with their formats, evidence with its formats, and files of no known format with the reason."""
     from claude_audit.ingestors import Head, Kind, registry
 
     formats = registry()
-    jobs: list[_Job] = []
+    jobs: list[Job] = []
     papers = []
     unread = []
     for file in files:
@@ -148,7 +180,7 @@ def _recognised(
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
-        jobs.append(_Job(len(jobs), file, ingestor, kind, _time_of(file)))
+        jobs.append(Job(len(jobs), file, ingestor, kind, _time_of(file)))
     return jobs, papers, tuple(unread)
 
 
@@ -180,8 +212,7 @@ def _nothing_read(
     unread: Sequence[tuple[LogFile, str]],
     unchanged: int,
     manifest: Manifest,
-    arguments: Sequence[str],
-) -> IngestReport:
+) -> IngestReport | None:
     if unread and not unchanged:
         file, why = unread[0]
         more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
@@ -190,10 +221,7 @@ def _nothing_read(
             "claude-audit formats lists what can be read; --input-format NAME forces one, --map FILE.yaml maps columns",
         )
     if not unread and not unchanged:
-        raise AuditError(
-            f"{', '.join(arguments)}: no log lines found",
-            "the files are empty: point at the folder that holds your logs",
-        )
+        return None
     return IngestReport(
         files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread))
     )
@@ -230,7 +258,7 @@ class _Run:
     store: Store
     manifest: Manifest
     scratch: Path
-    jobs: Sequence[_Job]
+    jobs: Sequence[Job]
     catalog: Catalog
     assume: Assumptions
     files: int
@@ -422,7 +450,7 @@ class _Run:
             yield "--map was not used: every file is of a format with a reader of its own; --input-format mapped forces it"
 
 
-def _described(job: _Job) -> tuple[str, str, datetime, datetime]:
+def _described(job: Job) -> tuple[str, str, datetime, datetime]:
     return job.file.name, _key_path(job.file), job.fallback, datetime.fromtimestamp(job.file.mtime_ns / 1e9, UTC)
 
 
@@ -433,9 +461,9 @@ def _key_path(file: LogFile) -> str:
     return str(file.path)
 
 
-def _batches(jobs: Sequence[_Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], Kind]]:
+def _batches(jobs: Sequence[Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], Kind]]:
     """Pieces in groups of one format, BATCH_BYTES at most (but never less than one piece). Temporary ones are removed after use."""
-    groups: dict[tuple[str, Kind], list[_Job]] = defaultdict(list)
+    groups: dict[tuple[str, Kind], list[Job]] = defaultdict(list)
     for job in jobs:
         groups[job.ingestor.name, job.kind].append(job)
     for (_, kind), members in groups.items():
@@ -466,7 +494,7 @@ def _shares(batch: Sequence[Piece]) -> list[list[Piece]]:
     return [sorted(share, key=lambda p: (p.file, p.lines_before)) for share in shares]
 
 
-def _pieces(job: _Job, scratch: Path) -> Iterator[Piece]:
+def _pieces(job: Job, scratch: Path) -> Iterator[Piece]:
     from claude_audit.ingestors import Kind
 
     if job.kind is Kind.DOCUMENT:
@@ -486,7 +514,7 @@ def _drop(batch: Sequence[Piece], scratch: Path) -> None:
             piece.path.unlink(missing_ok=True)
 
 
-def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[_Job], manifest: Manifest) -> dict[int, str]:
+def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[Job], manifest: Manifest) -> dict[int, str]:
     """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
     taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
     """
@@ -519,7 +547,7 @@ def _count(connection: DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _record(job: _Job, digests: dict[int, str]) -> FileRecord:
+def _record(job: Job, digests: dict[int, str]) -> FileRecord:
     file, reach = job.file, reading.extent(job.file)
     return FileRecord(
         path=str(file.path),

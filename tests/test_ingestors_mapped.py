@@ -165,7 +165,7 @@ def test_what_the_map_does_not_name_is_read_by_the_names_known_here(tmp_path: Pa
     line |= {"ctx": {"feature": "search"}, "usage": {"input_tokens": 1000, "output_tokens": 100}}
     found = told(tmp_path, "endpoint: ctx.feature\ntags: {kind2: kind}\n", line,
         columns="endpoint, request_id, input_tokens, tags['kind'], tags['kind2'], CAST(ts AS VARCHAR)")  # fmt: skip
-    assert found == [("search", "req_1", 1000, "x", "x", "2026-11-02 10:00:00+00")]
+    assert found == [("search", "req_1", 1000, None, "x", "2026-11-02 10:00:00+00")]
     assert audit(tmp_path / "store").spend().total_usd == USD
 
 

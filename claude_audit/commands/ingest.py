@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claude_audit.commands.common import Format, FormatOption, emit, emit_json, say, session
-from claude_audit.errors import Exit
+from claude_audit.commands.common import Format, FormatOption, Session, emit, emit_json, say, session
+from claude_audit.errors import AuditError, Exit
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
+    from claude_audit.calls import Assumptions
     from claude_audit.ingest import Progress
     from claude_audit.mapping import FieldMap
 
@@ -49,6 +51,9 @@ def ingest(
         str | None,
         typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV)."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the first calls are understood; write nothing to the store.")
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Read logs into the store."""
@@ -66,6 +71,11 @@ def ingest(
         endpoint=default_endpoint,
         mapping=_mapping(mapping),
     )
+    if dry_run:
+        if rejects:
+            raise AuditError("--dry-run writes no file of rejects", "it shows the rejected lines that it met")
+        _preview(paths, here, assume, input_format, strict, output)
+        return
     with _progress() as progress:
         report = read(
             paths,
@@ -81,6 +91,21 @@ def ingest(
     else:
         _tell(report, rejects)
     if strict and report.counted.rejected:
+        raise typer.Exit(Exit.ERROR)
+
+
+def _preview(
+    paths: list[str], here: Session, assume: Assumptions, input_format: str | None, strict: bool, output: Format
+) -> None:
+    from claude_audit.preview import preview
+    from claude_audit.renderers import preview as render
+
+    found = preview(paths, lambda: here.catalog, assume, input_format=input_format)
+    if output is Format.JSON:
+        emit_json(render.document(found))
+    else:
+        emit(render.text(found, width=shutil.get_terminal_size((80, 24)).columns))
+    if strict and found.report.counted.rejected:
         raise typer.Exit(Exit.ERROR)
 
 

@@ -150,8 +150,14 @@ def _mapped(reading: Reading, map_: FieldMap) -> str:
         columns["output_tokens"] = mapped.output(columns)
     if counts:
         columns |= _basis(reading, map_, places, columns)
-    if tags := [(name, sql) for name, source in map_.tags.items() if (sql := mapped.value(source, places.cell))]:
-        columns["tags"] = f"map_concat(coalesce(b.tags, MAP {{}}), {named.tags(tags)})"
+    if "tags" in known:
+        # What the map reads is no label as well.
+        claimed = quoted_list(
+            sorted({str(steps[0]) for path in wanted for steps in json_path.ways(path) if len(steps) == 1})
+        )
+        own = f"map_from_entries(list_filter(map_entries(b.tags), lambda e: NOT list_contains({claimed}::VARCHAR[], e.key)))"
+        given = [(name, sql) for name, source in map_.tags.items() if (sql := mapped.value(source, places.cell))]
+        columns["tags"] = f"map_concat(coalesce({own}, MAP {{}}), {named.tags(given)})" if given else own
     skipped = mapped.only(map_.only, places.cell) or "NULL"
     ignore = "NULL" if map_.counted else 'b."ignore"'
     columns["ignore"] = f"coalesce(m.bare, {skipped}, {ignore})"
