@@ -442,7 +442,7 @@ class _Run:
             rows_added=rows - self.manifest.rows,
             rows_total=rows,
             unpriced_models=accounting.unpriced_models(connection),
-            warnings=(*_not_read(self.unread), *self._unused_map(), *accounting.warnings(connection)),
+            warnings=(*_not_read(self.unread), *self._unused_map(), *accounting.warnings(connection, self.assume)),
         )
 
     def _unused_map(self) -> Iterator[str]:

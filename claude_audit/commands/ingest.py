@@ -66,9 +66,9 @@ def ingest(
     timezone = assume_timezone or here.config.assume_timezone or "UTC"
     zone(timezone)
     assume = Assumptions(
-        model=assume_model or here.config.assume_model,
+        model=_model(here, assume_model or here.config.assume_model),
         timezone=timezone,
-        endpoint=default_endpoint,
+        endpoint=default_endpoint or here.config.default_endpoint,
         mapping=_mapping(mapping),
     )
     if dry_run:
@@ -92,6 +92,19 @@ def ingest(
         _tell(report, rejects)
     if strict and report.counted.rejected:
         raise typer.Exit(Exit.ERROR)
+
+
+def _model(here: Session, name: str | None) -> str | None:
+    """A model to assume: one that has a price, by its own name ("haiku" would be another one next year)."""
+    if name is None or here.catalog.resolve(name, families=False):
+        return name
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), list(here.catalog.models), n=3, cutoff=0.4)
+    raise AuditError(
+        f"--assume-model {name}: the price list has no model of that name",
+        f"did you mean {', '.join(near)}?" if near else "claude-audit prices lists the models",
+    )
 
 
 def _preview(

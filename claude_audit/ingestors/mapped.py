@@ -6,8 +6,8 @@ with a header are read as `csv` by the same map. A file that a format of its own
 
     model: meta.engine                 # our field: a path
     input_tokens: [usage.in, tok_in]   # the first that is recorded
-    timestamp: {from: when, unit: ms}  # units: tokens, thousands, millions; ns, us, ms, s, min;
-    latency_ms: {from: took, unit: s}  #   usd, cents, per_mille, micros, nanos
+    timestamp: {from: when, unit: ms}  # tokens, thousands, millions; ns, us, ms,
+    latency_ms: {from: took, unit: s}  # s, min; usd, cents, per_mille, micros, nanos
     cost: {from: price, unit: cents, optional: true}
     endpoint: =newsletter              # a constant
     tags: {branch: git.branch}
