@@ -61,7 +61,7 @@ def show(
         emit_json({"name": found.name, "title": found.title, "kind": kind, "documentation": found.doc.strip()})
         return
     width = shutil.get_terminal_size((80, 24)).columns
-    emit(f"{found.name}{'' if kind == 'log' else ' (evidence: compared with logs, never added to spend)'}\n")
+    emit(f"{found.name}{'' if kind == 'log' else ' (evidence: compared with logs, never added to spend)'}\n\n")
     emit(page(found.doc.strip(), width))
 
 

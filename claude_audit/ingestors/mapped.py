@@ -6,9 +6,10 @@ with a header are read as `csv` by the same map. A file that a format of its own
 
     model: meta.engine                 # our field: a path
     input_tokens: [usage.in, tok_in]   # the first that is recorded
-    timestamp: {from: when, unit: ms}  # tokens, thousands, millions; ns, us, ms,
-    latency_ms: {from: took, unit: s}  # s, min; usd, cents, per_mille, micros, nanos
-    cost: {from: price, unit: cents, optional: true}
+    output_tokens: {from: out, unit: thousands}   # tokens, thousands, millions
+    timestamp: {from: when, unit: ms}  # ns, us, ms, s; or format: "%d.%m.%Y %H:%M"
+    latency_ms: {from: took, unit: s}  # ns, us, ms, s, min
+    cost: {from: price, unit: cents, optional: true}   # per_mille, micros, nanos
     endpoint: =newsletter              # a constant
     tags: {branch: git.branch}
     input_includes_cache: true
@@ -16,8 +17,7 @@ with a header are read as `csv` by the same map. A file that a format of its own
     records: data.calls                # the list whose elements are the records
     only: {type: llm_call}
 
-A key whose whole name is the path comes before the path; a path leads through strings that hold JSON. Times may have a
-`format` ("%d.%m.%Y %H:%M"). What the map names comes from there alone; other fields are found by the names that `messages`
+A key whose whole name is the path comes before the path; a path leads through strings that hold JSON. What the map names comes from there alone; other fields are found by the names that `messages`
 knows. Every place must be in one of a file's first records, unless it is `optional`. `ingest --dry-run` shows what
 a map makes of the first calls. Counts and times are checked as in every format; where input could hold the cached tokens or
 not, and neither map nor names say it, it is taken to hold them, flagged, unless a record proves the contrary.
