@@ -4,23 +4,24 @@ Recognised by the places of token counts that the map names, in JSON lines, in w
 with a header are read as `csv` by the same map. A file that a format of its own recognises is read by that one;
 --input-format mapped forces the map.
 
-    model: meta.engine                 # our field: a path
-    input_tokens: [usage.in, tok_in]   # the first that is recorded
-    output_tokens: {from: out, unit: thousands}   # tokens, thousands, millions
-    timestamp: {from: when, unit: ms}  # ns, us, ms, s; or format: "%d.%m.%Y %H:%M"
-    latency_ms: {from: took, unit: s}  # ns, us, ms, s, min
-    cost: {from: price, unit: cents, optional: true}   # per_mille, micros, nanos
-    endpoint: =newsletter              # a constant
+    model: meta.engine                  # our field: a path
+    input_tokens: [usage.in, tok_in]    # the first that is recorded
+    output_tokens: {from: out, unit: thousands}  # tokens, thousands, millions
+    timestamp: {from: when, unit: ms}   # ns, us, ms, s; or a format: "%d.%m.%Y"
+    latency_ms: {from: took, unit: s}   # ns, us, ms, s, min
+    cost: {from: paid, unit: cents, optional: true}  # per_mille, micros, nanos
+    endpoint: =newsletter               # a constant
     tags: {branch: git.branch}
     input_includes_cache: true
     output_excludes_thinking: true
-    records: data.calls                # the list whose elements are the records
+    records: data.calls                 # the list whose elements are records
     only: {type: llm_call}
 
-A key whose whole name is the path comes before the path; a path leads through strings that hold JSON. What the map names comes from there alone; other fields are found by the names that `messages`
-knows. Every place must be in one of a file's first records, unless it is `optional`. `ingest --dry-run` shows what
-a map makes of the first calls. Counts and times are checked as in every format; where input could hold the cached tokens or
-not, and neither map nor names say it, it is taken to hold them, flagged, unless a record proves the contrary.
+A key whose whole name is the path comes before the path; a path leads through strings that hold JSON. What the map names
+comes from there alone; other fields are found by the names that `messages` knows. Every place must be in one of a file's
+first records, unless it is `optional`. `ingest --dry-run` shows what a map makes of the first calls. Counts and times are
+checked as in every format; where input could hold the cached tokens or not, and neither map nor names say it, it is taken
+to hold them, flagged, unless a record proves the contrary.
 
 Cannot tell what the map does not name and the record does not say in words known here.
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit import __version__
 from claude_audit.accounting import Lines
 from claude_audit.money import EXACT, ZERO, dollars, exact
-from claude_audit.renderers import charts, figures
+from claude_audit.renderers import charts, figures, reconcile
 from claude_audit.report import Report
 from claude_audit.text import count, day_name, printable
 
@@ -62,6 +62,7 @@ def render(report: Report) -> str:
         grades=figures.grades(report.waterfall) if report.waterfall else [],
         shortened=figures.shortened,
         lines=_lines,
+        invoice=reconcile.section(report.reconciliation) if report.reconciliation else None,
     )
 
 
