@@ -170,6 +170,12 @@ def spoken(own: str) -> str:
     return next((name for name, ours in NAMES.items() if ours == own), own)
 
 
+ESSENTIAL = ("model_raw", "ts", "input_tokens", "output_tokens")
+"""Fields that a log of calls has in its first record already."""
+ENOUGH_TO_MISS = 5
+ENOUGH_TO_JUDGE = 3
+"""Records (values) that must be there before the lack (the type) of all of them is a mistake of the map."""
+
 ABSENT = (None, "", "-", "--", "null", "None")
 
 
@@ -177,14 +183,15 @@ def check(found: FieldMap, records: Sequence[Mapping[str, Any]], log: str, what:
     """Hold the map against the first records of a log. `what`: record or column.
 
     Raises AuditError, naming the map's line, for a place that none of them has (with the closest that are there), and for
-    one whose values are all of another type.
+    one whose values are all of another type. A few records prove nothing but that they lack what each call has.
     """
     names = [name for record in records for name in json_path.places(record)] if records else []
     for source in found.sources():
         if not source.paths:
             continue
         if not any(json_path.present(record, path) for record in records for path in source.paths):
-            if source.optional:
+            few = what == "record" and source.field not in ESSENTIAL and len(records) < ENOUGH_TO_MISS
+            if source.optional or few:
                 continue
             raise AuditError(_missing(source.where, source.name, source.paths, names, log, what), _way_out(what))
         values = [
@@ -194,7 +201,11 @@ def check(found: FieldMap, records: Sequence[Mapping[str, Any]], log: str, what:
             is not None
         ]
         kind = "text" if source.format else kind_of(source.field)
-        if values and not any(fits(kind, value, source.unit) for value in values) and (kind != "time"):
+        if (
+            len(values) >= ENOUGH_TO_JUDGE
+            and not any(fits(kind, value, source.unit) for value in values)
+            and (kind != "time")
+        ):
             raise AuditError(
                 f"{source.where}: {source.name}: {' or '.join(source.paths)} holds {_shown(values[0])} in {log}, "
                 f"which is not {SAID[kind]}",
@@ -203,7 +214,7 @@ def check(found: FieldMap, records: Sequence[Mapping[str, Any]], log: str, what:
                 else "correct the --map file",
             )
     for only in found.only:
-        if not any(json_path.present(record, only.path) for record in records):
+        if len(records) >= ENOUGH_TO_MISS and not any(json_path.present(record, only.path) for record in records):
             raise AuditError(_missing(only.where, "only", (only.path,), names, log, what), _way_out(what))
 
 

@@ -130,7 +130,14 @@ def test_what_is_no_path(text: str) -> None:
 def test_a_map_that_does_not_fit(own: str, path: str, says: str) -> None:
     found = FieldMap({own: Source(own, "f", "map.yaml:7", (path,))})
     with pytest.raises(AuditError) as error:
-        check(found, [RECORD], "app.jsonl")
+        check(found, [RECORD] * 5, "app.jsonl")
     assert says in error.value.message
     if "beginning" in says:
-        check(FieldMap({own: Source(own, "f", "map.yaml:7", (path,), optional=True)}), [RECORD], "app.jsonl")
+        check(FieldMap({own: Source(own, "f", "map.yaml:7", (path,), optional=True)}), [RECORD] * 5, "app.jsonl")
+
+
+def test_a_few_records_prove_no_mistake() -> None:
+    found = FieldMap(
+        {own: Source(own, own, "map.yaml:1", (path,)) for own, path in (("user", "who"), ("latency_ms", "meta.took"))}
+    )
+    check(found, [RECORD] * 2, "app.jsonl")

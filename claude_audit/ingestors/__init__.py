@@ -59,7 +59,7 @@ class Head:
         """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
-            return True
+            return len(self.lines) < 2 or _parsed(self.lines[0]) is None
         return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
 
     @cached_property
@@ -84,8 +84,8 @@ class Head:
 
     @property
     def json(self) -> bool:
-        """Whether it begins like JSON."""
-        return self.text.lstrip().startswith("{") or self.document
+        """Whether it begins like JSON, or would but for a line cut off when the log was rotated."""
+        return self.text.lstrip().startswith("{") or self.document or 0 < len(self.lines[:60]) <= len(self.records) * 4
 
 
 def _parsed(line: str) -> object:

@@ -5,7 +5,9 @@ for each content block or streaming snapshot, and again in every session that re
 request id) are one call: the one with most output counts, at the earliest time. Without a request id the session takes
 its place; without a message id, the line's uuid.
 
-Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent.
+Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent;
+where the transcript has `api-request` records (requestRef), also hashes of the prompt's fixed part and of the request, the
+output cap, effort, cache marks.
 Cannot tell: endpoint, key, workspace, latency; the /compact summary and web-search side calls are not in a transcript, so
 its cost is a lower bound. Under a subscription the dollars are notional.
 """
@@ -29,6 +31,16 @@ STRUCTURE = json.dumps(
         "cwd": "VARCHAR",
         "gitBranch": "VARCHAR",
         "effort": "VARCHAR",
+        "requestRef": "VARCHAR",
+        "id": "VARCHAR",
+        "shapeHash": "VARCHAR",
+        "requestDigest": "VARCHAR",
+        "params": {
+            "max_tokens": "VARCHAR",
+            "thinking": {"type": "VARCHAR"},
+            "output_config": {"effort": "VARCHAR"},
+        },
+        "cacheControl": "JSON",
         "message": {
             "id": "VARCHAR",
             "model": "VARCHAR",
@@ -47,6 +59,19 @@ def _recognise(head: Head) -> bool:
 
 def _select(_: Reading) -> str:
     return f"""
+        WITH parsed AS (
+            SELECT file, line, coalesce(
+                TRY(json_transform(text, '{STRUCTURE}')),
+                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
+            FROM lines
+        ),
+        asked AS (
+            SELECT file AS asked_in, r.id AS ref, any_value(r.shapeHash) AS shape, any_value(r.requestDigest) AS digest,
+                any_value(r.params) AS params,
+                CAST(any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END) AS VARCHAR)
+                    AS marks
+            FROM parsed WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL
+        )
         SELECT
             file, line,
             CASE WHEN r IS NULL THEN 'not valid JSON' END AS reject,
@@ -68,7 +93,13 @@ def _select(_: Reading) -> str:
             r.isSidechain AS side_chain,
             r.sessionId AS session,
             r.cwd AS project,
-            r.effort AS effort,
+            coalesce(r.effort, params.output_config.effort) AS effort,
+            params.max_tokens AS max_tokens,
+            CASE params.thinking."type" WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END
+                AS thinking,
+            shape AS prefix_hash,
+            digest AS request_hash,
+            marks AS cache_breakpoints,
             r.message.stop_reason AS stop_reason,
             r.message.stop_details.category AS refusal_category,
             {counts("r.message.usage")},
@@ -79,12 +110,7 @@ def _select(_: Reading) -> str:
                 {{'k': 'agentId', 'v': r.agentId}},
                 {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
             ], lambda e: e.v IS NOT NULL)) AS tags
-        FROM (
-            SELECT file, line, coalesce(
-                TRY(json_transform(text, '{STRUCTURE}')),
-                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
-            FROM lines
-        )"""
+        FROM parsed LEFT JOIN asked ON asked_in = file AND ref = r.requestRef"""
 
 
 CLAUDE_CODE = Ingestor(
