@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,38 @@ def test_nothing_in_a_log_breaks_reading(name: str) -> None:
                 assert native_again(store) == audit(store).spend().total_usd
 
     holds()
+
+
+def at(record: Any, way: tuple[Any, ...]) -> Any:
+    for step in way:
+        record = record[step]
+    return record
+
+
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.records])
+def test_the_largest_count_anywhere(tmp_path: Path, name: str) -> None:
+    """Each number of each record as large as a count can be, alone and with its neighbours: sums overflow nowhere."""
+    sample = SAMPLES[name]
+    lines = []
+    for record in sample.records:
+        numbers = [way for way in ways(record) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(at(record, way)))]
+        for few in (
+            *([way] for way in numbers),
+            *([a, b] for a, b in pairwise(numbers)),
+            numbers,
+        ):
+            copy = json.loads(json.dumps(record))
+            for way in few:
+                old = at(copy, way)
+                at(copy, way[:-1])[way[-1]] = str(LARGEST) if isinstance(old, str) else LARGEST
+            lines.append(json.dumps(copy))
+    many = Sample(sample.name, text="".join(apart(line, n) + "\n" for n, line in enumerate(lines)), flags=sample.flags)
+    report = ingested(name, tmp_path, many, input_format=name)
+    fates(report)
+    audit(tmp_path / "store").spend()
 
 
 def test_formats_side_by_side_are_read_the_same_whatever_the_batches(
