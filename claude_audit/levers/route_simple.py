@@ -30,10 +30,11 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs, positive
+from claude_audit.levers._tokenizers import factor_of
 from claude_audit.money import EXACT
 from claude_audit.rates import Model, Unpriced
-from claude_audit.states import State, text_of
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.states import State, text_of, unmoved
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -82,41 +83,35 @@ class RouteSimple(Lever):
     stage: Stage = Stage.MODEL
     dimensions: tuple[str, ...] = ("endpoint",)
     single: bool = True
+    moves: tuple[str, ...] = (NAME,)
+    """Marks of the levers, this one included, that have changed the model by now."""
 
     @property
     def argument(self) -> str:
         """As the user gave it."""
         return self.asked
 
-    def _scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
+    def _scaled(self, scan: Scan, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
         """The tokens as the target counts them, on rows of models that count otherwise."""
-        from claude_audit.scan import flag, scaled
-
         ratio = Fraction(factor) if self.target.tokenizer == "new" else 1 / Fraction(factor)
-        if ratio == 1 or not self.others:
-            return tokens
-        import narwhals.stable.v2 as nw
-
-        return tokens + flag(nw.col("route_foreign")) * (scaled(tokens, ratio) - tokens)
+        return scan.scaled(tokens, ratio, self.others) if self.others and ratio != 1 else tokens
 
     def classify(self, scan: Scan) -> None:
         """Which set each row belongs to, and its sizes on the target under each factor."""
-        import narwhals.stable.v2 as nw
-
         self.others = tuple(name for name in self.others if name in scan.reach.models)
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        scan.bind(route_foreign=nw.col("model").is_in(list(self.others)).fill_null(False))
-        scan.moves[NAME] = self.target.id
+        scan.moves[NAME] = dict.fromkeys(scan.reach.models, self.target.id)
+        self.moves = tuple(scan.moves)
         marks = {factor: self._mark(factor) for factor in self.factors}
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: self._scaled(n, f))  # type: ignore[misc]
+                    scan.vary(what, mark, lambda n, f=factor: self._scaled(scan, n, f))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
                     scan.size_key(variant, self.target.id)
-        scan.key("route", self._set(scan))
+        scan.key("route", self._set(scan), len(CODES))
 
     def _mark(self, factor: Decimal) -> str:
         return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
@@ -126,13 +121,13 @@ class RouteSimple(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._thinking import thinks
+        from claude_audit.scan import flag
 
         prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
-        task = nw.col("task")
-        certain = any_of(task, SIMPLE_TASKS)
+        certain = scan.among("task", SIMPLE_TASKS)
         likely = (
-            task.is_null()
+            nw.col("task").is_null()
             & (prompt <= self.prompt_limit)
             & (output <= self.output_limit)
             & (nw.col("message_count").fill_null(1) <= 1)
@@ -141,37 +136,32 @@ class RouteSimple(Lever):
         closed = (
             ~scan.call,
             (big_in + big_out > self.target.context) | (big_out > self.target.max_output),
-            any_of(nw.col("stop_reason"), UNFINISHED),
+            scan.among("stop_reason", UNFINISHED),
             nw.col("tools_used").fill_null(0) > 0,
             thinks(),
             nw.col("has_images").fill_null(False),
         )
-        found = nw.when(certain).then(nw.lit(CODES.index(CERTAIN))).when(likely).then(nw.lit(CODES.index(LIKELY)))
-        choice = found.otherwise(nw.lit(CODES.index(POSSIBLE)))
-        shut = closed[0]
-        for gate in closed[1:]:
-            shut = shut | gate
-        gates = nw.when(closed[0]).then(nw.lit(0))
-        for n, gate in enumerate(closed[1:-1], 1):
-            gates = gates.when(gate).then(nw.lit(n))
-        return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
+        # The first that holds decides: the largest of falling numbers says which, and costs less than a chain of choices.
+        ranks = [flag(holds) * (len(CODES) - n) for n, holds in enumerate((*closed, certain, likely))]
+        return nw.lit(len(CODES)) - nw.max_horizontal(*ranks, nw.lit(1))
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
-        """The gate that keeps a state where it is; None when it may be routed."""
+        """The gate that keeps a state where it is; None when it may be routed. Read off the row as logged."""
+        logged = state.line.group
         if CODES[state.keys["route"]] in GATES:
             return CODES[state.keys["route"]]
-        if state.group.model == self.target.id:
+        if self.target.id in (logged.model, state.group.model):
             return "on the target already"
-        if state.group.speed == "fast":
+        if logged.speed == "fast":
             return "fast mode"
-        if state.group.tier == "priority":
+        if logged.tier == "priority":
             return "priority tier"
-        if state.group.geo == "us" and not self.target.inference_geo_us:
+        if logged.geo == "us" and not self.target.inference_geo_us:
             return "US inference, which the target has not"
         if any(fnmatchcase(state.labels["endpoint"] or "", pattern) for pattern in self.never):
             return "--never-route"
-        today = pricer.catalog.price(replace(state.group, size=0))
-        there = pricer.catalog.price(replace(state.group, model=self.target.id, size=0), lenient=True)
+        today = pricer.catalog.price(replace(logged, size=0))
+        there = pricer.catalog.price(replace(logged, model=self.target.id, size=0), lenient=True)
         if isinstance(today, Unpriced) or isinstance(there, Unpriced):
             return "no price"
         now, then = today.rate.usd_per_mtok, there.rate.usd_per_mtok
@@ -191,12 +181,12 @@ class RouteSimple(Lever):
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
         mark = self._mark(factor)
-        prompt = (*state.prompt, mark)
+        prompt = (*unmoved(state.prompt, self.moves), mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
-        moved = replace(state, prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
+        moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
             input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
-        ).answering((*state.output, mark))
+        ).answering((*unmoved(state.output, self.moves), mark))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
@@ -262,15 +252,6 @@ class RouteSimple(Lever):
         )
 
 
-def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
-    """Whether a text is one of these, false where there is none: a few comparisons are faster than a list."""
-    first, *rest = words
-    found = column == first
-    for word in rest:
-        found = found | (column == word)
-    return found.fill_null(False)
-
-
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
     """The lever for these options. Raises AuditError for a target that the catalog does not know."""
     asked = options.get(NAME)
@@ -284,7 +265,7 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
         )
     factor = catalog.tokenizer_factor
     if options.get("tokenizer_factor") is not None:
-        factor = _factor(options["tokenizer_factor"])
+        factor = factor_of(options["tokenizer_factor"])
     low, high = catalog.tokenizer_range
     return RouteSimple(
         target=found.model,
@@ -299,17 +280,6 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
     )
 
 
-def _factor(value: Any) -> Decimal:
-    try:
-        factor = Decimal(str(value))
-    except ArithmeticError:
-        factor = Decimal(0)
-    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10 or factor != round(factor, 4):
-        hint = "a number from 0.1 to 10 with at most four decimal places, such as 1.3"
-        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", hint)
-    return factor
-
-
 KIND = Kind(
     NAME,
     Stage.MODEL,
@@ -322,4 +292,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.MEDIUM,
+    risk=Risk(2, ("other answers",)),
+    rollback="send them to the old model again",
+    default={NAME: "haiku"},
 )
