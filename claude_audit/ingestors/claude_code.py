@@ -16,41 +16,41 @@ from __future__ import annotations
 
 import json
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider
 from claude_audit.ingestors._messages_usage import USAGE, counts
 
-STRUCTURE = json.dumps(
-    {
-        "type": "VARCHAR",
-        "timestamp": "VARCHAR",
-        "sessionId": "VARCHAR",
-        "requestId": "VARCHAR",
-        "uuid": "VARCHAR",
-        "isSidechain": "VARCHAR",
-        "agentId": "VARCHAR",
-        "cwd": "VARCHAR",
-        "gitBranch": "VARCHAR",
-        "effort": "VARCHAR",
-        "requestRef": "VARCHAR",
+OF_CALL = {
+    "type": "VARCHAR",
+    "timestamp": "VARCHAR",
+    "sessionId": "VARCHAR",
+    "requestId": "VARCHAR",
+    "uuid": "VARCHAR",
+    "isSidechain": "VARCHAR",
+    "agentId": "VARCHAR",
+    "cwd": "VARCHAR",
+    "gitBranch": "VARCHAR",
+    "effort": "VARCHAR",
+    "message": {
         "id": "VARCHAR",
-        "shapeHash": "VARCHAR",
-        "requestDigest": "VARCHAR",
-        "params": {
-            "max_tokens": "VARCHAR",
-            "thinking": {"type": "VARCHAR"},
-            "output_config": {"effort": "VARCHAR"},
-        },
-        "cacheControl": "JSON",
-        "message": {
-            "id": "VARCHAR",
-            "model": "VARCHAR",
-            "role": "VARCHAR",
-            "stop_reason": "VARCHAR",
-            "stop_details": {"category": "VARCHAR"},
-            "usage": USAGE,
-        },
-    }
-)
+        "model": "VARCHAR",
+        "role": "VARCHAR",
+        "stop_reason": "VARCHAR",
+        "stop_details": {"category": "VARCHAR"},
+        "usage": USAGE,
+    },
+}
+OF_REQUEST = {
+    "requestRef": "VARCHAR",
+    "id": "VARCHAR",
+    "shapeHash": "VARCHAR",
+    "requestDigest": "VARCHAR",
+    "params": {
+        "max_tokens": "VARCHAR",
+        "thinking": {"type": "VARCHAR"},
+        "output_config": {"effort": "VARCHAR"},
+    },
+    "cacheControl": "JSON",
+}
 
 
 def _recognise(head: Head) -> bool:
@@ -63,7 +63,7 @@ ASKED = """
         any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END)::VARCHAR AS marks
     FROM records WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL"""
 
-OF_REQUEST = """
+FROM_REQUEST = """
             coalesce(r.effort, params.output_config.effort) AS effort,
             params.max_tokens AS max_tokens,
             CASE params.thinking."type" WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END
@@ -75,9 +75,8 @@ OF_REQUEST = """
 
 def _select(reading: Reading) -> str:
     told, asked = "r.effort AS effort,", ""
-    # Most transcripts have none, and are not to pay for it.
-    if reading.connection.execute("SELECT 1 FROM records WHERE r.\"type\" = 'api-request' LIMIT 1").fetchone():
-        told, asked = OF_REQUEST, f"LEFT JOIN ({ASKED}) ON asked_in = file AND ref = r.requestRef"
+    if reading.wide:
+        told, asked = FROM_REQUEST, f"LEFT JOIN ({ASKED}) ON asked_in = file AND ref = r.requestRef"
     return f"""
         SELECT
             file, line,
@@ -121,7 +120,8 @@ CLAUDE_CODE = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
-    structure=STRUCTURE,
+    structure=json.dumps(OF_CALL),
+    wider=Wider("api-request", json.dumps(OF_CALL | OF_REQUEST)),
     rank=40,
     doc=__doc__,
 )
