@@ -58,6 +58,8 @@ class Requests:
     upto: Ints
     """Tokens up to and including the block."""
     marked: Flags
+    sort: NDArray[np.int8] | None = None
+    """What kind of block it is, as a number of its reader's; for those who change prompts before they are replayed."""
 
     def __len__(self) -> int:
         return len(self.start)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -118,6 +119,8 @@ class Scan:
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, str] = field(default_factory=dict)
     """Mark of a lever that changes the model -> the model it moves rows to."""
+    rewrites: dict[str, Rewrite] = field(default_factory=dict)
+    """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
@@ -186,29 +189,46 @@ class Scan:
         if level:
             self.bind(**level)
 
-    def reshape(self, mark: str, make: Callable[[Prompt], Prompt]) -> None:
+    def reshape(
+        self,
+        mark: str,
+        make: Callable[[Prompt], Prompt],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """For each prompt so far, the one that this lever makes of it as well.
 
-        What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
-        model are left alone: their caches are void.
+        What is left in the cache below the model's minimum is uncached, unless not `checked`. Prompts that an earlier lever
+        moved to another model are left alone: their caches are void. So are those of which it says that it can't follow.
         """
         import narwhals.stable.v2 as nw
 
         self._bind_minimum()
+        ends: dict[str, nw.Expr] = {}
+        kept: dict[str, nw.Expr] = {}
+        made: list[tuple[Variant, str, tuple[str, ...]]] = []
         for variant in list(self.quantities["prompt"]):
-            if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+            if not self._follows(variant, mark) or any(m in self.moves for m in variant) or not follows(variant):
                 continue
             before = self.shape(variant)
             after = make(before)
-            name = f"p_{len(self.levels)}"
+            name = f"p_{len(self.levels)}_{len(made)}"
             names = (*ENDS, "cacheable") if after.cacheable is not None else ENDS
-            self.bind(**{f"{name}_{what}": getattr(after, what) for what in names})
-            left = nw.col(f"{name}_wrote_5m")
-            kept = flag((left >= nw.col("q_minimum")) | (left == before.wrote_5m))
-            self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * kept for what in ENDS[:3]})
+            ends |= {f"{name}_{what}": getattr(after, what) for what in names}
+            if checked:
+                left = nw.col(f"{name}_wrote_5m")
+                enough = flag((left >= nw.col("q_minimum")) | (left == before.wrote_5m))
+                kept |= {f"{name}_{what}": nw.col(f"{name}_{what}") * enough for what in ENDS[:3]}
+            made.append(((*variant, mark), name, names))
+        # All variants at once: each level of columns costs time, however few they are.
+        for level in (ends, kept):
+            if level:
+                self.bind(**level)
+        for variant, name, names in made:
             for what in names:
-                self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
-            self.size_key((*variant, mark))
+                self.quantities[what][variant] = nw.col(f"{name}_{what}")
+            self.size_key(variant)
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
 from claude_audit.replay import TTLS, Place, Plan, calibrated
-from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
+from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State, Variant
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
+    from claude_audit.levers._rewritten import Rewrite
+    from claude_audit.replay import Requests
     from claude_audit.scan import Pricer
 
 AUTO = "auto"
@@ -23,6 +25,16 @@ ORGANISATION_WIDE = ("aws_bedrock", "gcp_vertex")
 
 Space = tuple[str | None, ...]
 """Provider, workspace, model, speed: entries are shared within."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """By kind of row, what a replay depends on."""
+
+    places: tuple[Place | None, ...]
+    """None: not replayed."""
+    prompts: tuple[Variant, ...]
+    """Marks of the levers that rewrote its prompts, in order of application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,12 @@ class Replayer:
         policy: str | None,
         minimum: int | None,
         factor: Decimal,
+        rewrites: Mapping[str, Rewrite] | None = None,
     ) -> None:
-        """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers."""
+        """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers.
+
+        `rewrites`: by mark of the levers that change prompts, what becomes of the blocks; other prompts are not replayed.
+        """
         self.stream = stream
         self._catalog, self._moves, self._policy, self._minimum, self._factor = (
             catalog,
@@ -103,7 +119,8 @@ class Replayer:
             minimum,
             Fraction(factor),
         )
-        self._plan: tuple[tuple[Place | None, ...], Plan] | None = None
+        self._rewrites = rewrites or {}
+        self._plan: tuple[Served, Plan] | None = None
         """The last one only: a plan holds every block."""
         self._totals: dict[tuple[Any, ...], Totals] = {}
 
@@ -116,7 +133,7 @@ class Replayer:
             return GATES[kind]
         if state.removed:
             return "left out by an earlier step"
-        if any(mark not in self._moves for mark in state.prompt):
+        if any(mark not in self._moves and mark not in self._rewrites for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
         if isinstance(price, Unpriced) or price.usd("cache_read") is None:
@@ -143,9 +160,13 @@ class Replayer:
                     factor = 1 / self._factor
         return Place(self.space(state), minimum, factor)
 
-    def _places(self, states: Sequence[State], pricer: Pricer) -> tuple[Place | None, ...]:
-        """By kind. A kind on two lines would mean that the tally tells rows apart which the stream does not."""
+    def _places(self, states: Sequence[State], pricer: Pricer) -> Served:
+        """By kind: where it is served, and what became of its prompts.
+
+        A kind on two lines would mean that the tally tells rows apart which the stream does not.
+        """
         places: list[Place | None] = [None] * self.stream.kinds
+        prompts: list[Variant] = [()] * self.stream.kinds
         seen = set()
         for state in states:
             kind = state.keys[KIND_OF_ROW]
@@ -156,15 +177,28 @@ class Replayer:
             seen.add(kind)
             if self.barred(state, pricer) is None:
                 places[kind] = self._place(state)
-        return tuple(places)
+                prompts[kind] = tuple(mark for mark in state.prompt if mark in self._rewrites)
+        return Served(tuple(places), tuple(prompts))
 
-    def totals(self, places: tuple[Place | None, ...], ttl: str, visible: str) -> Totals:
+    def _requests(self, prompts: Sequence[Variant]) -> Requests:
+        """The requests with the blocks that their kinds have by now."""
+        import numpy as np
+
+        requests = self.stream.requests
+        for mark, rewrite in self._rewrites.items():
+            concerned = np.array([mark in prompt for prompt in prompts], bool)
+            if concerned.any():
+                columns = {name: self.stream.beside[name] for name in rewrite.columns}
+                requests = rewrite.change(requests, concerned[requests.kind], columns)
+        return requests
+
+    def totals(self, places: Served, ttl: str, visible: str) -> Totals:
         """The sums of one replay by kind."""
         key = (places, ttl, visible)
         if key not in self._totals:
             if self._plan is None or self._plan[0] != places:
                 self._plan = None  # let go of the old one before the next is made
-                self._plan = (places, Plan(self.stream.requests, places, self._policy))
+                self._plan = (places, Plan(self._requests(places.prompts), places.places, self._policy))
             answer = self._plan[1].run(TTLS[ttl], visible)
             by_kind, billed = self.stream.by_kind, (self.stream.written_5m, self.stream.written_1h)
             here, other = billed if ttl == "5m" else billed[::-1]
@@ -195,7 +229,7 @@ class Replayer:
         by_space: dict[Space, list[int]] = {}
         for n, state in enumerate(states):
             kind = state.keys[KIND_OF_ROW]
-            if kind is not None and kind >= 0 and places[kind] is not None:
+            if kind is not None and kind >= 0 and places.places[kind] is not None:
                 by_space.setdefault(self.space(state), []).append(n)
         after, ttls = list(states), {}
         requests = hit = changed = read = written = prompt = 0
@@ -233,8 +267,11 @@ class Replayer:
 
     def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals]) -> int:
         kind: int = state.keys[KIND_OF_ROW]
-        if state.moved:  # its whole prompt was uncached
+        rewritten = any(mark in self._rewrites for mark in state.prompt)
+        if state.moved or (rewritten and not any(state.tokens[READ : WRITE_1H + 1])):  # its whole prompt was uncached
             return state.rows - totals[ttl].idle[kind] if ttl else 0
+        if rewritten:  # what each of its rows read before this step is in no stream: at most all of them
+            return 0 if _under(state, ttl, totals) is state else state.rows
         return state.rows - (totals[ttl].as_billed[kind] if ttl else self.stream.uncached[kind])
 
     def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
@@ -248,7 +285,7 @@ class Replayer:
         groups: dict[tuple[str | None, ...], list[State]] = {}
         for state in logged:
             kind = state.keys[KIND_OF_ROW]
-            if kind is not None and kind >= 0 and places[kind] is not None:
+            if kind is not None and kind >= 0 and places.places[kind] is not None:
                 name = (state.labels["workspace"], state.labels["endpoint"], state.group.model)
                 groups.setdefault(name, []).append(state)
         billed = predicted = 0

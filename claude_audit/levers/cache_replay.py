@@ -117,8 +117,11 @@ class CacheReplay(Lever):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         scan = self._scan
         keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
-        found = stream(usage, keys, self.policy, folder)
-        self._replayer = Replayer(found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor)
+        beside = dict.fromkeys(name for rewrite in scan.rewrites.values() for name in rewrite.columns)
+        found = stream(usage, keys, self.policy, folder, tuple(beside))
+        self._replayer = Replayer(
+            found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor, scan.rewrites
+        )
         if found.path is None:
             self._groups = groups(usage, self._engine)
             return usage.with_columns(nw.lit(None).cast(nw.Int32).alias(KIND_OF_ROW))
