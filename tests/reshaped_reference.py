@@ -90,9 +90,7 @@ def ends(row: Row, read: Fraction, hour: Fraction, cached: Fraction, prompt: Fra
     minimum = CATALOG.models[row.model].minimum(row.day) or 1
     if cached < minimum and cached != ends_of(row)[2]:
         read = hour = cached = Fraction(0)
-    return replace(
-        row, u=prompt - cached, r=read, w1=hour - read, w5=cached - hour, cacheable=min(cacheable, prompt)
-    )
+    return replace(row, u=prompt - cached, r=read, w1=hour - read, w5=cached - hour, cacheable=min(cacheable, prompt))
 
 
 def cut(row: Row, regions: Sequence[Region]) -> Row:
