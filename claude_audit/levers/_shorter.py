@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.scan import Pricer, Scan
 
+MOST_UNKNOWN = Decimal("0.20")
+"""Share of the spend above which rows that do not tell their blocks make the figure a bound."""
 CHANGED_BEFORE = "prompt changed by an earlier step"
 
 
@@ -178,7 +180,7 @@ class Shorter(Lever):
             changed=changed_rows(before, after),
             low=EXACT.add(point, low),
             high=EXACT.add(point, high),
-            grade=Grade.METERED if low == high == 0 else Grade.BOUNDED,
+            grade=self.grade(blind, before, pricer) if low or high else Grade.METERED,
             caveats=tuple(caveats),
             assumptions=self.assumptions(),
             excluded=kept_out([(state, self.gate(state)) for state in before], pricer),
@@ -195,6 +197,11 @@ class Shorter(Lever):
     def assumptions(self) -> tuple[Assumption, ...]:
         """What the cut rests on."""
         return (Assumption(f"tokens of the {self.part} kept", self.asked, "flag"),)
+
+    def grade(self, blind: Sequence[State], before: Sequence[State], pricer: Pricer) -> Grade:
+        """Bounded when rows of unknown blocks hold much of the spend; else the low end stands on the others' tokens."""
+        much = EXACT.multiply(MOST_UNKNOWN, pricer.total(before))
+        return Grade.BOUNDED if pricer.total(blind) > much else Grade.METERED
 
     def bounds(self, blind: Sequence[State], pricer: Pricer) -> tuple[Decimal, Decimal]:
         """The least (not above 0) and the most that rows of unknown blocks could add to the saving, US dollars."""

@@ -257,8 +257,8 @@ class PruneTools(Shorter):
         """What was given, and from when on a tool counts as unused."""
         given = [] if self.unused is None else [Assumption("tokens of unused tools", str(self.unused), "flag")]
         if self.bounds_asked:
-            given.append(Assumption("a tool is unused after calls", f"{ENOUGH_CALLS:,}", "default"))
-            given.append(Assumption("and days", str(ENOUGH_DAYS), "default"))
+            given.append(Assumption("a tool is unused if never called in calls", f"{ENOUGH_CALLS:,}", "default"))
+            given.append(Assumption("over days", str(ENOUGH_DAYS), "default"))
         return tuple(given)
 
     def floor(self, moved: Iterable[tuple[State, State]], pricer: Pricer) -> tuple[int, Decimal] | None:
