@@ -43,6 +43,10 @@ GATES = {
     NOT_ONE_CALL: "a pass of a longer call, or several calls in one row",
 }
 """Why a row is left as it is, where that is no answer to the lever's question."""
+SHORTEST = "blind_shortest"
+"""Column: tokens of the shortest prompt of a row's endpoint, among those that do not tell their blocks."""
+KINDS_OF = (str, str, str, int)
+"""What its key is made of, and what it is."""
 DISJOINT = ("prune_tools", "rag_k", "trim_system")
 """Marks of levers that take out blocks of different kinds: what one of them cuts is still there after the others."""
 
@@ -79,30 +83,43 @@ class Cuts:
         if not any(blocks for blocks, _, _ in found):
             usage = usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in names})
         else:
-            self._folder = tempfile.TemporaryDirectory(prefix="claude-audit-")
-            path = Path(self._folder.name) / "cuts.parquet"
+            path = Path(self._files().name) / "cuts.parquet"
             self._write(billed, path)
             usage = usage.join(engine.scan([str(path)]), on="row_id", how="left")
-        return self._with_shortest(usage) if self.unknown else usage
+        return self._with_shortest(usage, engine) if self.unknown else usage
 
-    def _with_shortest(self, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """The rows, with the shortest prompt of those of their endpoint that tell no blocks: no shared part is longer."""
+    def _with_shortest(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+        """The rows, with the shortest prompt of those of their endpoint that tell no blocks: no shared part is longer.
+
+        Through a file: joined to itself, the scan would double with every lever that asks.
+        """
         import narwhals.stable.v2 as nw
+        import pyarrow as pa
+        from pyarrow import parquet
 
-        names = {self.column(f"of_{name}"): nw.col(name).fill_null("") for name in ("workspace", "endpoint", "model")}
-        usage = usage.with_columns(**names)
+        if SHORTEST in usage.collect_schema().names():
+            return usage
+        names = {f"blind_{name}": nw.col(name).fill_null("") for name in ("workspace", "endpoint", "model")}
         asked = usage.filter(
             nw.col("prompt_blocks").is_null(),
             nw.col("unbilled").is_null(),
             nw.col("row_kind") == "call",
             ~nw.col("prompt_tokens").is_null(),
         )
-        shortest = (
-            asked.select(*names, prompt=_prompt())
-            .group_by(*names)
-            .agg(nw.col("prompt").min().alias(self.column("shortest")))
-        )
-        return usage.join(shortest, on=list(names), how="left")
+        shortest = asked.select(prompt=_prompt(), **names).group_by(*names).agg(nw.col("prompt").min().alias(SHORTEST))
+        found = engine.rows(shortest.select(*names, SHORTEST))
+        path = Path(self._files().name) / "shortest.parquet"
+        columns = list(zip(*found, strict=True)) or [()] * (len(names) + 1)
+        types = [pa.string()] * len(names) + [pa.int64()]
+        arrays = [pa.array(map(kind, values), of) for kind, values, of in zip(KINDS_OF, columns, types, strict=True)]
+        parquet.write_table(pa.table(dict(zip((*names, SHORTEST), arrays, strict=True))), path)
+        return usage.with_columns(**names).join(engine.scan([str(path)]), on=list(names), how="left")
+
+    def _files(self) -> Any:
+        """A folder that lives as long as the lever."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="claude-audit-")
+        return self._folder
 
     def _write(self, billed: nw.LazyFrame[Any], path: Path) -> None:
         """The rows that lose anything, or whose blocks can't be trusted, as a Parquet file."""
@@ -206,7 +223,7 @@ class Cuts:
         """Tokens of the shortest prompt of a row's endpoint, among those that do not tell their blocks."""
         import narwhals.stable.v2 as nw
 
-        return nw.col(self.column("shortest")).fill_null(0)
+        return nw.col(SHORTEST).fill_null(0)
 
     def cut(self, prompt: Prompt, less: nw.Expr | int = 0) -> Prompt:
         """The prompt without what is cut; but for the first `less` tokens of it, which stay.

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MOST_UNKNOWN = Decimal("0.20")
 """Share of the spend above which rows that do not tell their blocks make the figure a bound."""
+ANSWERS = 8
+"""How many answers a lever may have on a row: those of _cuts.py, and its own."""
 CHANGED_BEFORE = "prompt changed by an earlier step"
 
 
@@ -68,11 +70,11 @@ class Shorter(Lever):
         """The prompts without the part; and, for the bounds, without all that could be it."""
         self.cuts.classify(scan)
         scan.bind(**{self.key: self.told(scan)})
-        scan.key(self.key, _col(self.key))
+        scan.key(self.key, _col(self.key), ANSWERS)
         scan.reshape(self.name, self.make, follows=follows_cuts)
         scan.rewrites[self.name] = shrunk(self.cuts.kinds, self.cuts.keep)
         if self.cuts.cached:
-            scan.key(f"{self.name}_falls", self._falls(scan))
+            scan.key(f"{self.name}_falls", self._falls(scan), 2)
             scan.reshape(f"{self.name}@floor", self._at_the_floor, follows=follows_cuts)
         if self.bounds_asked:
             scan.reshape(f"{self.name}@most", self._most, follows=follows_cuts, checked=False)
@@ -165,6 +167,7 @@ class Shorter(Lever):
         moved = pairs(before, after)
         point = pricer.saving([b for b, _ in moved], [a for _, a in moved])
         blind = [state for state in before if self.bounded(state)]
+        judged = [state for state in before if not self.bounded(state) and self.gate(state) is None]
         low, high = self.bounds(blind, pricer)
         caveats = [*self.words(moved), *self._floor(moved, point, pricer)]
         if not moved and any(state.keys[self.key] == AS_IT_WAS for state in before):
@@ -185,7 +188,7 @@ class Shorter(Lever):
             assumptions=self.assumptions(),
             excluded=kept_out([(state, self.gate(state)) for state in before], pricer),
             facts=facts,
-            coverage=coverage([s for s in before if s not in blind and self.gate(s) is None], pricer),
+            coverage=coverage(judged, pricer),
             missing=self.wants if blind else (),
         )
 

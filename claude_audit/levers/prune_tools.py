@@ -147,10 +147,7 @@ class PruneTools(Shorter):
         """The added system prompt of a row's model, as far as its blocks leave room; 0 where its size is known to nobody."""
         import narwhals.stable.v2 as nw
 
-        found: nw.Expr = nw.lit(0)
-        if self.unused is None:
-            for model in sorted(self.hidden.keys() & set(scan.reach.models)):
-                found = found + flag((nw.col("model") == model).fill_null(False)) * self.hidden[model]
+        found = scan.fact(self.hidden) if self.unused is None else nw.lit(0)
         return nw.min_horizontal(found, nw.col(self.cuts.column("rest")).fill_null(0))
 
     def told(self, scan: Scan) -> nw.Expr:

@@ -18,7 +18,7 @@ When it costs money: not on a bill; when the model asks again for what it missed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +68,10 @@ class UnderBand(Lever):
 
         self.here = {model: self.limits[model] for model in scan.reach.models if model in self.limits}
         whole = ~nw.col("prompt_tokens").is_null()
-        scan.key("band_sum", ~whole & nw.col("model").is_in(list(self.here)).fill_null(False))
+        scan.bind(band_limit=scan.fact(self.here).fill_null(0))
+        scan.key("band_sum", ~whole & (nw.col("band_limit") > 0), 2)
         if not self.here:
             return
-        limit: nw.Expr = nw.lit(0)
-        for model, tokens in self.here.items():
-            limit = limit + flag((nw.col("model") == model).fill_null(False)) * tokens
-        scan.bind(band_limit=limit)
         scan.bind(band_one=scan.call & whole & (nw.col("band_limit") > 0))
 
         def over(prompt: nw.Expr) -> nw.Expr:
@@ -83,7 +80,7 @@ class UnderBand(Lever):
 
         for variant, prompt in list(scan.quantities["prompt"].items()):
             if not any("@" in mark for mark in variant) and NAME not in variant:
-                scan.key(_near(variant), over(prompt))
+                scan.key(_near(variant), over(prompt), 2)
 
         def excess(before: Prompt) -> nw.Expr:
             return flag(over(before.prompt)) * (before.prompt - nw.col("band_limit"))
@@ -176,7 +173,7 @@ class UnderBand(Lever):
         rows, below, above = 0, ZERO, ZERO
         for state in before:
             if state.keys["band_sum"]:
-                low, high = (pricer.usd(replace(state, group=replace(state.group, size=size))) for size in (0, 9))
+                low, high = (pricer.usd(state.regrouped(size=size)) for size in (0, 9))
                 if low is not None and high is not None and low != high:
                     rows += state.rows
                     below, above = EXACT.add(below, low), EXACT.add(above, high)
