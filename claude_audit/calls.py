@@ -308,7 +308,11 @@ def _call(assume: Assumptions) -> str:
         uncached + {zero("cache_read_tokens")} + writes AS prompt,
         {", ".join(NUMBERS)}, {", ".join(BOOLEANS)}, iterations, tags, prompt_blocks,
         CASE WHEN regexp_full_match(lower(status), 'error|errored|failed|failure|expired|cancell?ed') THEN 'error'
-            WHEN stop_reason = 'refusal' THEN 'refused' ELSE 'ok' END AS outcome,
+            -- The client gave up, or could not use the answer: billed all the same, by what is counted.
+            WHEN regexp_full_match(lower(status), '(client[ _-]?)?time(d)?[ _-]?out|aborted|disconnected') THEN 'timeout'
+            WHEN stop_reason = 'refusal' THEN 'refused'
+            WHEN regexp_full_match(lower(status), 'invalid([ _-](output|json|answer|response))?') THEN 'invalid'
+            ELSE 'ok' END AS outcome,
         stop_reason = 'refusal' AND (content_blocks = 0 OR content_blocks IS NULL AND {zero("output_tokens")} = 0) AS refused_empty,
         CASE WHEN nullif(unbilled, '') IS NOT NULL THEN unbilled WHEN outcome = 'error' THEN 'error' END AS free,
         list_filter(list_concat(coalesce(notes, []), [

@@ -156,6 +156,10 @@ class Pricer:
             found = EXACT.add(found, more)
         return found
 
+    def usage(self, group: Group, tokens: Sequence[Decimal], searches: int = 0) -> Decimal | None:
+        """US dollars of usage as logged, exact. None when there is no price."""
+        return self._cost(group, False, tokens, searches)
+
     def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)
         if key not in self._rates:

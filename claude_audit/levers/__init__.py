@@ -143,6 +143,8 @@ class Kind:
     """To the answers, where a step does not say otherwise."""
     rollback: str = "one setting"
     """How to undo it."""
+    rank: int = 0
+    """Its place within its stage: the higher, the later."""
 
     @property
     def title(self) -> str:
@@ -158,7 +160,7 @@ def registry() -> tuple[Kind, ...]:
         if not module.name.startswith("_"):
             loaded = importlib.import_module(f"{__name__}.{module.name}")
             found += [kind for kind in vars(loaded).values() if isinstance(kind, Kind)]
-    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.name)))
+    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.rank, kind.name)))
 
 
 def kind_of(name: str) -> Kind:
