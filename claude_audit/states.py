@@ -64,6 +64,10 @@ class State:
     """Its model was changed: what was cached for the old one is void, and a day before the new one's first price takes that."""
     void: bool = False
     """Its prompts are others now: what was cached is void, on the same model."""
+    packed: str | None = None
+    """The mark of the lever that joined its requests into calls with others: what follows the shared start is not cacheable."""
+    follows: bool = False
+    """Packed, and its requests have left the shared start to another one's call."""
     removed: str | None = None
     """The mark of the lever that left out its requests."""
     shorter: tuple[tuple[str, Decimal], ...] = ()

@@ -34,13 +34,17 @@ class Row:
     speed: str
     geo: str
     moved: bool = False
+    void: bool = False
+    joint: tuple[Fraction, ...] = ()
+    """Of a request that goes out with others: the prompts of all of them, its own among them."""
 
     @property
     def prompt(self) -> Fraction:
         return self.u + self.r + self.w5 + self.w1
 
     def usd(self) -> Fraction | None:
-        size = sum(self.prompt > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
+        whole = sum(self.joint) or self.prompt
+        size = sum(whole > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
         price = CATALOG.price(
             Group(self.model, self.day, size, self.tier, self.speed, self.geo, "anthropic"), lenient=self.moved
         )
@@ -160,6 +164,7 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
         o=Fraction(ceil(ratio * row.o)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
+        joint=tuple(Fraction(ceil(ratio * prompt)) for prompt in row.joint),
     )
 
 
@@ -175,7 +180,7 @@ def cache(rows: Sequence[Row], rate: Fraction) -> list[Row]:
         minimum = CATALOG.models[row.model].minimum(row.day, lenient=row.moved) or 1
         cached = row.r + row.w5 + row.w1
         if row.cacheable > 0 and (row.cacheable >= minimum or (cached > 0 and not row.moved)):
-            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved)
+            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved, row.void)
             groups.setdefault(key, []).append(n)
     found = list(rows)
     for members in groups.values():

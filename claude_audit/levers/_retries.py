@@ -175,18 +175,15 @@ def _seen(usage: nw.LazyFrame[Any], calls: nw.LazyFrame[Any], engine: Engine) ->
     import narwhals.stable.v2 as nw
 
     def known(name: str) -> nw.Expr:
-        return (~nw.col(name).is_null()).cast(nw.Int64).sum()
+        return (~nw.col(name).is_null()).cast(nw.Int64).sum().alias(name)
 
-    told = calls.select(
-        known("request_hash").alias("hashed"),
-        known("session").alias("sessions"),
-        known("retry_of").alias("naming"),
-        known("stop_reason").alias("ending"),
-    )
-    hashed, sessions, naming, ending = (int(n or 0) for n in engine.rows(told)[0])
+    one = usage.filter(one_call())
+    billed = one.filter(nw.col("unbilled").is_null())
+    names = ("request_hash", "session", "retry_of", "stop_reason")
+    hashed, sessions, naming, ending = (int(n or 0) for n in engine.rows(billed.select(*map(known, names)))[0])
     alone = calls.filter(nw.col("request_hash").is_null(), nw.col("session").is_null(), nw.col("retry_of").is_null())
     alone = alone.with_columns(endpoint=nw.col("endpoint").fill_null(""), model=nw.col("model").fill_null(""))
     likely = _next(alone, ("endpoint", "model")).filter(nw.col("bad") > 0, _alike(), _soon())
     possible = int(engine.rows(likely.select(n=nw.len()))[0][0])
-    free = usage.filter(one_call(), nw.col("unbilled") == "error").select(n=nw.len())
+    free = one.filter(nw.col("unbilled") == "error").select(n=nw.len())
     return Seen(hashed, sessions, naming, ending, possible, int(engine.rows(free)[0][0]))

@@ -6,11 +6,13 @@ around it. The engine sorts and picks what may matter, arrays settle it, and the
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,17 @@ IN_ORDER = ("ts", "source", "line", "row_id")
 """Calls in the order in which they are served: by start, then by their place in the log."""
 LONGEST_MS = 1e12
 """A time of more was not measured."""
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(asked: str, flag: str) -> int:
+    """A duration such as 1h, 15m, 90s or 2d in microseconds. Raises AuditError that names the flag."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])", asked.strip().lower())
+    if found is None or not Decimal(found[1]):
+        raise AuditError(f"{flag} {asked!r} is not a duration", "a number above 0 and s, m, h or d, such as 15m or 1h")
+    return int(Decimal(found[1]) * UNITS[found[2]] * 1_000_000)
 
 
 def one_call() -> nw.Expr:

@@ -21,17 +21,15 @@ log without text cannot tell what is similar.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, pairs
 from claude_audit.levers._duplicates import Duplicates
 from claude_audit.levers._stored_answers import GATES, IN_FLIGHT, JUDGED, NO_HASH, PERHAPS, SERVED
-from claude_audit.levers._verdicts import Verdicts
+from claude_audit.levers._verdicts import Verdicts, duration
 from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
     from claude_audit.tally import Reach
 
 NAME = "response_cache"
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MOST_UNHASHED = Decimal("0.20")
 """Share of the spend above which calls without a hash make the figure a bound."""
 
@@ -79,15 +76,26 @@ class ResponseCache(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._duplicates import duplicates
-        from claude_audit.levers._stored_answers import gate, judged, stored
+        from claude_audit.levers._stored_answers import gate, stored
 
-        looked_at = judged(usage).select(n=nw.len(), untimed=nw.col("latency_ms").is_null().cast(nw.Int64).sum())
-        self.hashed, self.untimed = (int(n or 0) for n in engine.rows(looked_at)[0])
-        unhashed = usage.filter(nw.col("unbilled").is_null(), gate() == NO_HASH)
+        def those(gated: int) -> nw.Expr:
+            return (nw.col("gate") == gated).cast(nw.Int64)
+
+        billed = usage.filter(nw.col("unbilled").is_null()).with_columns(gate=gate())
+        looked_at = billed.select(
+            n=those(JUDGED).sum(),
+            untimed=(those(JUDGED) * nw.col("latency_ms").is_null().cast(nw.Int64)).sum(),
+            blind=those(NO_HASH).sum(),
+        )
+        self.hashed, self.untimed, blind = (int(n or 0) for n in engine.rows(looked_at)[0])
+        unhashed = billed.filter(nw.col("gate") == NO_HASH)
         without: dict[bool, nw.Expr | None] = {False: None}
         if "retry" in usage.collect_schema().names():
             without[True] = nw.col("retry") > 0
-        self.may_repeat = {late: duplicates(unhashed, reach, self.catalog, w) for late, w in without.items()}
+        self.may_repeat = {
+            late: duplicates(unhashed, reach, self.catalog, w) if blind else Duplicates(0, ())
+            for late, w in without.items()
+        }
         table = stored(usage, self.ttl) if self.hashed else {"call_key": [], "stored": []}
         return Verdicts(self).joined(usage, engine, "call_key", table)
 
@@ -184,22 +192,12 @@ class ResponseCache(Lever):
         return said
 
 
-def seconds(asked: str) -> Decimal:
-    """A duration such as 1h, 15m, 90s or 2d, in seconds. Raises AuditError."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])", asked.strip().lower())
-    if found is None or not Decimal(found[1]):
-        raise AuditError(
-            f"--response-cache {asked!r} is not a duration", "a number above 0 and s, m, h or d, such as 15m or 1h"
-        )
-    return Decimal(found[1]) * UNITS[found[2]]
-
-
 def build(options: Mapping[str, Any], catalog: Catalog) -> ResponseCache | None:
     """The lever for these options. Raises AuditError for a TTL that is no duration."""
     asked = options.get(NAME)
     if asked is None:
         return None
-    return ResponseCache(str(asked).strip(), int(seconds(str(asked)) * 1_000_000), catalog)
+    return ResponseCache(str(asked).strip(), duration(str(asked), "--response-cache"), catalog)
 
 
 KIND = Kind(

@@ -1,0 +1,211 @@
+"""Which calls would go out together: runs of one template within a window, and what of each prompt they all share.
+
+A template is an endpoint, a workspace, everything that decides a price, and the start that all its prompts share: their
+leading tools and system blocks, else what is billed as cached. Its calls, in order of time, fill one call after the other:
+each takes up to so many items, and none that starts later than the window after its first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claude_audit.levers._verdicts import IN_ORDER, batches, codes, numbers, one_call, run_starts, started
+from claude_audit.tally import quantity
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from claude_audit.catalog import Catalog
+
+    Ints = NDArray[np.int64]
+
+ALONE, FIRST, OTHER, MAYBE_FIRST, MAYBE_OTHER, LONG_ANSWERS, NO_ROOM, NO_START = range(8)
+"""What becomes of a call: it stays as it is; it carries the start for those that go with it; it goes with another; the same
+where the size of the start is not known; its like would not fit into one answer, or into one prompt; nothing is shared."""
+NOT_ONE, TURNS, TOOLS, UNENDED, JUDGED = range(10, 15)
+GATES = {
+    NOT_ONE: "a pass of a longer call, or several calls in one row",
+    TURNS: "more than one message",
+    TOOLS: "tools",
+    UNENDED: "answer not ended by itself",
+    LONG_ANSWERS: "answers too long for one call",
+    NO_ROOM: "prompts too long for one call",
+    NO_START: "no tools or system blocks at the start to share",
+    ALONE: "no other of its template within the window",
+}
+"""Why a call stays as it is."""
+PRICED_BY = ("tier", "speed", "geo", "provider", "routing", "region")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How calls are put together."""
+
+    items: int
+    """Per call, at most."""
+    window: int
+    """Microseconds from the first start to the last."""
+    frame_in: int
+    frame_out: int
+    """Tokens that each item adds to prompt and answer."""
+
+
+def gate() -> nw.Expr:
+    """A place in GATES, or JUDGED."""
+    import narwhals.stable.v2 as nw
+
+    tools = (nw.col("tools_defined").fill_null(0) > 0) | (nw.col("tools_used").fill_null(0) > 0)
+    ended = nw.col("stop_reason").is_null() | nw.col("stop_reason").is_in(["end_turn", "stop_sequence"])
+    return (
+        nw.when(~one_call())
+        .then(nw.lit(NOT_ONE))
+        .when(nw.col("message_count").fill_null(1) > 1)
+        .then(nw.lit(TURNS))
+        .when(tools)
+        .then(nw.lit(TOOLS))
+        .when(~ended.fill_null(False))
+        .then(nw.lit(UNENDED))
+        .otherwise(nw.lit(JUDGED))
+    )
+
+
+def packed(
+    usage: nw.LazyFrame[Any],
+    terms: Terms,
+    catalog: Catalog,
+    models: Sequence[str],
+    logs: Mapping[str, nw.Expr | None],
+) -> dict[str, Any]:
+    """A table by row_id: the tokens of its shared start (items_head), 0 where nobody says how many.
+
+    `logs`: suffix of columns -> which rows are not in that log. For each: what becomes of the row (items); what its start is
+    at most where nobody says, else 0 (items_most); the number of its joint call (items_pack), none: -1.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    columns = _read(usage, logs)
+    if not columns:
+        names = [name + rest for rest in logs for name in ("items", "items_most", "items_pack")]
+        return {name: [] for name in ("row_id", "items_head", *names)}
+    prompt, output, cached, start = (np.concatenate(columns[n]) for n in ("prompt", "output", "cached", "start"))
+    head = np.concatenate(columns["head"])
+    head = np.minimum(np.where((head < 0) & (cached > 0), cached, head), prompt)
+    known = head >= 0
+    template = _mixed([codes(columns[n]) for n in TEMPLATE] + [known * (head + 1)])
+    limits = {name: catalog.models[name] for name in models if name in catalog.models}
+    longest, context = _limits(columns["model"], limits)
+    shared = np.maximum(head, 0)
+    long = terms.items * (output + terms.frame_out) > longest
+    full = shared + terms.items * (prompt - shared + terms.frame_in + output + terms.frame_out) > context
+    alone = np.select([known & (head == 0), long, full], [NO_START, LONG_ANSWERS, NO_ROOM], ALONE)
+    table = {"row_id": pa.chunked_array(columns["row_id"]), "items_head": np.where(known, head, 0)}
+    for rest, gone in logs.items():
+        there = np.ones(len(prompt), bool) if gone is None else ~np.concatenate(columns[f"gone{rest}"]).astype(bool)
+        fit = np.flatnonzero((alone == ALONE) & there)
+        order = fit[np.lexsort((np.arange(len(fit)), start[fit], template[fit]))]  # rows came in order of time
+        begins = run_starts(template[order], start[order], terms.window, terms.items)
+        run = np.cumsum(begins) - 1
+        joint = np.bincount(run)[run] > 1 if len(run) else begins
+        sure, maybe = np.where(begins, FIRST, OTHER), np.where(begins, MAYBE_FIRST, MAYBE_OTHER)
+        verdict, pack = alone.copy(), np.full(len(prompt), -1)
+        verdict[order] = np.where(joint, np.where(known[order], sure, maybe), ALONE)
+        pack[order] = np.where(joint, run, -1)
+        shortest = np.full(int(template.max()) + 1, 2**62)
+        np.minimum.at(shortest, template[fit], prompt[fit])
+        table[f"items{rest}"] = verdict
+        table[f"items_most{rest}"] = np.where(known, 0, np.minimum(shortest[template], prompt))
+        table[f"items_pack{rest}"] = pack
+    return table
+
+
+TEMPLATE = ("endpoint", "workspace", "model", "prefix_hash", "start_hash", *PRICED_BY)
+
+
+def _read(usage: nw.LazyFrame[Any], logs: Mapping[str, nw.Expr | None]) -> dict[str, list[Any]]:
+    """The calls that may go together, in order of time: the start that each one's blocks show, or -1."""
+    import narwhals.stable.v2 as nw
+
+    cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h")
+    names = ("endpoint", "workspace", "model", "prefix_hash", *PRICED_BY)
+    frame = (
+        usage.filter(nw.col("unbilled").is_null(), gate() == JUDGED, ~nw.col("model").is_null())
+        .select(
+            *(nw.col(name).fill_null(-1) if name == "line" else nw.col(name) for name in IN_ORDER),
+            *names,
+            start=started(),
+            prompt=quantity("input") + cached,
+            cached=cached,
+            output=quantity("output"),
+            blocks=nw.col("prompt_blocks"),
+            **{f"gone{rest}": gone for rest, gone in logs.items() if gone is not None},
+        )
+        .sort(*IN_ORDER)
+    )
+    columns: dict[str, list[Any]] = {}
+    for batch in batches(frame):
+        for name in (
+            "start",
+            "prompt",
+            "cached",
+            "output",
+            *(f"gone{r}" for r, gone in logs.items() if gone is not None),
+        ):
+            columns.setdefault(name, []).append(numbers(batch, name))
+        for name in names:
+            columns.setdefault(name, []).append(batch.column(name).dictionary_encode())
+        columns.setdefault("row_id", []).append(batch.column("row_id"))
+        head, hashes = _heads(batch.column("blocks"))
+        columns.setdefault("head", []).append(head)
+        columns.setdefault("start_hash", []).append(hashes)
+    return columns
+
+
+def _heads(blocks: pa.Array) -> tuple[Ints, pa.Array]:
+    """By row: tokens of the leading tools and system blocks, -1 without prompt_blocks; and the hash of the last of them."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = pc.list_value_length(blocks).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    flat = pc.list_flatten(blocks)
+    leading = pc.is_in(pc.struct_field(flat, "kind"), pa.array(["tools", "system"])).to_numpy(zero_copy_only=False)
+    each = np.maximum(pc.struct_field(flat, "tokens").fill_null(0).to_numpy(zero_copy_only=False), 0)
+    begins = np.cumsum(sizes) - sizes
+    # The first block of each row, from its first on, that is no such block.
+    breaks = np.append(np.flatnonzero(~leading), len(leading))
+    until = np.minimum(breaks[np.searchsorted(breaks, begins)], begins + sizes)
+    running = np.concatenate(([0], np.cumsum(each)))
+    some = until > begins
+    head = np.where(sizes > 0, running[until] - running[begins], -1)
+    last = pa.array(np.where(some, until - 1, 0), mask=~some)
+    return head, pc.take(pc.struct_field(flat, "hash"), last).dictionary_encode()
+
+
+def _mixed(each: Sequence[Ints]) -> Ints:
+    """For each row the number of its combination."""
+    import numpy as np
+
+    mixed = np.zeros(len(each[0]), np.int64)
+    for code in each:
+        code = np.unique(code, return_inverse=True)[1]
+        mixed = np.unique(mixed * (int(code.max()) + 1) + code, return_inverse=True)[1]
+    return mixed
+
+
+def _limits(model: Sequence[pa.Array], known: Mapping[str, Any]) -> tuple[Ints, Ints]:
+    """By row: the longest answer and the context of its model, in tokens."""
+    import numpy as np
+    import pyarrow as pa
+
+    whole = pa.chunked_array(model).unify_dictionaries()
+    names = whole.chunk(0).dictionary.to_pylist()
+    numbers_of = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in whole.chunks])
+    longest = np.array([known[name].max_output if name in known else 0 for name in names], np.int64)
+    context = np.array([known[name].context if name in known else 0 for name in names], np.int64)
+    return longest[numbers_of], context[numbers_of]
