@@ -53,9 +53,9 @@ def replaced(rows: Sequence[Row]) -> set[str]:
         if how == "well":
             continue
         alike = [o for o in later if log.get("request_hash") and o.logged.get("request_hash") == log["request_hash"]]
-        if alike and start(alike[0]) - end(row) <= HOUR:
-            if how != "cut" or any(ended(other) == "well" and start(other) > start(row) for other in alike):
-                found.add(log["request_id"])
+        good = how != "cut" or any(ended(other) == "well" and start(other) > start(row) for other in alike)
+        if good and alike and start(alike[0]) - end(row) <= HOUR:
+            found.add(log["request_id"])
         nearby = [
             o
             for o in later
