@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._verdicts import batches, codes, numbers
 from claude_audit.rates import Group, Unpriced
-from claude_audit.tally import epoch_day, line_keys, quantity
+from claude_audit.tally import epoch_day, line_keys, model_facts, quantity, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from claude_audit.catalog import Catalog
+    from claude_audit.engines import Engine
     from claude_audit.tally import Reach
 
 GROUP_KEYS = tuple(f"g_{name}" for name in "model epoch size tier speed geo provider routing region".split())
@@ -47,7 +48,9 @@ class Duplicates:
     """Of all but the cheapest of those that are alike: what they cost is the most that they can save."""
 
 
-def duplicates(calls: nw.LazyFrame[Any], reach: Reach, catalog: Catalog, without: nw.Expr | None) -> Duplicates:
+def duplicates(
+    calls: nw.LazyFrame[Any], engine: Engine, reach: Reach, catalog: Catalog, without: nw.Expr | None
+) -> Duplicates:
     """Of these calls (rows that are one call, with a model). `without`: calls that an earlier lever leaves out."""
     import narwhals.stable.v2 as nw
     import numpy as np
@@ -56,8 +59,9 @@ def duplicates(calls: nw.LazyFrame[Any], reach: Reach, catalog: Catalog, without
         calls = calls.filter(~without)
     cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h")
     keys = {name: key for name, key in line_keys((), reach, catalog).items() if name in GROUP_KEYS}
+    known = with_model_facts(calls, engine, reach, model_facts(reach, catalog))
     frame = (
-        calls.filter(~nw.col("model").is_null())
+        known.filter(~nw.col("model").is_null())
         .with_columns(alike_prompt=quantity("input") + cached)
         .with_columns(alike=nw.len().over("model", "alike_prompt"))
         .filter(nw.col("alike") > 1)

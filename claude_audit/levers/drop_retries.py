@@ -75,11 +75,11 @@ class DropRetries(Lever):
         from claude_audit.levers._retries import unknown_output
         from claude_audit.scan import flag
 
-        scan.bind(retry_open=(nw.col("retry") > 0) & unknown_output() & scan.call)
+        scan.bind(retry_open=((nw.col("retry") > 0) & unknown_output() & scan.call).fill_null(False))
         told = ~(nw.col("request_hash").is_null() & nw.col("session").is_null() & nw.col("retry_of").is_null())
-        scan.key("retry", nw.col("retry"))
-        scan.key("retry_open", nw.col("retry_open"))
-        scan.key("retry_told", told | (nw.col("retry") > 0))
+        scan.key("retry", nw.col("retry"), max(ENDS) + 1)
+        scan.key("retry_open", nw.col("retry_open"), 2)
+        scan.key("retry_told", told | (nw.col("retry") > 0), 2)
         unknown, cap = flag(nw.col("retry_open")), nw.col("max_tokens")
         scan.sums["retry_cap"] = unknown * cap.fill_null(0)
         scan.sums["retry_uncapped"] = unknown * flag(cap.is_null())

@@ -118,7 +118,7 @@ class ItemsPerCall(Lever):
         shut = gate()
         kinds = {rest: nw.col(f"items{rest}") for rest in self.logs}
         for rest, kind in kinds.items():
-            scan.key(f"items{rest}", nw.when((kind == 0) & (shut != JUDGED)).then(shut).otherwise(kind))
+            scan.key(f"items{rest}", nw.when((kind == 0) & (shut != JUDGED)).then(shut).otherwise(kind), JUDGED)
             scan.packs[NAME + rest] = f"items_pack{rest}"
         scan.bind(
             **{f"items_sure{rest}": flag(kind.is_in(list(JOINED))) for rest, kind in kinds.items()},

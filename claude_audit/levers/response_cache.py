@@ -93,7 +93,7 @@ class ResponseCache(Lever):
         if "retry" in usage.collect_schema().names():
             without[True] = nw.col("retry") > 0
         self.may_repeat = {
-            late: duplicates(unhashed, reach, self.catalog, w) if blind else Duplicates(0, ())
+            late: duplicates(unhashed, engine, reach, self.catalog, w) if blind else Duplicates(0, ())
             for late, w in without.items()
         }
         table = stored(usage, self.ttl) if self.hashed else {"call_key": [], "stored": []}
@@ -105,8 +105,8 @@ class ResponseCache(Lever):
 
         from claude_audit.levers._stored_answers import gate
 
-        scan.key("stored", nw.col("stored"))
-        scan.key("stored_gate", nw.when(nw.col("stored") > 0).then(nw.lit(JUDGED)).otherwise(gate()))
+        scan.key("stored", nw.col("stored"), IN_FLIGHT + 1)
+        scan.key("stored_gate", nw.when(nw.col("stored") > 0).then(nw.lit(JUDGED)).otherwise(gate()), JUDGED + 1)
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """Leave out what would have been served from the store, without coalescing."""

@@ -88,35 +88,26 @@ class RouteSimple(Lever):
         """As the user gave it."""
         return self.asked
 
-    def _scaled(self, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
+    def _scaled(self, scan: Scan, tokens: nw.Expr, factor: Decimal) -> nw.Expr:
         """The tokens as the target counts them, on rows of models that count otherwise."""
-        from claude_audit.scan import flag, scaled
-
         ratio = Fraction(factor) if self.target.tokenizer == "new" else 1 / Fraction(factor)
-        if ratio == 1 or not self.others:
-            return tokens
-        import narwhals.stable.v2 as nw
-
-        return tokens + flag(nw.col("route_foreign")) * (scaled(tokens, ratio) - tokens)
+        return scan.scaled(tokens, ratio, self.others) if self.others and ratio != 1 else tokens
 
     def classify(self, scan: Scan) -> None:
         """Which set each row belongs to, and its sizes on the target under each factor."""
-        import narwhals.stable.v2 as nw
-
         self.others = tuple(name for name in self.others if name in scan.reach.models)
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        scan.bind(route_foreign=nw.col("model").is_in(list(self.others)).fill_null(False))
         scan.moves[NAME] = self.target.id
         marks = {factor: self._mark(factor) for factor in self.factors}
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: self._scaled(n, f))  # type: ignore[misc]
+                    scan.vary(what, mark, lambda n, f=factor: self._scaled(scan, n, f))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
                     scan.size_key(variant, self.target.id)
-        scan.key("route", self._set(scan))
+        scan.key("route", self._set(scan), len(CODES))
 
     def _mark(self, factor: Decimal) -> str:
         return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
@@ -126,13 +117,13 @@ class RouteSimple(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._thinking import thinks
+        from claude_audit.scan import flag
 
         prompt, output = scan.quantities["prompt"][()], scan.quantities["output"][()]
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
-        task = nw.col("task")
-        certain = any_of(task, SIMPLE_TASKS)
+        certain = scan.among("task", SIMPLE_TASKS)
         likely = (
-            task.is_null()
+            nw.col("task").is_null()
             & (prompt <= self.prompt_limit)
             & (output <= self.output_limit)
             & (nw.col("message_count").fill_null(1) <= 1)
@@ -141,20 +132,14 @@ class RouteSimple(Lever):
         closed = (
             ~scan.call,
             (big_in + big_out > self.target.context) | (big_out > self.target.max_output),
-            any_of(nw.col("stop_reason"), UNFINISHED),
+            scan.among("stop_reason", UNFINISHED),
             nw.col("tools_used").fill_null(0) > 0,
             thinks(),
             nw.col("has_images").fill_null(False),
         )
-        found = nw.when(certain).then(nw.lit(CODES.index(CERTAIN))).when(likely).then(nw.lit(CODES.index(LIKELY)))
-        choice = found.otherwise(nw.lit(CODES.index(POSSIBLE)))
-        shut = closed[0]
-        for gate in closed[1:]:
-            shut = shut | gate
-        gates = nw.when(closed[0]).then(nw.lit(0))
-        for n, gate in enumerate(closed[1:-1], 1):
-            gates = gates.when(gate).then(nw.lit(n))
-        return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
+        # The first that holds decides: the largest of falling numbers says which, and costs less than a chain of choices.
+        ranks = [flag(holds) * (len(CODES) - n) for n, holds in enumerate((*closed, certain, likely))]
+        return nw.lit(len(CODES)) - nw.max_horizontal(*ranks, nw.lit(1))
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """The gate that keeps a state where it is; None when it may be routed."""
@@ -193,7 +178,7 @@ class RouteSimple(Lever):
         mark = self._mark(factor)
         prompt = (*state.prompt, mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
-        moved = replace(state, prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
+        moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
             input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
         ).answering((*state.output, mark))
@@ -260,15 +245,6 @@ class RouteSimple(Lever):
                 "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
             },
         )
-
-
-def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
-    """Whether a text is one of these, false where there is none: a few comparisons are faster than a list."""
-    first, *rest = words
-    found = column == first
-    for word in rest:
-        found = found | (column == word)
-    return found.fill_null(False)
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
