@@ -146,6 +146,8 @@ class Pricer:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
+        self.logged: Sequence[State] = ()
+        """All states of the log before any lever."""
         self._known: dict[int, tuple[State, Decimal | None]] = {}
         self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from claude_audit.levers._streams import leading
 from claude_audit.levers._verdicts import IN_ORDER, batches, codes, numbers, one_call, run_starts, started
 from claude_audit.tally import quantity
 
@@ -174,12 +175,9 @@ def _heads(blocks: pa.Array) -> tuple[Ints, pa.Array]:
 
     sizes = pc.list_value_length(blocks).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     flat = pc.list_flatten(blocks)
-    leading = pc.is_in(pc.struct_field(flat, "kind"), pa.array(["tools", "system"])).to_numpy(zero_copy_only=False)
     each = np.maximum(pc.struct_field(flat, "tokens").fill_null(0).to_numpy(zero_copy_only=False), 0)
     begins = np.cumsum(sizes) - sizes
-    # The first block of each row, from its first on, that is no such block.
-    breaks = np.append(np.flatnonzero(~leading), len(leading))
-    until = np.minimum(breaks[np.searchsorted(breaks, begins)], begins + sizes)
+    until = begins + leading(pc.struct_field(flat, "kind"), begins, sizes)
     running = np.concatenate(([0], np.cumsum(each)))
     some = until > begins
     head = np.where(sizes > 0, running[until] - running[begins], -1)

@@ -116,7 +116,9 @@ class Replayer:
             return GATES[kind]
         if state.removed:
             return "left out by an earlier step"
-        if any(mark not in self._moves for mark in state.prompt):
+        if state.follows:
+            return "sent in another request's call by an earlier step"
+        if any(mark not in self._moves and mark != state.packed for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
         if isinstance(price, Unpriced) or price.usd("cache_read") is None:
@@ -141,7 +143,7 @@ class Replayer:
                     factor = self._factor
                 case "new", "old":
                     factor = 1 / self._factor
-        return Place(self.space(state), minimum, factor)
+        return Place(self.space(state), minimum, factor, state.packed is not None)
 
     def _places(self, states: Sequence[State], pricer: Pricer) -> tuple[Place | None, ...]:
         """By kind. A kind on two lines would mean that the tally tells rows apart which the stream does not."""
@@ -233,12 +235,14 @@ class Replayer:
 
     def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals]) -> int:
         kind: int = state.keys[KIND_OF_ROW]
-        if state.moved:  # its whole prompt was uncached
+        if state.moved or state.packed:  # its whole prompt was uncached
             return state.rows - totals[ttl].idle[kind] if ttl else 0
         return state.rows - (totals[ttl].as_billed[kind] if ttl else self.stream.uncached[kind])
 
     def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
         """Over the (workspace, endpoint, model) groups of the log that cache today; None when none does.
+
+        `states`: of the whole log, for requests that a step left out were there when the others were billed.
 
         The log's own streams are replayed, at the run's TTL; under `auto` at the one that most of a group's writes were
         billed at.
@@ -266,7 +270,15 @@ class Replayer:
 def as_logged(state: State) -> State:
     """The state before any lever."""
     line = state.line
-    return state.but(group=line.group, tokens=tuple(map(Decimal, line.tokens)), output=(), prompt=(), moved=False)
+    return state.but(
+        group=line.group,
+        tokens=tuple(map(Decimal, line.tokens)),
+        output=(),
+        prompt=(),
+        moved=False,
+        packed=None,
+        follows=False,
+    )
 
 
 def _under(state: State, ttl: str | None, totals: Mapping[str, Totals]) -> State:
