@@ -142,8 +142,9 @@ class Scan:
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
     """Columns added to the rows, in this order: each level may use those before it."""
-    packs: dict[str, str] = field(default_factory=dict)
-    """Mark of a lever that joins requests into one -> the column that numbers those calls, null for what stays alone."""
+    packs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Mark of a lever that joins requests into one -> the column that numbers those calls, and that of their prompts, of
+    requests that no lever before it has changed. Both null for what stays alone."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Sums that are not asked for, because they equal another: filled by extra()."""
     _wholes: dict[Variant, nw.Expr] = field(default_factory=dict)
@@ -236,6 +237,10 @@ class Scan:
                     level[name] = made
                     made = nw.col(name)
                 known[(*variant, mark)] = made
+                if what == "prompt" and variant in self._wholes:
+                    name = f"whole_{len(self.levels)}_{len(level)}"
+                    level[name] = make(self._wholes[variant])
+                    self._wholes[(*variant, mark)] = nw.col(name)
         if level:
             self.bind(**level)
 
@@ -315,12 +320,18 @@ class Scan:
         import narwhals.stable.v2 as nw
 
         level: dict[str, nw.Expr] = {}
+        prompts = self.quantities["prompt"]
         for variant in variants:
-            pack = next((self.packs[m.partition("@")[0]] for m in variant if m.partition("@")[0] in self.packs), None)
-            if pack is not None and self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
-                prompt, name = self.quantities["prompt"][variant], f"whole_{len(self.levels)}_{len(level)}"
-                level[name] = nw.when(nw.col(pack).is_null()).then(prompt).otherwise(prompt.sum().over(pack))
-                self._wholes[variant] = nw.col(name)
+            pack, joint = next((self.packs[mark] for mark in variant if mark in self.packs), (None, ""))
+            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
+                continue
+            name = f"whole_{len(self.levels)}_{len(level)}"
+            if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
+                level[name] = nw.coalesce(nw.col(joint), prompts[variant])
+            else:  # a window over all rows: slow, and needed for what several levers made
+                whole = prompts[variant].sum().over(pack)
+                level[name] = nw.when(nw.col(pack).is_null()).then(prompts[variant]).otherwise(whole)
+            self._wholes[variant] = nw.col(name)
         if level:
             self.bind(**level)
 

@@ -150,8 +150,8 @@ def items_per_call(
             members = members[len(joint) :]
             if len(joint) > 1:
                 made = [_joined(row, n == 0, frame_in, frame_out) for n, row in enumerate(joint)]
-                prompts = tuple(row.prompt for row in made)
-                changed |= {row.logged["request_id"]: replace(row, joint=prompts) for row in made}
+                whole = sum((row.prompt for row in made), Fraction(0))
+                changed |= {row.logged["request_id"]: replace(row, joint=whole) for row in made}
     return [changed.get(row.logged["request_id"], row) for row in rows]
 
 

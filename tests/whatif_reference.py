@@ -35,15 +35,15 @@ class Row:
     geo: str
     moved: bool = False
     void: bool = False
-    joint: tuple[Fraction, ...] = ()
-    """Of a request that goes out with others: the prompts of all of them, its own among them."""
+    joint: Fraction = Fraction(0)
+    """Of a request that goes out with others: the prompt of their call."""
 
     @property
     def prompt(self) -> Fraction:
         return self.u + self.r + self.w5 + self.w1
 
     def usd(self) -> Fraction | None:
-        whole = sum(self.joint) or self.prompt
+        whole = self.joint or self.prompt
         size = sum(whole > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
         price = CATALOG.price(
             Group(self.model, self.day, size, self.tier, self.speed, self.geo, "anthropic"), lenient=self.moved
@@ -164,7 +164,7 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
         o=Fraction(ceil(ratio * row.o)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
-        joint=tuple(Fraction(ceil(ratio * prompt)) for prompt in row.joint),
+        joint=Fraction(ceil(ratio * row.joint)),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._streams import leading
-from claude_audit.levers._verdicts import IN_ORDER, batches, codes, numbers, one_call, run_starts, started
+from claude_audit.levers._verdicts import batches, codes, numbers, one_call, run_starts, started
 from claude_audit.tally import quantity
 
 if TYPE_CHECKING:
@@ -85,14 +85,19 @@ def packed(
     """A table by row_id: the tokens of its shared start (items_head), 0 where nobody says how many.
 
     `logs`: suffix of columns -> which rows are not in that log. For each: what becomes of the row (items); what its start is
-    at most where nobody says, else 0 (items_most); the number of its joint call (items_pack), none: -1.
+    at most where nobody says, else 0 (items_most); the number of its joint call (items_pack) and the tokens of that call's
+    prompt, with that start shared (items_joint) or nothing (items_joint_low), -1 where it stays alone.
     """
     import numpy as np
     import pyarrow as pa
 
     columns = _read(usage, logs)
     if not columns:
-        names = [name + rest for rest in logs for name in ("items", "items_most", "items_pack")]
+        names = [
+            name + rest
+            for rest in logs
+            for name in ("items", "items_most", "items_pack", "items_joint", "items_joint_low")
+        ]
         return {name: [] for name in ("row_id", "items_head", *names)}
     prompt, output, cached, start = (np.concatenate(columns[n]) for n in ("prompt", "output", "cached", "start"))
     head = np.concatenate(columns["head"])
@@ -105,12 +110,15 @@ def packed(
     long = terms.items * (output + terms.frame_out) > longest
     full = shared + terms.items * (prompt - shared + terms.frame_in + output + terms.frame_out) > context
     alone = np.select([known & (head == 0), long, full], [NO_START, LONG_ANSWERS, NO_ROOM], ALONE)
-    table = {"row_id": pa.chunked_array(columns["row_id"]), "items_head": np.where(known, head, 0)}
+    by_time = _order(columns, start)
+    template_in_time, start_in_time = template[by_time], start[by_time]
+    table: dict[str, Any] = {"items_head": np.where(known, head, 0)}
     for rest, gone in logs.items():
         there = np.ones(len(prompt), bool) if gone is None else ~np.concatenate(columns[f"gone{rest}"]).astype(bool)
-        fit = np.flatnonzero((alone == ALONE) & there)
-        order = fit[np.lexsort((np.arange(len(fit)), start[fit], template[fit]))]  # rows came in order of time
-        begins = run_starts(template[order], start[order], terms.window, terms.items)
+        fit = np.flatnonzero(((alone == ALONE) & there)[by_time])
+        fit = fit[np.argsort(template_in_time[fit], kind="stable")]
+        begins = run_starts(template_in_time[fit], start_in_time[fit], terms.window, terms.items)
+        order = by_time[fit]
         run = np.cumsum(begins) - 1
         joint = np.bincount(run)[run] > 1 if len(run) else begins
         sure, maybe = np.where(begins, FIRST, OTHER), np.where(begins, MAYBE_FIRST, MAYBE_OTHER)
@@ -118,47 +126,69 @@ def packed(
         verdict[order] = np.where(joint, np.where(known[order], sure, maybe), ALONE)
         pack[order] = np.where(joint, run, -1)
         shortest = np.full(int(template.max()) + 1, 2**62)
-        np.minimum.at(shortest, template[fit], prompt[fit])
+        np.minimum.at(shortest, template[order], prompt[order])
         table[f"items{rest}"] = verdict
         table[f"items_most{rest}"] = np.where(known, 0, np.minimum(shortest[template], prompt))
         table[f"items_pack{rest}"] = pack
-    return table
+        follows = np.zeros(len(prompt), bool)
+        follows[order] = joint & ~begins
+        for name, lost in (("items_joint", table[f"items_most{rest}"] + shared), ("items_joint_low", shared)):
+            parts = prompt + terms.frame_in - follows * lost
+            whole = np.zeros(len(run) + 1, np.int64)
+            np.add.at(whole, run, parts[order])
+            table[name + rest] = np.full(len(prompt), -1)
+            table[name + rest][order] = np.where(joint, whole[run], -1)
+    told = np.flatnonzero(np.any([table[f"items{rest}"] != ALONE for rest in logs], axis=0))
+    found = {name: values[told] for name, values in table.items()}
+    return {"row_id": pa.chunked_array(columns["row_id"]).take(pa.array(told)), **found}
+
+
+def _order(columns: dict[str, list[Any]], start: Ints) -> Ints:
+    """The rows by start, then file, then line; those of one place in one file by their id."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    files = pa.chunked_array(columns["source"]).unify_dictionaries()
+    rank = np.argsort(np.argsort(np.array(files.chunk(0).dictionary.to_pylist(), object), kind="stable"))
+    source = rank[np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in files.chunks])]
+    line = np.concatenate(columns["line"])
+    keys = (line, source, start)
+    order: Ints = np.lexsort(keys)
+    if len(order) > 1 and np.all([key[order][1:] == key[order][:-1] for key in keys], axis=0).any():
+        by_id = np.empty(len(start), np.int64)
+        by_id[pc.sort_indices(pa.chunked_array(columns["row_id"])).to_numpy()] = np.arange(len(start))
+        order = np.lexsort((by_id, *keys))
+    return order
 
 
 TEMPLATE = ("endpoint", "workspace", "model", "prefix_hash", "start_hash", *PRICED_BY)
 
 
 def _read(usage: nw.LazyFrame[Any], logs: Mapping[str, nw.Expr | None]) -> dict[str, list[Any]]:
-    """The calls that may go together, in order of time: the start that each one's blocks show, or -1."""
+    """The calls that may go together; and the tokens of the start that each one's blocks show, or -1."""
     import narwhals.stable.v2 as nw
 
     cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h")
     names = ("endpoint", "workspace", "model", "prefix_hash", *PRICED_BY)
-    frame = (
-        usage.filter(nw.col("unbilled").is_null(), gate() == JUDGED, ~nw.col("model").is_null())
-        .select(
-            *(nw.col(name).fill_null(-1) if name == "line" else nw.col(name) for name in IN_ORDER),
-            *names,
-            start=started(),
-            prompt=quantity("input") + cached,
-            cached=cached,
-            output=quantity("output"),
-            blocks=nw.col("prompt_blocks"),
-            **{f"gone{rest}": gone for rest, gone in logs.items() if gone is not None},
-        )
-        .sort(*IN_ORDER)
+    frame = usage.filter(nw.col("unbilled").is_null(), gate() == JUDGED, ~nw.col("model").is_null()).select(
+        "row_id",
+        "source",
+        *names,
+        line=nw.col("line").fill_null(-1),
+        start=started(),
+        prompt=quantity("input") + cached,
+        cached=cached,
+        output=quantity("output"),
+        blocks=nw.col("prompt_blocks"),
+        **{f"gone{rest}": gone for rest, gone in logs.items() if gone is not None},
     )
+    flags = [f"gone{rest}" for rest, gone in logs.items() if gone is not None]
     columns: dict[str, list[Any]] = {}
     for batch in batches(frame):
-        for name in (
-            "start",
-            "prompt",
-            "cached",
-            "output",
-            *(f"gone{r}" for r, gone in logs.items() if gone is not None),
-        ):
+        for name in ("start", "line", "prompt", "cached", "output", *flags):
             columns.setdefault(name, []).append(numbers(batch, name))
-        for name in names:
+        for name in ("source", *names):
             columns.setdefault(name, []).append(batch.column(name).dictionary_encode())
         columns.setdefault("row_id", []).append(batch.column("row_id"))
         head, hashes = _heads(batch.column("blocks"))
@@ -189,11 +219,15 @@ def _mixed(each: Sequence[Ints]) -> Ints:
     """For each row the number of its combination."""
     import numpy as np
 
-    mixed = np.zeros(len(each[0]), np.int64)
+    mixed, span = np.zeros(len(each[0]), np.int64), 1
     for code in each:
-        code = np.unique(code, return_inverse=True)[1]
-        mixed = np.unique(mixed * (int(code.max()) + 1) + code, return_inverse=True)[1]
-    return mixed
+        values = int(code.max()) + 2  # null is -1
+        if span * values > 2**62:
+            mixed = np.unique(mixed, return_inverse=True)[1]
+            span = int(mixed.max()) + 1
+        span *= values
+        mixed = mixed * values + code + 1
+    return np.unique(mixed, return_inverse=True)[1]
 
 
 def _limits(model: Sequence[pa.Array], known: Mapping[str, Any]) -> tuple[Ints, Ints]:

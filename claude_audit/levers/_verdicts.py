@@ -148,7 +148,7 @@ class Verdicts:
         names = [name for name in table if name != on]
         if not len(table[on]):
             return usage.with_columns(**{name: nw.lit(none).cast(nw.Int64) for name in names})
-        path = self._folder / f"{'-'.join(names)}.parquet"
+        path = self._folder / f"{names[0]}.parquet"
         parquet.write_table(pa.table(dict(table)), path)
         frame = usage.join(engine.scan([str(path)]), on=on, how="left")
         return frame.with_columns(**{n: nw.col(n).fill_null(none) for n in names}) if none is not None else frame

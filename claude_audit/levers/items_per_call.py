@@ -96,7 +96,11 @@ class ItemsPerCall(Lever):
         table = packed(usage, self.terms, self.catalog, reach.models, logs)
         found = Verdicts(self).joined(usage, engine, "row_id", table, none=None)
         filled = ["items_head", *(name + rest for rest in logs for name in ("items", "items_most"))]
-        packs = {f"items_pack{rest}": nw.col(f"items_pack{rest}") for rest in logs}
+        packs = {
+            name + rest: nw.col(name + rest)
+            for rest in logs
+            for name in ("items_pack", "items_joint", "items_joint_low")
+        }
         return found.with_columns(
             **{name: nw.col(name).fill_null(0) for name in filled},
             **{name: nw.when(pack >= 0).then(pack) for name, pack in packs.items()},
@@ -119,7 +123,9 @@ class ItemsPerCall(Lever):
         kinds = {rest: nw.col(f"items{rest}") for rest in self.logs}
         for rest, kind in kinds.items():
             scan.key(f"items{rest}", nw.when((kind == 0) & (shut != JUDGED)).then(shut).otherwise(kind), JUDGED)
-            scan.packs[NAME + rest] = f"items_pack{rest}"
+            for bound in ("", LOW, HIGH):
+                joint = f"items_joint_low{rest}" if bound == LOW else f"items_joint{rest}"
+                scan.packs[NAME + rest + bound] = f"items_pack{rest}", joint
         scan.bind(
             **{f"items_sure{rest}": flag(kind.is_in(list(JOINED))) for rest, kind in kinds.items()},
             **{f"items_any{rest}": flag(kind.is_in([*JOINED, *GUESSED])) for rest, kind in kinds.items()},
