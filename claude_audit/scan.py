@@ -118,6 +118,18 @@ PACKED_VALUES = 2**62
 ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
 
 
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Columns that tell of requests which go out as one."""
+
+    number: str
+    """Of the call; null for what stays alone."""
+    prompt: str
+    """Tokens of the call's prompt, for requests that no lever before has changed; null for what stays alone."""
+    follows: str
+    """1 where the request has left its start to another one's call, else 0."""
+
+
 @dataclass
 class Scan:
     """What the levers of a scenario ask of the engine. Levers call it in stage order."""
@@ -136,15 +148,16 @@ class Scan:
     sums: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
-    moves: dict[str, str] = field(default_factory=dict)
-    """Mark of a lever that changes the model -> the model it moves rows to."""
+    moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
+    grown: dict[str, int] = field(default_factory=dict)
+    """Mark of a lever that puts text at the start of prompts -> its tokens."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
     """Columns added to the rows, in this order: each level may use those before it."""
-    packs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Mark of a lever that joins requests into one -> the column that numbers those calls, and that of their prompts, of
-    requests that no lever before it has changed. Both null for what stays alone."""
+    packs: dict[str, Pack] = field(default_factory=dict)
+    """By mark of a lever that joins requests into one."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Sums that are not asked for, because they equal another: filled by extra()."""
     _wholes: dict[Variant, nw.Expr] = field(default_factory=dict)
@@ -179,7 +192,8 @@ class Scan:
 
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
-        self.levels.append(dict(columns))
+        if columns:
+            self.levels.append(dict(columns))
 
     def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
         """A further quantity of each row, for the levers to vary."""
@@ -259,6 +273,7 @@ class Scan:
         self._bind_minimum()
         made: dict[Variant, dict[str, nw.Expr]] = {}
         kept: dict[Variant, nw.Expr] = {}
+        longer: dict[Variant, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
             for mark, make in makes.items():
                 if not self._follows(variant, mark) or any(m in self.moves for m in variant):
@@ -269,6 +284,15 @@ class Scan:
                 parts |= {} if after.cacheable is None else {"cacheable": after.cacheable}
                 if before.head is not None:
                     parts["head"] = before.head if after.head is None else after.head
+                pack = next((self.packs[m] for m in variant if m in self.packs), None)
+                if pack is not None:
+                    # Once a call: those that go out in another one's call have no start to change.
+                    stays = nw.col(pack.follows) == 1
+                    if variant in self._wholes:
+                        more = parts["prompt"] - before.prompt
+                        longer[*variant, mark] = self._wholes[variant] + flag(~nw.col(pack.number).is_null()) * more
+                    was_part = {what: getattr(before, what) for what in parts}
+                    parts = {what: either(stays, was_part[what], part) for what, part in parts.items()}
                 made[*variant, mark] = parts
                 kept[*variant, mark] = before.wrote_5m
         name = f"p_{len(self.levels)}"
@@ -277,15 +301,52 @@ class Scan:
         checked: dict[str, nw.Expr] = {}
         for variant, was in kept.items():
             left = nw.col(f"{names[variant]}_wrote_5m")
-            enough = flag((left >= nw.col("q_minimum")) | (left == was))
+            # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
+            enough = flag((left >= nw.col("q_minimum")) | (left >= was))
             checked |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
         self.bind(**checked)
         for variant, parts in made.items():
             for what in parts:
                 self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
-        self._bind_wholes(made)
+        level = {f"whole_{len(self.levels)}_{n}": whole for n, whole in enumerate(longer.values())}
+        self._wholes |= {variant: nw.col(column) for variant, column in zip(longer, level, strict=True)}
+        if level:
+            self.bind(**level)
+        self._bind_wholes(variant for variant in made if variant not in longer)
         for variant in made:
             self.size_key(variant)
+
+    def remodel(self, scales: Mapping[str, Callable[[nw.Expr], nw.Expr]], minimum: nw.Expr) -> None:
+        """For each prompt so far, and each mark, the same text on another model that takes over its caches too.
+
+        `scales`: by mark, how the other model counts tokens. What was cached and does not reach the `minimum` there is
+        uncached.
+        """
+        import narwhals.stable.v2 as nw
+
+        counted: dict[str, nw.Expr] = {}
+        taken: dict[str, nw.Expr] = {}
+        for variant in list(self.quantities["prompt"]):
+            for mark, scale in scales.items():
+                if not self._follows(variant, mark):
+                    continue
+                before = self.shape(variant)
+                after = before.each(scale)
+                name = f"p_{len(self.levels)}_{len(counted)}"
+                enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
+                for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
+                    end, column = getattr(after, what), f"{name}_{what}"
+                    known = self.quantities[what]
+                    if what in ENDS[:3]:
+                        counted[column], taken[column] = end, nw.col(column) * enough
+                    elif end is not known[variant]:
+                        counted[column] = end
+                    known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+                if variant in self._wholes:
+                    counted[f"{name}_whole"] = scale(self._wholes[variant])
+                    self._wholes[(*variant, mark)] = nw.col(f"{name}_whole")
+        self.bind(**counted)
+        self.bind(**taken)
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""
@@ -322,15 +383,15 @@ class Scan:
         level: dict[str, nw.Expr] = {}
         prompts = self.quantities["prompt"]
         for variant in variants:
-            pack, joint = next((self.packs[mark] for mark in variant if mark in self.packs), (None, ""))
+            pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
             if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
                 continue
             name = f"whole_{len(self.levels)}_{len(level)}"
             if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
-                level[name] = nw.coalesce(nw.col(joint), prompts[variant])
+                level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
             else:  # a window over all rows: slow, and needed for what several levers made
-                whole = prompts[variant].sum().over(pack)
-                level[name] = nw.when(nw.col(pack).is_null()).then(prompts[variant]).otherwise(whole)
+                whole = prompts[variant].sum().over(pack.number)
+                level[name] = nw.when(nw.col(pack.number).is_null()).then(prompts[variant]).otherwise(whole)
             self._wholes[variant] = nw.col(name)
         if level:
             self.bind(**level)
@@ -340,6 +401,8 @@ class Scan:
         if not self.combine and variant:
             return False
         lever = _lever(mark)
+        if lever in self.moves and any(m in self.moves for m in variant):
+            return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
         return not any("@" in m or _lever(m) == lever for m in variant)
 
     def _bind_minimum(self) -> None:
@@ -348,8 +411,12 @@ class Scan:
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
-        targets = tuple(self.moves.values())
-        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self._packed_keys()}
+        return {**line_keys(by, self.reach, self.catalog, targets=self.targets), **self._packed_keys()}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The models that levers move rows to."""
+        return tuple(dict.fromkeys(target for to in self.moves.values() for target in to.values()))
 
     def _packed_keys(self) -> dict[str, nw.Expr]:
         """The keys, those of few values as one number for each stretch of PACKED_VALUES."""
@@ -394,17 +461,19 @@ class Scan:
         times = self.fact(dict.fromkeys(models, factor.numerator), factor.denominator)
         return (tokens * times / factor.denominator).ceil().cast(nw.Int64)
 
-    def minimum(self) -> nw.Expr:
+    def minimum(self, to: Mapping[str, str] | None = None) -> nw.Expr:
         """The shortest cacheable prompt, in tokens, of a row's own model on its day; 1 where no source states any.
 
-        A day before its first figure takes that one: rows of such days have no price for cache tokens.
+        `to`: of the model that rows of a model are moved to. A day before its first figure takes that one: on their own
+        model, rows of such days have no price for cache tokens.
         """
         from datetime import UTC, datetime
 
         import narwhals.stable.v2 as nw
 
         first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
-        models = {name: self.catalog.models[name] for name in self.reach.models if name in self.catalog.models}
+        named = {name: (to or {}).get(name, name) for name in self.reach.models}
+        models = {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
         found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
         for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last}):
             steps = {
@@ -415,20 +484,6 @@ class Scan:
             if any(steps.values()):
                 begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
                 found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
-        return found
-
-    def target_minimum(self, model: str) -> nw.Expr:
-        """The shortest cacheable prompt of a model that rows are moved to: on days before its first figure, that one."""
-        from datetime import UTC, datetime
-
-        import narwhals.stable.v2 as nw
-
-        (_, before), *later = self.catalog.models[model].minimums or ((None, 1),)
-        found: nw.Expr = nw.lit(before)
-        for since, tokens in later:
-            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-            found = found + flag(nw.col("ts") >= nw.lit(begin)) * (tokens - before)
-            before = tokens
         return found
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:

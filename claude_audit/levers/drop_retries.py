@@ -165,5 +165,7 @@ KIND = Kind(
     build,
     __doc__ or "",
     effort=Effort.LOW,
+    default={NAME: True},
+    needs=("request_hash|session|retry_of",),
     rollback="the old max_tokens and timeouts",
 )

@@ -117,7 +117,7 @@ class ItemsPerCall(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._packs import gate
-        from claude_audit.scan import flag
+        from claude_audit.scan import Pack, flag
 
         shut = gate()
         kinds = {rest: nw.col(f"items{rest}") for rest in self.logs}
@@ -125,7 +125,7 @@ class ItemsPerCall(Lever):
             scan.key(f"items{rest}", nw.when((kind == 0) & (shut != JUDGED)).then(shut).otherwise(kind), JUDGED)
             for bound in ("", LOW, HIGH):
                 joint = f"items_joint_low{rest}" if bound == LOW else f"items_joint{rest}"
-                scan.packs[NAME + rest + bound] = f"items_pack{rest}", joint
+                scan.packs[NAME + rest + bound] = Pack(f"items_pack{rest}", joint, f"items_follows{rest}")
         scan.bind(
             **{f"items_sure{rest}": flag(kind.is_in(list(JOINED))) for rest, kind in kinds.items()},
             **{f"items_any{rest}": flag(kind.is_in([*JOINED, *GUESSED])) for rest, kind in kinds.items()},
@@ -320,5 +320,7 @@ KIND = Kind(
     effort=Effort.HIGH,
     risk=Risk(3, ("items influence each other", "later items get less attention", "one bad answer fails many items")),
     rollback="one item per call",
-    rank=9,
+    default={NAME: "10"},
+    needs=("prompt_blocks|cache_read_tokens",),
+    turn=9,
 )

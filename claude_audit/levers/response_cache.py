@@ -209,4 +209,6 @@ KIND = Kind(
     effort=Effort.MEDIUM,
     risk=Risk(1, ("stale answers",)),
     rollback="empty the store",
+    default={NAME: "1h"},
+    needs=("request_hash",),
 )
