@@ -147,11 +147,10 @@ class Given:
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
         made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
         if has("status"):
-            told = {
-                name: f"WHEN regexp_full_match(lower(status), '{words}') THEN '{name}'" for name, words in TOLD.items()
-            }
-            made["outcome"] = f"""CASE {told["error"]} {told["timeout"]} WHEN {refused} THEN 'refused' {told["invalid"]}
-                ELSE 'ok' END"""
+            error, timeout, invalid = (
+                f"WHEN regexp_full_match(lower(status), '{words}') THEN '{name}'" for name, words in TOLD.items()
+            )
+            made["outcome"] = f"CASE {error} {timeout} WHEN {refused} THEN 'refused' {invalid} ELSE 'ok' END"
         if has("stop_reason"):
             blocks = self._or("content_blocks", "NULL::INTEGER")
             made["refused_empty"] = f"{refused} AND ({blocks} = 0 OR {blocks} IS NULL AND {zero('output_tokens')} = 0)"
