@@ -86,6 +86,11 @@ class Catalog:
         """Models for which the size of a prompt decides, at some time."""
         return frozenset(rate.model for rate in self._all_rates() if rate.band)
 
+    @cached_property
+    def contract(self) -> bool:
+        """Whether a file of the user's changes what the list says of a price."""
+        return bool(self._contents.discounts) or any(not rate.listed for rate in self._all_rates())
+
     def _all_rates(self) -> Iterator[Rate]:
         for model in self.models.values():
             yield from model.rates

@@ -197,7 +197,15 @@ def _model(model: str, entry: ModelEntry, sources: Mapping[str, str]) -> Model:
         notes=entry.notes,
         conflicts=entry.conflicts,
         where=entry.where,
+        thinks=_thinks(entry, sources),
     )
+
+
+def _thinks(entry: ModelEntry, sources: Mapping[str, str]) -> str | None:
+    row = entry.thinks
+    if row is not None and (unknown := [name for name in row.source if name not in sources]):
+        raise AuditError(f"{row.where}: source {unknown[0]!r} is not under `sources`")
+    return row.unless_told if row else None
 
 
 def _rates(model: str, rows: Sequence[PriceRow], sources: Mapping[str, str], *, fast: bool) -> tuple[Rate, ...]:

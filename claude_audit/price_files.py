@@ -87,6 +87,16 @@ class LongContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThinksRow:
+    """That a model thinks when a request does not say whether it should."""
+
+    where: str
+    unless_told: Annotated[Literal["can_be_off", "always"], "always: no request can turn it off"]
+    source: Sources
+    read: ReadOn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
     """One model, under its id."""
 
@@ -109,6 +119,7 @@ class ModelEntry:
     vertex: Annotated[tuple[str, ...], "ids on Google Cloud"] = ()
     minimum_cacheable: tuple[MinimumRow, ...] = ()
     tool_prompt_tokens: ToolPrompt | None = None
+    thinks: Annotated[ThinksRow | None, "thinks by default; left out: it does not, or nobody says"] = None
     prices: tuple[PriceRow, ...]
     fast: Annotated[tuple[PriceRow, ...], "prices when usage.speed is fast"] = ()
     notes: tuple[str, ...] = ()

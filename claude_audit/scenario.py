@@ -162,6 +162,8 @@ def scan(
     lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()))
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked.aliases)
+    for lever in levers:
+        start = lever.part(start, pricer)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

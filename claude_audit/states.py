@@ -54,10 +54,11 @@ class State:
     labels: Mapping[str, str | None]
     keys: Mapping[str, Any]
     sums: Mapping[str, int]
+    """Whole, but for the rows, in a share of a line: there they are exact Decimals."""
     group: Group
     tokens: tuple[Decimal, ...]
     """By TOKEN_CLASSES; a lever that sets a rate may leave fractions."""
-    searches: int = 0
+    searches: int | Decimal = 0
     output: Variant = ()
     prompt: Variant = ()
     moved: bool = False
@@ -84,6 +85,20 @@ class State:
         if variant is None:
             variant = self.output if what in ("output", "thinking") else self.prompt
         return self.sums["+".join((what, *variant))]
+
+    def share_of(self, share: Decimal, rows: int, **keys: Any) -> State:
+        """This share of a line as logged, counted as so many rows: cost is linear, so shares add up to the line."""
+
+        def part(quantity: Decimal | int) -> Any:
+            return EXACT.multiply(Decimal(quantity), share)
+
+        return replace(
+            self,
+            keys={**self.keys, **keys},
+            sums={name: part(value) for name, value in self.sums.items()} | {"rows": rows},
+            tokens=tuple(map(part, self.tokens)),
+            searches=part(self.searches),
+        )
 
     def with_tokens(self, **classes: Decimal | int) -> State:
         """The same with other token quantities (input, cache_read, …)."""
@@ -150,11 +165,15 @@ class Pricer:
             if isinstance(item, Fee):
                 found = EXACT.add(found, item.usd)
                 continue
-            more = self._cost(item.group, True, item.tokens, item.searches)
-            if more is None:
-                raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
-            found = EXACT.add(found, more)
+            found = EXACT.add(found, self.added(item))
         return found
+
+    def added(self, item: Added) -> Decimal:
+        """US dollars of usage that a scenario brings beside a state's own."""
+        usd = self._cost(item.group, True, item.tokens, item.searches)
+        if usd is None:
+            raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
+        return usd
 
     def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)

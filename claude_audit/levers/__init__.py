@@ -117,6 +117,10 @@ class Lever(Protocol):
         """Ask the engine for the keys and variants it needs."""
         ...
 
+    def part(self, states: Sequence[State], pricer: Pricer) -> list[State]:
+        """The lines as logged, those of which it concerns only a share in shares (State.share_of): asked before any moves."""
+        return list(states)
+
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """The states after it, in the same order; those it does not concern are the same objects."""
         ...
@@ -143,6 +147,8 @@ class Kind:
     """To the answers, where a step does not say otherwise."""
     rollback: str = "one setting"
     """How to undo it."""
+    rank: int = 0
+    """Its place within its stage: the higher, the later."""
 
     @property
     def title(self) -> str:
@@ -158,7 +164,7 @@ def registry() -> tuple[Kind, ...]:
         if not module.name.startswith("_"):
             loaded = importlib.import_module(f"{__name__}.{module.name}")
             found += [kind for kind in vars(loaded).values() if isinstance(kind, Kind)]
-    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.name)))
+    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.rank, kind.name)))
 
 
 def kind_of(name: str) -> Kind:

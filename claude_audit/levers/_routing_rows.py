@@ -1,0 +1,110 @@
+"""Who could answer on a smaller model: what the engine says of each row, from the row as logged.
+
+A row is kept where it is by one of GATES, or belongs to one of three nested sets: certain, likely, possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.rates import Model
+    from claude_audit.scan import Scan
+
+SIMPLE_TASKS = ("classify", "extract", "yes_no", "route", "triage", "format", "short_summary")
+UNFINISHED = ("tool_use", "pause_turn", "max_tokens", "refusal", "model_context_window_exceeded")
+"""Stop reasons of answers that a smaller model may not have ended alike."""
+CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
+NESTED = ((CERTAIN,), (CERTAIN, LIKELY), (CERTAIN, LIKELY, POSSIBLE))
+"""The sets that a bound is taken over, each with all that is in it."""
+
+GATES = (
+    "pass of a longer call, or a sum of several",
+    "no room on the target",
+    "answer not ended by itself",
+    "tools used",
+    "thinking",
+    "images",
+)
+"""What a row shows that keeps it where it is, in the order in which they are told."""
+SESSION = "its cached session holds a request that must stay"
+CODES = (*GATES, CERTAIN, LIKELY, POSSIBLE, SESSION)
+"""What the engine says of a row, as a number. From CERTAIN to SESSION, the higher the harder to move."""
+
+
+def code(
+    scan: Scan, target: Model, prompt: nw.Expr, output: nw.Expr, limits: tuple[int, int], no_room: nw.Expr | None = None
+) -> nw.Expr:
+    """A place in CODES. `prompt` and `output`: tokens as the target counts them. `limits`: of a simple prompt and answer.
+
+    `no_room`: what else counts as no room on the target.
+    """
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.levers._thinking import thinks
+
+    logged, answered = scan.quantities["prompt"][()], scan.quantities["output"][()]
+    task = nw.col("task")
+    likely = (
+        task.is_null()
+        & (logged <= limits[0])
+        & (answered <= limits[1])
+        & (nw.col("message_count").fill_null(1) <= 1)
+        & (nw.col("tools_defined").fill_null(0) == 0)
+    )
+    too_large = (prompt + output > target.context) | (output > target.max_output)
+    closed = (
+        ~scan.call,
+        too_large if no_room is None else too_large | no_room,
+        any_of(nw.col("stop_reason"), UNFINISHED),
+        nw.col("tools_used").fill_null(0) > 0,
+        thinks(),
+        nw.col("has_images").fill_null(False),
+    )
+    found = nw.when(any_of(task, SIMPLE_TASKS)).then(nw.lit(CODES.index(CERTAIN)))
+    choice = found.when(likely).then(nw.lit(CODES.index(LIKELY))).otherwise(nw.lit(CODES.index(POSSIBLE)))
+    shut = closed[0]
+    for gate in closed[1:]:
+        shut = shut | gate
+    gates = nw.when(closed[0]).then(nw.lit(0))
+    for n, gate in enumerate(closed[1:-1], 1):
+        gates = gates.when(gate).then(nw.lit(n))
+    return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
+
+
+def session_code(scan: Scan, own: str, stays: nw.Expr) -> nw.Expr:
+    """The code of the hardest row of a row's session, where that session is cached; else its own (the column `own`).
+
+    `stays`: whether a row must stay for what its price group shows. Binds columns to the scan.
+    """
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.scan import either, flag
+
+    first, last = CODES.index(CERTAIN), CODES.index(SESSION)
+    shut = nw.col(own) < first
+    scan.bind(
+        route_hard=either(shut | stays, last, nw.col(own)),
+        route_read=flag(scan.cached > 0),
+    )
+    scan.bind(
+        route_worst=nw.col("route_hard").max().over("session"),
+        route_warm=nw.col("route_read").max().over("session"),
+    )
+    together = ~nw.col("session").is_null() & (nw.col("route_warm") > 0) & ~shut
+    return either(together, nw.col("route_worst"), nw.col(own))
+
+
+def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
+    """Whether a text is one of these, false where there is none: a few comparisons are faster than a list."""
+    first, *rest = words
+    found = column == first
+    for word in rest:
+        found = found | (column == word)
+    return found.fill_null(False)
+
+
+Scale = Callable[["nw.Expr"], "nw.Expr"]
