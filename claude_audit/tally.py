@@ -104,7 +104,7 @@ def tally(
     """
     import narwhals.stable.v2 as nw
 
-    first_day, days = _days(reach, catalog, targets)
+    first_day, days = days_of(reach, catalog, targets)
     billed = nw.col("unbilled").is_null()
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
@@ -127,7 +127,7 @@ def tally(
     )
 
 
-def _days(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
+def days_of(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
     """The first day, and the later ones from which on something else holds for a price."""
     first, last = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
     return first, catalog.boundaries({*reach.models, *targets}, first, last)
@@ -143,7 +143,7 @@ def line_keys(
     """What parts the lines of a tally: expressions by name, the dimensions asked for first, then what decides a price."""
     import narwhals.stable.v2 as nw
 
-    _, days = _days(reach, catalog, targets)
+    _, days = days_of(reach, catalog, targets)
     return {
         **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
         "g_name": model_label(),

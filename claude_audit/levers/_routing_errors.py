@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
-from claude_audit.money import EXACT
+from claude_audit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
@@ -55,17 +55,24 @@ def unseen(of: int) -> Decimal:
 class Sums:
     """US dollars over the requests that are judged: as they are, and on the target."""
 
-    gain_simple: Decimal
+    gain_simple: Decimal = ZERO
     """What the simple ones cost less on the target."""
-    gain_hard: Decimal
+    gain_hard: Decimal = ZERO
     """What the others would cost less there: a cheap answer, but not the one that was needed."""
-    cost_hard: Decimal
+    cost_hard: Decimal = ZERO
     """What the others cost where they are."""
-    simple: Decimal
-    hard: Decimal
+    simple: Decimal = ZERO
+    hard: Decimal = ZERO
     """How many they are. An expectation, where only a share is known."""
-    kappa: Decimal
+    kappa: Decimal = ZERO
     """What all calls of the router cost."""
+
+    def plus(self, share: Decimal, gain: Decimal, cost: Decimal, rows: Decimal, kappa: Decimal) -> Sums:
+        """With so many more requests, of which this share is simple."""
+        rest = EXACT.subtract(Decimal(1), share)
+        parts = ((gain, share), (gain, rest), (cost, rest), (rows, share), (rows, rest), (kappa, Decimal(1)))
+        old = (self.gain_simple, self.gain_hard, self.cost_hard, self.simple, self.hard, self.kappa)
+        return Sums(*(EXACT.add(a, EXACT.multiply(b, weight)) for a, (b, weight) in zip(old, parts, strict=True)))
 
     def saving(self, stay: Fraction, stray: Fraction, caught: Fraction) -> Fraction:
         """When a share `stay` of the simple ones is judged hard and a share `stray` of the others simple."""

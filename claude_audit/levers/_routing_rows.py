@@ -5,7 +5,8 @@ A row is kept where it is by one of GATES, or belongs to one of three nested set
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ UNFINISHED = ("tool_use", "pause_turn", "max_tokens", "refusal", "model_context_
 CERTAIN, LIKELY, POSSIBLE = "certain", "likely", "possible"
 NESTED = ((CERTAIN,), (CERTAIN, LIKELY), (CERTAIN, LIKELY, POSSIBLE))
 """The sets that a bound is taken over, each with all that is in it."""
+LIMITS = (2000, 150)
+"""Tokens of a simple prompt and a simple answer at most, where nobody says otherwise."""
 
 GATES = (
     "pass of a longer call, or a sum of several",
@@ -107,4 +110,21 @@ def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
     return found.fill_null(False)
 
 
-Scale = Callable[["nw.Expr"], "nw.Expr"]
+def ask(scan: Scan, model: Model, prompt: int, marks: Mapping[Decimal, str], otherwise: str | None) -> nw.Expr:
+    """Ask for what a router of that model reads, with an instruction of `prompt` tokens; and what that is of each row.
+
+    `marks`: of the variants of a routed prompt, by tokenizer factor. Their first mark names the lever.
+    """
+    import narwhals.stable.v2 as nw
+
+    from claude_audit.levers._tokenizers import as_counted
+    from claude_audit.tally import size
+
+    own = next(iter(marks.values()))
+    for factor, mark in marks.items():
+        for variant in [v for v in scan.quantities["prompt"] if v and v[-1] == mark]:
+            read = as_counted(scan.quantities["prompt"][variant[:-1]], factor, model, otherwise) + prompt
+            scan.sums["+".join(("router", *variant))] = read
+            if model.id in scan.catalog.banded_models:
+                scan.key("+".join(("router_size", *variant)), size(scan.catalog, nw.lit(model.id), read))
+    return scan.sums[f"router+{own}"]

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._routing_errors import Router, Sums, unseen
+from claude_audit.levers._routing_rows import LIMITS
 from claude_audit.money import dollars, exact, rounded
 from claude_audit.states import text_of
 from claude_audit.text import count
@@ -49,7 +50,7 @@ def routed(target: Model, moved: Sequence[tuple[State, State]]) -> list[str]:
 def share(of: Decimal) -> list[str]:
     """That a share of requests is no share of dollars."""
     return [
-        f"Which {_percent(of)} of the requests are simple is not known: the point is that share of every request's saving, the "
+        f"Which {_percent(of)} % of the requests are simple is not known: the point is that share of every request's saving, the "
         "bounds are those that save least and those that save most. Log a task, or let rules decide."
     ]
 
@@ -121,6 +122,25 @@ def router_facts(router: Router, sums: Sums) -> dict[str, Any]:
         "call_usd": exact(rounded(Fraction(sums.kappa) / judged, PLACES)) if judged else None,
         "call_break_even_usd": exact(rounded(even, PLACES)) if even is not None else None,
     }
+
+
+def rests_on(
+    target: Model, limits: tuple[int, int], known: Decimal | None, factor: Decimal, factor_said: str | None
+) -> list[Assumption]:
+    """What is taken for simple, and how the target counts. `known`: a share is all that is known of who is simple.
+
+    `factor_said`: where the tokenizer factor is from; None where none is needed.
+    """
+    found = [Assumption("target", target.id, "flag")]
+    if known is not None:
+        found.append(Assumption("share of requests that is simple", text_of(known), "flag"))
+    for what, limit, usual in zip(("prompt", "answer"), limits, LIMITS, strict=True):
+        if known is None:
+            source = "flag" if limit != usual else "default"
+            found.append(Assumption(f"simple {what}, tokens at most", str(limit), source))
+    if factor_said:
+        found.append(Assumption("tokens of the new tokenizer for one of the old", text_of(factor), factor_said))
+    return found
 
 
 def assumed(router: Router) -> list[Assumption]:

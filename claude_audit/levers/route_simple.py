@@ -32,21 +32,27 @@ them all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, positive
 from claude_audit.levers._routing_errors import Router, Sums, router_of, share_of, shares
-from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, NESTED, POSSIBLE, SESSION
-from claude_audit.money import EXACT, ZERO, rounded
-from claude_audit.rates import Model, Unpriced
+from claude_audit.levers._routing_ranks import LEAST, MOST, RANK
+from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, NESTED, POSSIBLE, SESSION
+from claude_audit.levers._tokenizers import as_counted, counted_otherwise, tokenizer_factor
+from claude_audit.money import EXACT, ZERO, ended
+from claude_audit.rates import Group, Model, Unpriced
 from claude_audit.states import INPUT, OUTPUT, Added, State, text_of
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -89,6 +95,7 @@ class RouteSimple(Lever):
     single: bool = True
     _endpoints: tuple[str, ...] = ()
     """Of the log, that are never routed: known where sessions are judged as a whole."""
+    _engine: Engine | None = field(default=None, repr=False)
 
     @property
     def argument(self) -> str:
@@ -97,6 +104,7 @@ class RouteSimple(Lever):
 
     def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
         """Which endpoints are never routed: their requests hold their sessions back."""
+        self._engine = engine
         if self.sessions and self.never:
             import narwhals.stable.v2 as nw
 
@@ -107,26 +115,15 @@ class RouteSimple(Lever):
     def _never(self, endpoint: str | None) -> bool:
         return any(fnmatchcase(endpoint or "", pattern) for pattern in self.never)
 
-    def _scaled(self, tokens: nw.Expr, factor: Decimal, model: Model, column: str) -> nw.Expr:
-        """The tokens as that model counts them; the column marks rows of models that count otherwise."""
-        from claude_audit.scan import flag, scaled
-
-        ratio = Fraction(factor) if model.tokenizer == "new" else 1 / Fraction(factor)
-        others = self.others if model is self.target else self.router_others
-        if ratio == 1 or not others:
-            return tokens
-        import narwhals.stable.v2 as nw
-
-        return tokens + flag(nw.col(column)) * (scaled(tokens, ratio) - tokens)
-
     def classify(self, scan: Scan) -> None:
         """Which set each row belongs to, and its sizes on the target under each factor."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._routing_rows import code, session_code
+        from claude_audit.levers._routing_rows import ask, code, session_code
 
-        self.others = tuple(name for name in self.others if name in scan.reach.models)
-        self.router_others = tuple(name for name in self.router_others if name in scan.reach.models)
+        self.others, self.router_others = (
+            tuple(name for name in names if name in scan.reach.models) for names in (self.others, self.router_others)
+        )
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
         scan.bind(
@@ -135,14 +132,18 @@ class RouteSimple(Lever):
         )
         scan.moves[NAME] = self.target.id
         marks = {factor: self._mark(factor) for factor in self.factors}
+        foreign = "route_foreign" if self.others else None
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: self._scaled(n, f, self.target, "route_foreign"))  # type: ignore[misc]
+                    scan.vary(what, mark, lambda n, f=factor: as_counted(n, f, self.target, foreign))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
                     scan.size_key(variant, self.target.id)
-        no_room = self._ask_router(scan, marks)
+        no_room = None
+        if self.router and (model := self.router.model):
+            read = ask(scan, model, self.router.prompt, marks, "router_foreign" if self.router_others else None)
+            no_room = read + self.router.answer > model.context
         if self.router or self.share is not None:
             scan.sums["route_calls"] = nw.lit(1)
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
@@ -151,26 +152,23 @@ class RouteSimple(Lever):
             scan.bind(route_own=found)
             found = session_code(scan, "route_own", self._stays())
         scan.key("route", found)
+        if self.share is not None:
+            scan.key(RANK, nw.col(RANK))
+            scan.joins.append(lambda usage, by: self._ranked(scan, usage))
 
-    def _ask_router(self, scan: Scan, marks: Mapping[Decimal, str]) -> nw.Expr | None:
-        """What the router reads of each row; and whether it has no room for it."""
-        import narwhals.stable.v2 as nw
+    def _ranked(self, scan: Scan, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """The rows, each with whether it is among those that would save least or most."""
+        from claude_audit.levers._routing_ranks import joined
 
-        from claude_audit.tally import size
+        if self._engine is None or self.share is None:
+            raise AssertionError("rows are joined after survey, where a share is asked for")
+        folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
-        if self.router is None or self.router.model is None:
-            return None
-        model, no_room = self.router.model, None
-        for factor, mark in marks.items():
-            for variant in [v for v in scan.quantities["prompt"] if v and v[-1] == mark]:
-                prompt = scan.quantities["prompt"][variant[:-1]]
-                read = self._scaled(prompt, factor, model, "router_foreign") + self.router.prompt
-                scan.sums["+".join(("router", *variant))] = read
-                if model.id in scan.catalog.banded_models:
-                    scan.key("+".join(("router_size", *variant)), size(scan.catalog, nw.lit(model.id), read))
-                if variant == (NAME,):
-                    no_room = read + self.router.answer > model.context
-        return no_room
+        def gate(code: int, group: Group, endpoint: str | None) -> str | None:
+            return self._gate(code, group, endpoint, scan.catalog)
+
+        return joined(usage, self._engine, scan, self.target.id, NAME, self.share, gate, folder)
 
     def _stays(self) -> nw.Expr:
         """Whether a row's price group keeps it where it is. Rows on the target, or on something cheaper, hold nobody back."""
@@ -193,24 +191,27 @@ class RouteSimple(Lever):
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """The gate that keeps a state where it is; None when it may be routed."""
-        if CODES[state.keys["route"]] in (*GATES, SESSION):
-            return CODES[state.keys["route"]]
-        if state.group.model == self.target.id:
+        return self._gate(state.keys["route"], state.group, state.labels["endpoint"], pricer.catalog)
+
+    def _gate(self, code: int, group: Group, endpoint: str | None, catalog: Catalog) -> str | None:
+        if CODES[code] in (*GATES, SESSION):
+            return CODES[code]
+        if group.model == self.target.id:
             return "on the target already"
-        if state.group.speed == "fast":
+        if group.speed == "fast":
             return "fast mode"
-        if state.group.tier == "priority":
+        if group.tier == "priority":
             return "priority tier"
-        if state.group.geo == "us" and not self._us():
+        if group.geo == "us" and not self._us():
             return "US inference, which the target has not"
-        if self._never(state.labels["endpoint"]):
+        if self._never(endpoint):
             return "--never-route"
-        today = pricer.catalog.price(replace(state.group, size=0))
-        there = pricer.catalog.price(replace(state.group, model=self.target.id, size=0), lenient=True)
+        today = catalog.price(replace(group, size=0))
+        there = catalog.price(replace(group, model=self.target.id, size=0), lenient=True)
         if isinstance(today, Unpriced) or isinstance(there, Unpriced):
             return "no price"
         if self.router and self.router.model:
-            asked = pricer.catalog.price(self._router_group(state, self.router.model, 0), lenient=True)
+            asked = catalog.price(at_once(group, self.router.model, 0), lenient=True)
             if isinstance(asked, Unpriced):
                 return "no price"
         now, then = today.rate.usd_per_mtok, there.rate.usd_per_mtok
@@ -248,10 +249,6 @@ class RouteSimple(Lever):
             beside.append(Added("asked again", state.group, again, searches))
         return replace(after, beside=tuple(beside)) if len(beside) > len(after.beside) else after
 
-    def _router_group(self, state: State, model: Model, size: int) -> Any:
-        """The router answers at once, at standard speed, where the request itself goes."""
-        return replace(state.group, model=model.id, size=size, tier=None, speed=None)
-
     def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
         variant = (*state.prompt, self._mark(factor))
@@ -259,7 +256,7 @@ class RouteSimple(Lever):
         tokens = [ZERO] * len(state.tokens)
         tokens[INPUT] = Decimal(state.sum_of("router", variant))
         tokens[OUTPUT] = EXACT.multiply(Decimal(router.answer), Decimal(state.sums["route_calls"]))
-        return Added("router", self._router_group(state, model, int(size)), tuple(tokens))
+        return Added("router", at_once(state.group, model, int(size)), tuple(tokens))
 
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
@@ -281,12 +278,8 @@ class RouteSimple(Lever):
         point = pricer.saving(before, after)
         savings = [Fraction(point)]
         for factor in self.factors:
-            sums = self._sums(by_set, factor, pricer)
-            if self.share is not None:
-                savings += self._of_a_share(sums[NESTED[-1]])
-            else:
-                for each in sums.values():
-                    savings += self.router.bounds(each) if self.router else [each.saving(*NO_ERRORS)]
+            for sums in self._splits(free, factor, pricer):
+                savings += self.router.bounds(sums) if self.router else [sums.saving(*NO_ERRORS)]
         caveats = words.routed(
             self.target, [(b, a) for b, a in zip(before, after, strict=True) if a.moved and not b.moved]
         )
@@ -294,98 +287,56 @@ class RouteSimple(Lever):
             "target": self.target.id,
             "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
         }
-        judged = self._sums(by_set, self.factor, pricer)[NESTED[-1] if self.share is not None else SIMPLE]
+        judged = self._sums(free, self._simple, self.factor, pricer)
         if self.share is not None:
             caveats += words.share(self.share) if free else []
         if self.router:
             caveats += words.router(self.router, self.target, judged)
             facts["router"] = words.router_facts(self.router, judged)
         foreign = any(b.group.model in self.others and a.moved for b, a in zip(before, after, strict=True))
+        limits = (self.prompt_limit, self.output_limit)
+        factor_said = ("flag" if self.given else "vendor") if foreign else None
+        basis = words.rests_on(self.target, limits, self.share, self.factor, factor_said)
         return Outcome(
             changed=changed_rows(before, after),
-            low=_money(min(savings), point),
-            high=_money(max(savings), point),
+            low=ended(min(savings)),
+            high=ended(max(savings)),
             grade=Grade.ASSUMED,
             caveats=tuple(caveats),
-            assumptions=(*self._assumptions(foreign), *(words.assumed(self.router) if self.router else ())),
+            assumptions=(*basis, *(words.assumed(self.router) if self.router else ())),
             excluded=kept_out(gates, pricer),
             facts=facts,
         )
 
-    def _sums(
-        self, by_set: Mapping[str, Sequence[State]], factor: Decimal, pricer: Pricer
-    ) -> dict[tuple[str, ...], Sums]:
-        """By which sets count as simple: dollars over the requests judged. A known share of each counts, where it is known."""
-        gain: dict[str, Decimal] = {}
-        cost: dict[str, Decimal] = {}
-        rows: dict[str, Decimal] = {}
-        kappa = ZERO
-        for name, members in by_set.items():
-            cost[name] = pricer.total(members)
-            gain[name] = EXACT.subtract(cost[name], pricer.total([self.routed(s, factor) for s in members]))
-            rows[name] = sum((Decimal(s.sums.get("route_calls", s.rows)) for s in members), ZERO)
-            if self.router and self.router.model:
-                for state in members:
-                    asked = self._asked(state, self.router, self.router.model, factor)
-                    kappa = EXACT.add(kappa, pricer.added(asked))
-        found: dict[tuple[str, ...], Sums] = {}
-        for names in NESTED:
-            weights = {n: (Decimal(n in names) if self.share is None else self.share) for n in by_set}
-            simple = [_weighted(values, weights) for values in (gain, cost, rows)]
-            every = [sum(values.values(), ZERO) for values in (gain, cost, rows)]
-            hard = [EXACT.subtract(whole, part) for whole, part in zip(every, simple, strict=True)]
-            found[names] = Sums(simple[0], hard[0], hard[1], simple[2], hard[2], kappa)
-        return found
-
-    def _of_a_share(self, sums: Sums) -> list[Fraction]:
-        """Bounds where a share is all that is known: of the requests that save least, of those that save most."""
-        return list(self.router.bounds(sums)) if self.router else [sums.saving(*NO_ERRORS)]
-
-    def _assumptions(self, foreign: bool) -> list[Assumption]:
-        found = [
-            Assumption("target", self.target.id, "flag"),
-            Assumption(
-                "simple prompt, tokens at most",
-                str(self.prompt_limit),
-                "flag" if self.prompt_limit != 2000 else "default",
-            ),
-            Assumption(
-                "simple answer, tokens at most",
-                str(self.output_limit),
-                "flag" if self.output_limit != 150 else "default",
-            ),
-        ]
+    def _splits(self, free: Sequence[State], factor: Decimal, pricer: Pricer) -> Iterator[Sums]:
+        """Over which requests are the simple ones: the three sets, or those that save least and most."""
         if self.share is not None:
-            found[1:] = [Assumption("share of requests that is simple", text_of(self.share), "flag")]
-        if foreign:
-            source = "flag" if self.given else "vendor"
-            found.append(Assumption("tokens of the new tokenizer for one of the old", text_of(self.factor), source))
+            for bit in (LEAST, MOST):
+                yield self._sums(free, lambda s, bit=bit: Decimal(bool(s.keys[RANK] & bit)), factor, pricer)  # type: ignore[misc]
+            return
+        for names in NESTED:
+            yield self._sums(free, lambda s, n=names: Decimal(CODES[s.keys["route"]] in n), factor, pricer)  # type: ignore[misc]
+
+    def _sums(self, free: Sequence[State], simple: Callable[[State], Decimal], factor: Decimal, pricer: Pricer) -> Sums:
+        """Dollars over the requests that may be routed, of which each state holds a share of simple ones."""
+        found = Sums()
+        for state in free:
+            cost, part = pricer.cost(state), simple(state)
+            gain = EXACT.subtract(cost, pricer.cost(self.routed(state, factor)))
+            rows = Decimal(state.sums.get("route_calls", state.rows))
+            kappa = ZERO
+            if self.router and self.router.model:
+                kappa = pricer.added(self._asked(state, self.router, self.router.model, factor))
+            found = found.plus(part, gain, cost, rows, kappa)
         return found
+
+
+def at_once(group: Group, model: Model, size: int) -> Group:
+    """Where a router answers: at standard speed and in no batch, wherever the request itself goes."""
+    return replace(group, model=model.id, size=size, tier=None, speed=None)
 
 
 NO_ERRORS = (Fraction(0), Fraction(0), Fraction(1))
-
-
-def _weighted(values: Mapping[str, Decimal], weights: Mapping[str, Decimal]) -> Decimal:
-    return sum((EXACT.multiply(value, weights[name]) for name, value in values.items()), ZERO)
-
-
-def _money(bound: Fraction, point: Decimal) -> Decimal:
-    """A bound as dollars: exact where it ends, else to 12 places; the point itself stays as it is."""
-    if bound == point:
-        return point
-    return (
-        rounded(bound, 12)
-        if _endless(bound.denominator)
-        else EXACT.divide(Decimal(bound.numerator), Decimal(bound.denominator))
-    )
-
-
-def _endless(denominator: int) -> bool:
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    return denominator != 1
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
@@ -399,47 +350,28 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
             f"--route-simple {asked!r}: no such model",
             "claude-audit prices lists the models; haiku means the newest Haiku",
         )
-    factor = catalog.tokenizer_factor
-    if options.get("tokenizer_factor") is not None:
-        factor = _factor(options["tokenizer_factor"])
-    low, high = catalog.tokenizer_range
-    router = router_of(options, catalog)
+    factor, router = tokenizer_factor(options, catalog), router_of(options, catalog)
     share = None if options.get("route_share") is None else share_of(options["route_share"], "--route-share")
     if options.get("cache_replay") and (share is not None or (router and router.errors)):
         raise AuditError(
             "--cache-replay needs to know which requests are routed, and a share or an accuracy does not tell",
             "leave out --route-share, say --router-accuracy 1, or assume a rate: --cache-hit 0.8",
         )
-
-    def counted_otherwise(model: Model | None) -> tuple[str, ...]:
-        return tuple(sorted(m.id for m in catalog.models.values() if model and m.tokenizer != model.tokenizer))
-
     return RouteSimple(
         target=found.model,
         asked=str(asked),
         factor=factor,
-        factors=tuple(dict.fromkeys((factor, low, high))),
+        factors=tuple(dict.fromkeys((factor, *catalog.tokenizer_range))),
         never=tuple(map(str, options.get("never_route") or ())),
-        prompt_limit=positive(options.get("simple_prompt") or 2000, "--simple-prompt"),
-        output_limit=positive(options.get("simple_output") or 150, "--simple-output"),
-        others=counted_otherwise(found.model),
+        prompt_limit=positive(options.get("simple_prompt") or LIMITS[0], "--simple-prompt"),
+        output_limit=positive(options.get("simple_output") or LIMITS[1], "--simple-output"),
+        others=counted_otherwise(found.model, catalog),
         given=options.get("tokenizer_factor") is not None,
         router=router,
         share=share,
         sessions=bool(options.get("route_sessions")),
-        router_others=counted_otherwise(router.model if router else None),
+        router_others=counted_otherwise(router.model if router else None, catalog),
     )
-
-
-def _factor(value: Any) -> Decimal:
-    try:
-        factor = Decimal(str(value))
-    except ArithmeticError:
-        factor = Decimal(0)
-    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10 or factor != round(factor, 4):
-        hint = "a number from 0.1 to 10 with at most four decimal places, such as 1.3"
-        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", hint)
-    return factor
 
 
 KIND = Kind(
