@@ -131,7 +131,7 @@ class Audit:
         since, until = self.period()
         if self.reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
-        return simulate(
+        found = simulate(
             self.usage(),
             self.reach,
             levers,
@@ -142,6 +142,13 @@ class Audit:
             timezone=self.filters.timezone,
             attribution=attribution,
         )
+        return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
+
+    def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
+        """The same scenario without the user's own prices and discounts."""
+        from claude_audit.catalog import load
+
+        return replace(self, catalog=load()).whatif(**options)
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
         """The bill of the filtered rows as line items."""

@@ -220,6 +220,11 @@ class Catalog:
         row = self._contents.tools["web_search"]
         return EXACT.divide(row.usd, Decimal(row.units)), row.where
 
+    def gateway_fee(self, provider: str) -> tuple[Decimal, str] | None:
+        """(the share that a gateway takes on top of prices, where that is stated). None: it takes none, or nobody says."""
+        row = self._contents.gateways.get(provider)
+        return (row.fee, row.where) if row else None
+
     def refusal_billed(self, on: date, category: str | None, provider: str | None = None) -> bool:
         """Whether a refusal without output is billed on that UTC day. `category` is stop_details.category."""
         if provider in self.refusals_always_billed_by:

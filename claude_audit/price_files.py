@@ -165,6 +165,17 @@ class ToolRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRow:
+    """What a gateway takes on top of the prices of those behind it. Its fee is on no bill of tokens: what-ifs add it."""
+
+    where: str
+    fee: Annotated[Decimal, "a share: 0.05 is five percent"]
+    source: Sources
+    read: ReadOn
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalRow:
     """Whether a refusal (stop_reason refusal) without any output is billed, from a day on."""
 
@@ -225,6 +236,7 @@ class PlatformFile:
     sources: Mapping[str, str]
     factors: Mapping[str, FactorRow]
     server_tools: Mapping[str, ToolRow]
+    gateways: Mapping[str, GatewayRow]
     refusals: tuple[RefusalRow, ...]
     tokenizers: Mapping[Literal["old", "new"], TokenizerRow]
     long_prompts_elsewhere: LongPromptRow

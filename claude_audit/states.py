@@ -109,6 +109,29 @@ class State:
         """The same in another price group."""
         return replace(self, group=replace(self.group, **changes))
 
+    def logged(self) -> State:
+        """The same requests as the log has them: before any lever."""
+        whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
+        before = replace(
+            self,
+            group=self.line.group,
+            searches=self.searches,
+            output=(),
+            prompt=(),
+            moved=False,
+            void=False,
+            shorter=(),
+            beside=(),
+            offer=None,
+        )
+        return before.with_tokens(
+            input=whole - cached,
+            cache_read=read,
+            cache_write_1h=hour - read,
+            cache_write_5m=cached - hour,
+            output=output,
+        )
+
     def gone(self, mark: str) -> State:
         """Its requests left out: nothing is billed, searches neither."""
         return replace(self, tokens=NO_TOKENS, searches=0, removed=mark)

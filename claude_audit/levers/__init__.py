@@ -217,7 +217,8 @@ def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
     return sum(
         b.rows
         for b, a in zip(before, after, strict=True)
-        if a is not b and (a.group, a.tokens, a.removed, a.beside) != (b.group, b.tokens, b.removed, b.beside)
+        if a is not b
+        and (a.group, a.tokens, a.removed, a.beside, a.offer) != (b.group, b.tokens, b.removed, b.beside, b.offer)
     )
 
 
