@@ -12,19 +12,21 @@ What a lever takes out of a prompt or adds to it so comes off, or on, the class 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
-from claude_audit.tally import Extra, line_keys, quantity, size
+from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.engines import Engine
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -40,8 +42,6 @@ __all__ = [
     "Variant",
     "either",
     "flag",
-    "minimum_of",
-    "scaled",
     "states",
     "text_of",
 ]
@@ -101,6 +101,10 @@ class Prompt:
         return Prompt(nothing, nothing, nothing, self.prompt, self.cacheable)
 
 
+PACKED = "packed_"
+PACKED_VALUES = 2**62
+"""Values that one packed key may have: it fits a whole number of 64 bits."""
+
 ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
 
 
@@ -113,6 +117,12 @@ class Scan:
     combine: bool = True
     """Quantities for levers upon levers. False: for each lever alone."""
     keys: dict[str, nw.Expr] = field(default_factory=dict)
+    ranges: dict[str, int] = field(default_factory=dict)
+    """Keys that are whole numbers from 0, and how many values they have: packed into one (PACKED)."""
+    facts: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    """Column -> model -> a whole number that is known of it."""
+    listed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Column -> the column of texts, and the texts, of which it says whether a row's is one."""
     sums: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
@@ -164,9 +174,33 @@ class Scan:
         self.quantities[what] = {(): nw.col(f"q_{what}")}
         return self.quantities[what][()]
 
-    def key(self, name: str, expression: nw.Expr) -> None:
-        """Part the lines by this value of a row."""
+    def key(self, name: str, expression: nw.Expr, values: int | None = None) -> None:
+        """Part the lines by this value of a row.
+
+        `values`: it is a whole number from 0 (or a condition), of so many values, and never null: such keys are packed
+        into one number, because an engine groups by one number faster than by many.
+        """
         self.keys[name] = expression
+        if values is not None:
+            self.ranges[name] = values
+
+    def fact(self, values: Mapping[str, int], otherwise: int = 0) -> nw.Expr:
+        """A whole number for each row by its model, `otherwise` for models that are not named; null without a model."""
+        import narwhals.stable.v2 as nw
+
+        values = {model: values.get(model, otherwise) for model in self.reach.models}
+        name = next((name for name, known in self.facts.items() if known == values), f"m_{len(self.facts)}")
+        self.facts[name] = values
+        return nw.col(name)
+
+    def among(self, column: str, texts: Sequence[str]) -> nw.Expr:
+        """Whether a row's text is one of these, false where there is none."""
+        import narwhals.stable.v2 as nw
+
+        wanted = (column, tuple(texts))
+        name = next((name for name, known in self.listed.items() if known == wanted), f"in_{len(self.listed)}")
+        self.listed[name] = wanted
+        return nw.col(name)
 
     def vary(self, what: str, mark: str, make: Callable[[nw.Expr], nw.Expr]) -> None:
         """For each variant of a quantity so far, one that this lever (by its mark) makes of it as well."""
@@ -223,10 +257,11 @@ class Scan:
         prompt = self.quantities["prompt"][variant]
         if model is not None:
             if model in banded:
-                self.key("+".join(("size", *variant)), size(self.catalog, nw.lit(model), prompt))
+                self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
         elif banded & set(self.reach.models):
-            whole = ~nw.col("prompt_tokens").is_null()
-            self.key("+".join(("size", *variant)), flag(whole) * size(self.catalog, nw.col("model"), prompt))
+            whole = flag(~nw.col("prompt_tokens").is_null())
+            own = whole * own_size(self.reach, self.catalog, prompt)
+            self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
 
     def _follows(self, variant: Variant, mark: str) -> bool:
         """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
@@ -237,15 +272,99 @@ class Scan:
 
     def _bind_minimum(self) -> None:
         if not any("q_minimum" in level for level in self.levels):
-            self.bind(q_minimum=minimum_of(self.catalog, self.reach.models))
+            self.bind(q_minimum=self.minimum())
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
         targets = tuple(self.moves.values())
-        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self.keys}
+        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self._packed_keys()}
 
-    def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
-        """The rows with what was bound and joined."""
+    def _packed_keys(self) -> dict[str, nw.Expr]:
+        """The keys, those of few values as one number for each stretch of PACKED_VALUES."""
+        import narwhals.stable.v2 as nw
+
+        plain = {name: key for name, key in self.keys.items() if name not in self.ranges}
+        for n, names in enumerate(self._stretches()):
+            packed: nw.Expr = nw.lit(0)
+            for name in reversed(names):
+                packed = packed * self.ranges[name] + self.keys[name].cast(nw.Int64)
+            # Null only on rows of no known model, which have no price.
+            plain[f"{PACKED}{n}"] = packed.fill_null(0)
+        return plain
+
+    def _stretches(self) -> list[list[str]]:
+        found: list[list[str]] = []
+        size = PACKED_VALUES
+        for name, values in self.ranges.items():
+            if size * values > PACKED_VALUES:
+                found.append([])
+                size = 1
+            found[-1].append(name)
+            size *= values
+        return found
+
+    def unpacked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys by name, from what the tally grouped by."""
+        found = {name: value for name, value in values.items() if name in self.keys}
+        for n, names in enumerate(self._stretches()):
+            packed = int(values[f"{PACKED}{n}"])
+            for name in names:
+                packed, found[name] = divmod(packed, self.ranges[name])
+        return found
+
+    def scaled(self, tokens: nw.Expr, factor: Fraction, models: Sequence[str]) -> nw.Expr:
+        """ceil(factor x tokens), in whole numbers, on rows of these models; the tokens on others.
+
+        Exact: the factor's terms have at most five digits, so a quotient that is no whole number stays far from one.
+        """
+        import narwhals.stable.v2 as nw
+
+        times = self.fact(dict.fromkeys(models, factor.numerator), factor.denominator)
+        return (tokens * times / factor.denominator).ceil().cast(nw.Int64)
+
+    def minimum(self) -> nw.Expr:
+        """The shortest cacheable prompt, in tokens, of a row's own model on its day; 1 where no source states any.
+
+        A day before its first figure takes that one: rows of such days have no price for cache tokens.
+        """
+        from datetime import UTC, datetime
+
+        import narwhals.stable.v2 as nw
+
+        first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
+        models = {name: self.catalog.models[name] for name in self.reach.models if name in self.catalog.models}
+        found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
+        for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last}):
+            steps = {
+                name: dict(model.minimums)[since] - (model.minimum(since - timedelta(days=1), lenient=True) or 0)
+                for name, model in models.items()
+                if since in dict(model.minimums)
+            }
+            if any(steps.values()):
+                begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+                found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
+        return found
+
+    def target_minimum(self, model: str) -> nw.Expr:
+        """The shortest cacheable prompt of a model that rows are moved to: on days before its first figure, that one."""
+        from datetime import UTC, datetime
+
+        import narwhals.stable.v2 as nw
+
+        (_, before), *later = self.catalog.models[model].minimums or ((None, 1),)
+        found: nw.Expr = nw.lit(before)
+        for since, tokens in later:
+            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+            found = found + flag(nw.col("ts") >= nw.lit(begin)) * (tokens - before)
+            before = tokens
+        return found
+
+    def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
+        """The rows with what is known of their models, what was bound and joined."""
+        facts = {**model_facts(self.reach, self.catalog), **self.facts}
+        usage = with_model_facts(usage, engine, self.reach, facts)
+        for name, (column, texts) in self.listed.items():
+            usage = engine.among(usage, column, texts, name)
         for level in self.levels:
             usage = usage.with_columns(**level)
         for join in self.joins:
@@ -266,7 +385,7 @@ class Scan:
                     sums[name] = expression
                 else:
                     self.aliases[name] = first[id(expression)]
-        return Extra(self.keys, sums)
+        return Extra(self._packed_keys(), sums)
 
 
 def flag(condition: nw.Expr) -> nw.Expr:
@@ -279,40 +398,3 @@ def flag(condition: nw.Expr) -> nw.Expr:
 def either(condition: nw.Expr, then: nw.Expr | int, otherwise: nw.Expr) -> nw.Expr:
     """`then` where the condition (never null) holds: for whole numbers, without a branch."""
     return otherwise + flag(condition) * (then - otherwise)
-
-
-def scaled(tokens: nw.Expr, factor: Fraction) -> nw.Expr:
-    """ceil(factor x tokens), in whole numbers; the same expression where the factor is 1.
-
-    Exact: the factor's terms have at most five digits, so a quotient that is no whole number stays far from one.
-    """
-    import narwhals.stable.v2 as nw
-
-    if factor == 1:
-        return tokens
-    return (tokens * factor.numerator / factor.denominator).ceil().cast(nw.Int64)
-
-
-def minimum_of(catalog: Catalog, models: Sequence[str], *, lenient: bool = False) -> nw.Expr:
-    """The shortest cacheable prompt, in tokens, of a row's own model on its day; of the one model given, when `lenient`.
-
-    1 where no source states any. `lenient` takes the first figure for days before it.
-    """
-    from datetime import UTC, datetime
-
-    import narwhals.stable.v2 as nw
-
-    found: nw.Expr = nw.lit(1)
-    for name in models:
-        model = catalog.models.get(name)
-        if model is None or not model.minimums:
-            continue
-        before = model.minimums[0][1] if lenient else 1
-        own: nw.Expr = nw.lit(before)
-        for since, tokens in model.minimums:
-            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-            if tokens != before:
-                own = own + flag(nw.col("ts") >= nw.lit(begin)) * (tokens - before)
-            before = tokens
-        found = own if lenient else found + flag((nw.col("model") == name).fill_null(False)) * (own - 1)
-    return found

@@ -158,10 +158,10 @@ def scan(
         lever.classify(asked)
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
-    frame = asked.frame(usage, by)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()))
+    frame = asked.frame(usage, by, engine)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()), known=True)
     pricer = Pricer(catalog)
-    start, unpriced = states(lines, by, extra, pricer, asked.aliases)
+    start, unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:
         start = lever.part(start, pricer)
     return Run(tuple(levers), tuple(start), pricer), unpriced

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claude_audit.bill import components, cost, total
 from claude_audit.money import EXACT, ZERO
@@ -15,10 +16,12 @@ from claude_audit.waterfall import Grade
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
+    from claude_audit.scan import Scan
     from claude_audit.tally import Extra, Line
 
 INPUT, READ, WRITE_5M, WRITE_1H, OUTPUT = range(5)
 """Places of the token classes in State.tokens."""
+PLACES = {name: place for place, name in enumerate(TOKEN_CLASSES)}
 LOGGED = ("prompt", "output", "read", "wrote_1h", "wrote_5m")
 """Sums that a line has as it is: of whole prompts, of answers, and where the classes of its prompts end."""
 NO_TOKENS = (ZERO,) * len(TOKEN_CLASSES)
@@ -46,9 +49,11 @@ class Fee:
     usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A line of the tally as the levers applied so far have made it."""
+class State(NamedTuple):
+    """A line of the tally as the levers applied so far have made it.
+
+    A tuple, because a scenario makes some hundred thousand of them: `but` copies one several times faster so.
+    """
 
     line: Line
     labels: Mapping[str, str | None]
@@ -92,28 +97,33 @@ class State:
         def part(quantity: Decimal | int) -> Any:
             return EXACT.multiply(Decimal(quantity), share)
 
-        return replace(
-            self,
+        return self._replace(
             keys={**self.keys, **keys},
             sums={name: part(value) for name, value in self.sums.items()} | {"rows": rows},
             tokens=tuple(map(part, self.tokens)),
             searches=part(self.searches),
         )
 
+    @property
+    def but(self) -> Callable[..., State]:
+        """The same with other fields: `state.but(moved=True)`."""
+        return self._replace
+
     def with_tokens(self, **classes: Decimal | int) -> State:
         """The same with other token quantities (input, cache_read, …)."""
-        tokens = tuple(Decimal(classes.get(n, t)) for n, t in zip(TOKEN_CLASSES, self.tokens, strict=True))
-        return replace(self, tokens=tokens)
+        tokens = list(self.tokens)
+        for name, quantity in classes.items():
+            tokens[PLACES[name]] = Decimal(quantity)
+        return self._replace(tokens=tuple(tokens))
 
     def regrouped(self, **changes: Any) -> State:
         """The same in another price group."""
-        return replace(self, group=replace(self.group, **changes))
+        return self._replace(group=_regrouped(self.group, **changes))
 
     def logged(self) -> State:
         """The same requests as the log has them: before any lever."""
         whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
-        before = replace(
-            self,
+        before = self._replace(
             group=self.line.group,
             searches=self.searches,
             output=(),
@@ -134,13 +144,13 @@ class State:
 
     def gone(self, mark: str) -> State:
         """Its requests left out: nothing is billed, searches neither."""
-        return replace(self, tokens=NO_TOKENS, searches=0, removed=mark)
+        return self._replace(tokens=NO_TOKENS, searches=0, removed=mark)
 
     def reshaped(self, mark: str, **changes: Any) -> State:
         """With its prompts as Scan.reshape made them for this mark, in the price band of their new size."""
         prompt = (*self.prompt, mark)
         size = self.keys.get("+".join(("size", *prompt)), self.group.size)
-        changed = replace(self, prompt=prompt, group=replace(self.group, size=int(size)), **changes)
+        changed = self._replace(prompt=prompt, group=_regrouped(self.group, size=int(size)), **changes)
         read, hour, cached, whole = (changed.sum_of(what) for what in ("read", "wrote_1h", "wrote_5m", "prompt"))
         return changed.with_tokens(
             input=whole - cached, cache_read=read, cache_write_1h=hour - read, cache_write_5m=cached - hour
@@ -148,13 +158,19 @@ class State:
 
     def answering(self, variant: Variant, shorter: tuple[tuple[str, Decimal], ...] | None = None) -> State:
         """With its answers in that variant, and parts of them left out."""
-        changed = replace(self, output=variant, shorter=self.shorter if shorter is None else shorter)
+        changed = self._replace(output=variant, shorter=self.shorter if shorter is None else shorter)
         tokens = Decimal(changed.sum_of("output"))
         for part, share in changed.shorter:
             thinking = changed.sum_of("thinking")
             of = thinking if part == "thinking" else changed.sum_of("output") - thinking
             tokens = EXACT.subtract(tokens, EXACT.multiply(share, Decimal(of)))
         return changed.with_tokens(output=tokens)
+
+
+@lru_cache(maxsize=8192)
+def _regrouped(group: Group, **changes: Any) -> Group:
+    """Many states share few groups."""
+    return replace(group, **changes)
 
 
 class Pricer:
@@ -233,18 +249,18 @@ class Pricer:
 
 
 def states(
-    lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer, aliases: Mapping[str, str]
+    lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer, scan: Scan
 ) -> tuple[list[State], int]:
     """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
     keys, sums = list(extra.keys), list(extra.sums)
     found, unpriced = [], 0
     for line in lines:
-        values = dict(zip(keys, line.more[: len(keys)], strict=True))
+        values = scan.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
         summed = dict(zip(LOGGED, _logged(line), strict=True))
         summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)}
-        summed |= {name: summed[other] for name, other in aliases.items()}
+        summed |= {name: summed[other] for name, other in scan.aliases.items()}
         state = State(
             line=line,
             labels=dict(zip(by, line.labels, strict=True)),

@@ -97,13 +97,17 @@ def tally(
     timezone: ZoneInfo = UTC_ZONE,
     extra: Extra | None = None,
     targets: Sequence[str] = (),
+    known: bool = False,
 ) -> list[Line]:
     """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
 
     `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
+    `known`: the rows carry their model's facts already.
     """
     import narwhals.stable.v2 as nw
 
+    if not known:
+        usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
     first_day, days = days_of(reach, catalog, targets)
     billed = nw.col("unbilled").is_null()
     keys = line_keys(by, reach, catalog, timezone, targets)
@@ -149,14 +153,14 @@ def line_keys(
         "g_name": model_label(),
         "g_model": nw.col("model"),
         "g_epoch": epoch(days),
-        "g_size": size(catalog, nw.col("model"), nw.col("prompt_tokens")),
+        "g_size": own_size(reach, catalog, nw.col("prompt_tokens").fill_null(0)),
         "g_tier": nw.col("tier"),
         "g_speed": nw.col("speed"),
         "g_geo": nw.col("geo"),
         "g_provider": nw.col("provider"),
         "g_routing": nw.col("routing"),
         "g_region": nw.col("region"),
-        "g_unsold": unsold(catalog),
+        "g_unsold": unsold(reach, catalog),
     }
 
 
@@ -212,25 +216,62 @@ def epoch(days: Sequence[date]) -> nw.Expr:
     return passed
 
 
-def size(catalog: Catalog, model: nw.Expr, prompt: nw.Expr) -> nw.Expr:
-    """How many of the catalog's prompt-size limits the prompt is larger than (strictly), for models that have one."""
+BANDED, UNSOLD = "m_banded", "m_unsold"
+"""Facts of a row's model, joined to it: it has prices by prompt size; at some time it had none for cache tokens. 1 or 0."""
+
+
+def model_facts(reach: Reach, catalog: Catalog) -> dict[str, Mapping[str, int]]:
+    """What a tally must know of each model of the store: name of the fact -> model -> 1. Facts that hold for none are left out."""
+    listed = {BANDED: catalog.banded_models & set(reach.models), UNSOLD: _without_cache_price(reach, catalog)}
+    return {name: dict.fromkeys(sorted(models), 1) for name, models in listed.items() if models}
+
+
+def _without_cache_price(reach: Reach, catalog: Catalog) -> set[str]:
+    known = (catalog.models[name] for name in reach.models if name in catalog.models)
+    return {m.id for m in known if any(r.usd_per_mtok["cache_read"] is None for r in m.rates)}
+
+
+def with_model_facts(
+    usage: nw.LazyFrame[Any], engine: Engine, reach: Reach, facts: Mapping[str, Mapping[str, int]]
+) -> nw.LazyFrame[Any]:
+    """The rows with a whole number for each fact of their model: 0 for models that it does not name, null without a model.
+
+    One join for all of them: comparing each row's model with a list costs as much for every list.
+    """
+    if not facts or not reach.models:
+        return usage
+    table: dict[str, Sequence[str] | Sequence[int]] = {"model": reach.models}
+    table |= {name: [values.get(model, 0) for model in reach.models] for name, values in facts.items()}
+    return usage.join(engine.table(table), on="model", how="left")
+
+
+def size(catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
+    """How many of the catalog's prompt-size limits the prompt (never null) is larger than, strictly."""
     import narwhals.stable.v2 as nw
 
     passed: nw.Expr = nw.lit(0)
     for limit in catalog.thresholds:
-        passed = passed + (prompt.fill_null(0) > limit).cast(nw.Int64)
-    return nw.when(model.is_in(sorted(catalog.banded_models))).then(passed).otherwise(nw.lit(0))
+        passed = passed + (prompt > limit).cast(nw.Int64)
+    return passed
 
 
-def unsold(catalog: Catalog) -> nw.Expr:
+def own_size(reach: Reach, catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
+    """`size` for rows whose own model has prices by prompt size, 0 for others."""
+    import narwhals.stable.v2 as nw
+
+    if not catalog.banded_models & set(reach.models):
+        return nw.lit(0)
+    return nw.col(BANDED).fill_null(0) * size(catalog, prompt)
+
+
+def unsold(reach: Reach, catalog: Catalog) -> nw.Expr:
     """Whether a row holds cache tokens of a model that at some time has no price for them."""
     import narwhals.stable.v2 as nw
 
-    without = sorted(
-        m.id for m in catalog.models.values() if any(r.usd_per_mtok["cache_read"] is None for r in m.rates)
-    )
+    if not _without_cache_price(reach, catalog):
+        return nw.lit(False)
     cached = quantity("cache_read") + quantity("cache_write_5m") + quantity("cache_write_1h") > 0
-    return nw.col("model").is_in(without).fill_null(False) & cached
+    return (nw.col(UNSOLD) == 1).fill_null(False) & cached
 
 
 def label(name: str, reach: Reach, timezone: ZoneInfo) -> nw.Expr:

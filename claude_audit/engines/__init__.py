@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,4 +18,12 @@ class Engine(Protocol):
 
     def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
         """The frame's rows as Python values."""
+        ...
+
+    def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
+        """A small table of texts and whole numbers, all columns of one length, to join to."""
+        ...
+
+    def among(self, frame: nw.LazyFrame[Any], column: str, values: Sequence[str], name: str) -> nw.LazyFrame[Any]:
+        """The frame with `name`: whether the text in `column` is one of `values`, false where there is none."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -38,6 +38,19 @@ class DuckDB:
             raise _damaged(error) from error
         return nw.from_native(relation)
 
+    def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
+        """A small table of texts and whole numbers, all columns of one length, to join to."""
+        lists = ", ".join(f"unnest({_list(values)}) AS {_name(name)}" for name, values in columns.items())
+        found: nw.LazyFrame[Any] = nw.from_native(self._connection.sql(f"SELECT {lists}"))
+        return found
+
+    def among(self, frame: nw.LazyFrame[Any], column: str, values: Sequence[str], name: str) -> nw.LazyFrame[Any]:
+        """The frame with `name`: whether the text in `column` is one of `values`, false where there is none."""
+        # A function of one column is worked out once for each entry of its dictionary; IN and OR are for every row.
+        found = duckdb.SQLExpression(f"list_position({_list(values)}, {_name(column)}) IS NOT NULL").alias(name)
+        told: nw.LazyFrame[Any] = nw.from_native(nw.to_native(frame).select(duckdb.StarExpression(), found))
+        return told
+
     def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
         """The frame's rows as Python values."""
         try:
@@ -67,6 +80,11 @@ def _damaged(error: duckdb.Error) -> AuditError:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _list(values: Sequence[str] | Sequence[int]) -> str:
+    kind = "BIGINT[]" if all(isinstance(value, int) for value in values) else "VARCHAR[]"
+    return f"[{', '.join(str(v) if isinstance(v, int) else _text(v) for v in values)}]::{kind}"
 
 
 def _name(value: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -43,7 +42,7 @@ def offered(state: State, price: Price, per_token: Decimal = Decimal(1)) -> Stat
         if price.usd(name) is None:
             tokens["input"], tokens[name] = EXACT.add(tokens["input"], tokens[name]), Decimal(0)
     there = {name: EXACT.multiply(per_token, quantity) for name, quantity in tokens.items()}
-    return replace(state, offer=price).with_tokens(**there)
+    return state.but(offer=price).with_tokens(**there)
 
 
 def usd(value: Any, flag: str, example: str) -> Decimal:

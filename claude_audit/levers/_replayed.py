@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -266,7 +266,7 @@ class Replayer:
 def as_logged(state: State) -> State:
     """The state before any lever."""
     line = state.line
-    return replace(state, group=line.group, tokens=tuple(map(Decimal, line.tokens)), output=(), prompt=(), moved=False)
+    return state.but(group=line.group, tokens=tuple(map(Decimal, line.tokens)), output=(), prompt=(), moved=False)
 
 
 def _under(state: State, ttl: str | None, totals: Mapping[str, Totals]) -> State:

@@ -48,11 +48,12 @@ def code(
     import narwhals.stable.v2 as nw
 
     from claude_audit.levers._thinking import thinks
+    from claude_audit.scan import flag
 
     logged, answered = scan.quantities["prompt"][()], scan.quantities["output"][()]
-    task = nw.col("task")
+    certain = scan.among("task", SIMPLE_TASKS)
     likely = (
-        task.is_null()
+        nw.col("task").is_null()
         & (logged <= limits[0])
         & (answered <= limits[1])
         & (nw.col("message_count").fill_null(1) <= 1)
@@ -62,20 +63,15 @@ def code(
     closed = (
         ~scan.call,
         too_large if no_room is None else too_large | no_room,
-        any_of(nw.col("stop_reason"), UNFINISHED),
+        scan.among("stop_reason", UNFINISHED),
         nw.col("tools_used").fill_null(0) > 0,
         thinks(),
         nw.col("has_images").fill_null(False),
     )
-    found = nw.when(any_of(task, SIMPLE_TASKS)).then(nw.lit(CODES.index(CERTAIN)))
-    choice = found.when(likely).then(nw.lit(CODES.index(LIKELY))).otherwise(nw.lit(CODES.index(POSSIBLE)))
-    shut = closed[0]
-    for gate in closed[1:]:
-        shut = shut | gate
-    gates = nw.when(closed[0]).then(nw.lit(0))
-    for n, gate in enumerate(closed[1:-1], 1):
-        gates = gates.when(gate).then(nw.lit(n))
-    return nw.when(shut).then(gates.otherwise(nw.lit(len(closed) - 1))).otherwise(choice)
+    # The first that holds decides: the largest of falling numbers says which, and costs less than a chain of choices.
+    last = CODES.index(POSSIBLE)
+    ranks = [flag(holds) * (last + 1 - n) for n, holds in enumerate((*closed, certain, likely))]
+    return nw.lit(last + 1) - nw.max_horizontal(*ranks, nw.lit(1))
 
 
 def session_code(scan: Scan, own: str, stays: nw.Expr) -> nw.Expr:
@@ -101,30 +97,21 @@ def session_code(scan: Scan, own: str, stays: nw.Expr) -> nw.Expr:
     return either(together, nw.col("route_worst"), nw.col(own))
 
 
-def any_of(column: nw.Expr, words: Sequence[str]) -> nw.Expr:
-    """Whether a text is one of these, false where there is none: a few comparisons are faster than a list."""
-    first, *rest = words
-    found = column == first
-    for word in rest:
-        found = found | (column == word)
-    return found.fill_null(False)
-
-
-def ask(scan: Scan, model: Model, prompt: int, marks: Mapping[Decimal, str], otherwise: str | None) -> nw.Expr:
+def ask(scan: Scan, model: Model, prompt: int, marks: Mapping[Decimal, str], others: Sequence[str]) -> nw.Expr:
     """Ask for what a router of that model reads, with an instruction of `prompt` tokens; and what that is of each row.
 
-    `marks`: of the variants of a routed prompt, by tokenizer factor. Their first mark names the lever.
+    `marks`: of the variants of a routed prompt, by tokenizer factor. Their first mark names the lever. `others`: models
+    that count otherwise than the router.
     """
-    import narwhals.stable.v2 as nw
-
     from claude_audit.levers._tokenizers import as_counted
     from claude_audit.tally import size
 
     own = next(iter(marks.values()))
     for factor, mark in marks.items():
         for variant in [v for v in scan.quantities["prompt"] if v and v[-1] == mark]:
-            read = as_counted(scan.quantities["prompt"][variant[:-1]], factor, model, otherwise) + prompt
+            read = as_counted(scan, scan.quantities["prompt"][variant[:-1]], factor, model, others) + prompt
             scan.sums["+".join(("router", *variant))] = read
             if model.id in scan.catalog.banded_models:
-                scan.key("+".join(("router_size", *variant)), size(scan.catalog, nw.lit(model.id), read))
+                bands = len(scan.catalog.thresholds) + 1
+                scan.key("+".join(("router_size", *variant)), size(scan.catalog, read), bands)
     return scan.sums[f"router+{own}"]

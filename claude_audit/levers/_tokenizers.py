@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.rates import Model
+    from claude_audit.scan import Scan
 
 
 def counted_otherwise(model: Model | None, catalog: Catalog) -> tuple[str, ...]:
@@ -36,13 +37,7 @@ def tokenizer_factor(options: Mapping[str, Any], catalog: Catalog) -> Decimal:
     return factor
 
 
-def as_counted(tokens: nw.Expr, factor: Decimal, model: Model, otherwise: str | None) -> nw.Expr:
-    """The tokens as that model counts them. `otherwise`: the column that marks rows of models that count otherwise, if any do."""
-    import narwhals.stable.v2 as nw
-
-    from claude_audit.scan import flag, scaled
-
+def as_counted(scan: Scan, tokens: nw.Expr, factor: Decimal, model: Model, others: Sequence[str]) -> nw.Expr:
+    """The tokens as that model counts them, of rows of `others`, which count otherwise."""
     ratio = Fraction(factor) if model.tokenizer == "new" else 1 / Fraction(factor)
-    if ratio == 1 or otherwise is None:
-        return tokens
-    return tokens + flag(nw.col(otherwise)) * (scaled(tokens, ratio) - tokens)
+    return scan.scaled(tokens, ratio, others) if others and ratio != 1 else tokens

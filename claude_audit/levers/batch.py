@@ -16,7 +16,7 @@ When it costs money: on hot caches. At 95 % hits a batch with 30 % hits is deare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,8 @@ class Batch(Lever):
         import narwhals.stable.v2 as nw
 
         if self.tagged:
-            scan.key("batch_tagged", nw.col("latency_tolerant").fill_null(False))
-        scan.key("batch_streamed", nw.col("stream").fill_null(False))
+            scan.key("batch_tagged", nw.col("latency_tolerant").fill_null(False), 2)
+        scan.key("batch_streamed", nw.col("stream").fill_null(False), 2)
 
     def _wanted(self, state: State) -> bool:
         return state.labels["endpoint"] in self.endpoints or (self.tagged and state.keys["batch_tagged"])
@@ -110,7 +110,7 @@ def _split(state: State, rate: Decimal) -> State:
     read = EXACT.multiply(cached, rate)
     tokens = list(state.tokens)
     tokens[READ], tokens[WRITE_5M], tokens[WRITE_1H] = read, EXACT.subtract(cached, read), Decimal(0)
-    return replace(state, tokens=tuple(tokens))
+    return state.but(tokens=tuple(tokens))
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> Batch | None:

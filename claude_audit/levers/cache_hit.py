@@ -74,12 +74,10 @@ class CacheHit(Lever):
         """Whether the cacheable tokens of each row reach the minimum, and whether they are a guess."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import minimum_of
-
         if self.guessed:
             guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
-            scan.key("cache_guess", guess)
-        own = minimum_of(scan.catalog, scan.reach.models)
+            scan.key("cache_guess", guess, 2)
+        own = scan.minimum()
         for variant, cacheable in scan.quantities["cacheable"].items():
             target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
@@ -88,8 +86,8 @@ class CacheHit(Lever):
                 # What is billed as cached reaches the minimum, whatever the catalog says.
                 enough = (cacheable >= own) | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
             else:
-                enough = cacheable >= minimum_of(scan.catalog, [target], lenient=True)
-            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough)
+                enough = cacheable >= scan.target_minimum(target)
+            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""

@@ -79,8 +79,8 @@ class CapOutput(Lever):
         output = scan.quantities["output"][()]
         scan.bind(cap_eligible=self._eligible().fill_null(False))
         scan.bind(cap_cut=nw.col("cap_eligible") & (output > self.cap))
-        scan.key("cap_eligible", nw.col("cap_eligible"))
-        scan.key("cap_cut", nw.col("cap_cut"))
+        scan.key("cap_eligible", nw.col("cap_eligible"), 2)
+        scan.key("cap_cut", nw.col("cap_cut"), 2)
         cut = flag(nw.col("cap_cut"))
         scan.vary("output", NAME, lambda o: o - cut * (o - self.cap))
         if "thinking" in scan.quantities:

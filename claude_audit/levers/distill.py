@@ -17,7 +17,7 @@ When it costs money: whenever the requests cost no more than the hosting does. I
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -82,7 +82,7 @@ class Distill(Lever):
         """Which requests search the web: no model of one's own does."""
         import narwhals.stable.v2 as nw
 
-        scan.key(SEARCHES, nw.col("web_searches").fill_null(0) > 0)
+        scan.key(SEARCHES, nw.col("web_searches").fill_null(0) > 0, 2)
 
     def _named(self, state: State) -> bool:
         return any(fnmatchcase(state.labels["endpoint"] or "", glob) for glob in self.endpoints)
@@ -96,7 +96,7 @@ class Distill(Lever):
         moved = offered(state, offer(OWN, {"input": plain, "output": out}, "--distill-price"))
         if not self.per_request:
             return moved
-        return replace(moved, beside=(*moved.beside, Fee("answers", self.per_request * state.rows)))
+        return moved.but(beside=(*moved.beside, Fee("answers", self.per_request * state.rows)))
 
     @property
     def hosting_here(self) -> Decimal:
@@ -112,7 +112,7 @@ class Distill(Lever):
             result[n] = self._own(state)
             if self.hosting and not hosted:
                 fee = Fee("hosting", self.hosting_here)
-                result[n] = replace(result[n], beside=(*result[n].beside, fee))
+                result[n] = result[n].but(beside=(*result[n].beside, fee))
                 hosted = True
         return result
 

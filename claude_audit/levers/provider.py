@@ -110,7 +110,7 @@ class Provider(Lever):
         import narwhals.stable.v2 as nw
 
         if self.vendor:
-            scan.key(SEARCHES, nw.col("web_searches").fill_null(0) > 0)
+            scan.key(SEARCHES, nw.col("web_searches").fill_null(0) > 0, 2)
 
     def _barred(self, state: State, pricer: Pricer) -> str | None:
         group = state.group
@@ -158,7 +158,7 @@ class Provider(Lever):
         price = pricer.price(there)
         if not self.fee or isinstance(price, Unpriced):
             return there
-        return replace(there, offer=replace(price, factors=(*price.factors, self._fee())))
+        return there.but(offer=replace(price, factors=(*price.factors, self._fee())))
 
     def _fee(self) -> Factor:
         return Factor(f"fee of {self.argument}", EXACT.add(ONE, self.fee), self.fee_where)

@@ -126,23 +126,18 @@ class RouteSimple(Lever):
         )
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        scan.bind(
-            route_foreign=nw.col("model").is_in(list(self.others)).fill_null(False),
-            router_foreign=nw.col("model").is_in(list(self.router_others)).fill_null(False),
-        )
         scan.moves[NAME] = self.target.id
         marks = {factor: self._mark(factor) for factor in self.factors}
-        foreign = "route_foreign" if self.others else None
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: as_counted(n, f, self.target, foreign))  # type: ignore[misc]
+                    scan.vary(what, mark, lambda n, f=factor: as_counted(scan, n, f, self.target, self.others))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
                     scan.size_key(variant, self.target.id)
         no_room = None
         if self.router and (model := self.router.model):
-            read = ask(scan, model, self.router.prompt, marks, "router_foreign" if self.router_others else None)
+            read = ask(scan, model, self.router.prompt, marks, self.router_others)
             no_room = read + self.router.answer > model.context
         if self.router or self.share is not None:
             scan.sums["route_calls"] = nw.lit(1)
@@ -151,9 +146,9 @@ class RouteSimple(Lever):
         if self.sessions:
             scan.bind(route_own=found)
             found = session_code(scan, "route_own", self._stays())
-        scan.key("route", found)
+        scan.key("route", found, len(CODES))
         if self.share is not None:
-            scan.key(RANK, nw.col(RANK))
+            scan.key(RANK, nw.col(RANK), 4)
             scan.joins.append(lambda usage, by: self._ranked(scan, usage))
 
     def _ranked(self, scan: Scan, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -247,7 +242,7 @@ class RouteSimple(Lever):
             again = tuple(EXACT.multiply(n, self.router.caught) for n in state.tokens)
             searches = EXACT.multiply(Decimal(state.searches), self.router.caught)
             beside.append(Added("asked again", state.group, again, searches))
-        return replace(after, beside=tuple(beside)) if len(beside) > len(after.beside) else after
+        return after.but(beside=tuple(beside)) if len(beside) > len(after.beside) else after
 
     def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
@@ -263,7 +258,7 @@ class RouteSimple(Lever):
         mark = self._mark(factor)
         prompt = (*state.prompt, mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
-        moved = replace(state, prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
+        moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
             input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
         ).answering((*state.output, mark))
