@@ -283,6 +283,9 @@ def _call(assume: Assumptions) -> str:
     endpoint = (
         f"coalesce(nullif(endpoint, ''), {quoted(assume.endpoint)})" if assume.endpoint else "nullif(endpoint, '')"
     )
+    marks = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)"
+    told = {"cache_breakpoints": f"coalesce(cache_breakpoints, {marks}::SMALLINT) AS cache_breakpoints"}
+    numbers = ", ".join(told.get(name, name) for name in NUMBERS)
     blank = ", ".join(
         f"nullif({c}, '') AS {c}"
         for c in TEXTS
@@ -306,7 +309,7 @@ def _call(assume: Assumptions) -> str:
         CASE WHEN {zero("cache_write_tokens")} > {split} THEN cache_write_tokens - {split} END AS write_unknown,
         output_tokens, thinking_tokens, web_searches, {zero("server_calls")} AS server_calls,
         uncached + {zero("cache_read_tokens")} + writes AS prompt,
-        {", ".join(NUMBERS)}, {", ".join(BOOLEANS)}, iterations, tags, prompt_blocks,
+        {numbers}, {", ".join(BOOLEANS)}, iterations, tags, prompt_blocks,
         CASE WHEN regexp_full_match(lower(status), 'error|errored|failed|failure|expired|cancell?ed') THEN 'error'
             WHEN stop_reason = 'refusal' THEN 'refused' ELSE 'ok' END AS outcome,
         stop_reason = 'refusal' AND (content_blocks = 0 OR content_blocks IS NULL AND {zero("output_tokens")} = 0) AS refused_empty,
