@@ -31,18 +31,19 @@ def percent(share: Fraction | Decimal) -> str:
     return f"{float(share) * 100:.1f}".removesuffix(".0")
 
 
-def timestamps(asked: str, found: Supported | None, rate: Decimal) -> list[str]:
+def timestamps(found: Supported | None, rate: Decimal) -> list[str]:
     """The assumed rate beside what a replay of the log supports."""
     if found is None:
         return []
+    of = "cacheable tokens" if found.marked else "prompts' tokens, cached to their end since no block is marked"
     said = [
-        f"You assumed {percent(rate)} %; your timestamps support {percent(found.low)} to {percent(found.high)} % of the "
-        f"cacheable tokens ({count(found.requests, 'request')} replayed, on the models as logged). --cache-replay prices that."
+        f"You assumed {percent(rate)} %; your timestamps support {percent(found.low)} to {percent(found.high)} % of the {of} "
+        f"({count(found.requests, 'request')} replayed, on the models as logged). --cache-replay prices that."
     ]
-    if rate > found.best:
+    if found.marked and rate > found.best:
         said.append(
-            f"{percent(rate)} % is out of reach: with entries that never died, {percent(found.best)} % would be read, because "
-            "each prefix must be written once."
+            f"{percent(rate)} % is out of reach there: with entries that never died, {percent(found.best)} % would be read, "
+            "because each prefix must be written once."
         )
     return said
 

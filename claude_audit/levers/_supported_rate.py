@@ -30,13 +30,20 @@ class Supported:
     """Entries can be read at once."""
     best: Fraction
     """And they never die: no TTL reads more."""
+    marked: bool
+    """Of the tokens up to the last marked block. False: no block is marked, and of whole prompts, cached to their end."""
 
 
 def supported(rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minimum: str) -> Supported | None:
-    """What a replay of the rows with prompt_blocks finds; None when none can be replayed, or none is long enough.
+    """What a replay of the rows with marked blocks finds, of those with any where none is marked.
 
-    `minimum`: the column with the shortest cacheable prompt of a row's model on its day.
+    None when none can be replayed, or none is long enough. `minimum`: the column with the shortest cacheable prompt of a
+    row's model on its day.
     """
+    return _under("marked", rows, engine, ttl, minimum) or _under("end", rows, engine, ttl, minimum)
+
+
+def _under(policy: str, rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minimum: str) -> Supported | None:
     import narwhals.stable.v2 as nw
 
     from claude_audit.levers._replayed import ORGANISATION_WIDE
@@ -45,7 +52,7 @@ def supported(rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minimum: str) -
 
     names = ("provider", "workspace", "model", "speed", minimum)
     with tempfile.TemporaryDirectory(prefix="claude-audit-") as folder:
-        found = stream(rows, [nw.col(name) for name in names], None, Path(folder))
+        found = stream(rows, [nw.col(name) for name in names], policy, Path(folder))
         if found.path is None or not found.kinds:
             return None
         kinds = engine.scan([str(found.path)])
@@ -62,7 +69,7 @@ def supported(rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minimum: str) -
         if model is not None:
             space = (provider, None if provider in ORGANISATION_WIDE else workspace, model, speed or "standard")
             places[int(kind)] = Place(space, int(least or 1))
-    plan = Plan(found.requests, places)
+    plan = Plan(found.requests, places, policy)
     rates = []
     for lifetime, visible in ((TTLS[ttl], "end"), (TTLS[ttl], "start"), (FOREVER, "start")):
         answer = plan.run(lifetime, visible)
@@ -70,4 +77,4 @@ def supported(rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minimum: str) -
         if not read + written:
             return None
         rates.append(Fraction(read, read + written))
-    return Supported(len(found.requests), min(rates[:2]), max(rates[:2]), max(rates))
+    return Supported(len(found.requests), min(rates[:2]), max(rates[:2]), max(rates), policy == "marked")

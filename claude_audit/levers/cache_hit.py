@@ -192,7 +192,7 @@ class CacheHit(Lever):
         cached = [new for old, new in zip(before, after, strict=True) if old is not new]
         by_model = advice.of_models(cached, pricer)
         found = self._replayed()
-        caveats = advice.timestamps(self.asked, found, self.rate)
+        caveats = advice.timestamps(found, self.rate)
         caveats += advice.below_break_even(by_model, self.rate, self.ttl)
         caveats += advice.out_of_reach(advice.uses(cached), self.rate)
         if guessed_rows:
