@@ -213,13 +213,14 @@ def positive(value: Any, flag: str, what: str = "a whole number above 0") -> int
 
 
 def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
-    """Rows of the states that are no longer what they were."""
-    return sum(
+    """Rows of the states that are no longer what they were. Of a share smaller than a request one is counted."""
+    changed = [
         b.rows
         for b, a in zip(before, after, strict=True)
         if a is not b
         and (a.group, a.tokens, a.removed, a.beside, a.offer) != (b.group, b.tokens, b.removed, b.beside, b.offer)
-    )
+    ]
+    return sum(changed) or min(len(changed), 1)
 
 
 def pairs(before: Sequence[State], after: Sequence[State]) -> list[tuple[State, State]]:

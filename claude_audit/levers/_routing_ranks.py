@@ -78,7 +78,7 @@ def ranked(
         "big_in": scan.quantities["prompt"][(mark,)],
         "big_out": scan.quantities["output"][(mark,)],
     }
-    rows = usage.filter(scan.billed).select(
+    rows = usage.filter(scan.billed, ~nw.col("model").is_null()).select(
         nw.col("row_id"), *(e.alias(n) for n, e in wanted.items()), *(e.alias(n) for n, e in amounts.items())
     )
     table = pa.RecordBatchReader.from_stream(nw.to_native(rows)).read_all()
