@@ -34,10 +34,21 @@ class Row:
     speed: str
     geo: str
     moved: bool = False
+    h: Fraction = Fraction(0)
+    """The thinking part of o."""
+    cut_visible: Fraction = Fraction(0)
+    cut_thinking: Fraction = Fraction(0)
+    """Shares of the two parts of the answer that are left out, after every rounding."""
+    before: Row | None = None
+    """What it was before its model was changed."""
     share: Fraction = Fraction(1)
     """Of a request of which a router judges a part wrongly."""
     beside: Fraction = Fraction(0)
     """US dollars of what a scenario brings beside it."""
+
+    @property
+    def answer(self) -> Fraction:
+        return self.o - self.cut_visible * (self.o - self.h) - self.cut_thinking * self.h
 
     @property
     def prompt(self) -> Fraction:
@@ -50,7 +61,7 @@ class Row:
         )
         if isinstance(price, Unpriced):
             return None
-        amounts = dict(zip(TOKEN_CLASSES, (self.u, self.r, self.w5, self.w1, self.o), strict=True))
+        amounts = dict(zip(TOKEN_CLASSES, (self.u, self.r, self.w5, self.w1, self.answer), strict=True))
         rates = {name: price.usd(name) for name in TOKEN_CLASSES}
         if any(amounts[name] and rates[name] is None for name in TOKEN_CLASSES):
             return None
@@ -95,6 +106,7 @@ def rows_of(records: Sequence[dict[str, Any]]) -> list[Row]:
             usage.get("service_tier", "standard"),
             usage.get("speed", "standard"),
             usage.get("inference_geo") or "global",
+            h=min(o, Fraction(usage.get("output_tokens_details", {}).get("thinking_tokens", 0))),
         )
         if row.usd() is not None:
             found.append(row)
@@ -168,7 +180,10 @@ def may_go(row: Row, target: str, factor: Fraction) -> bool | None:
 
 
 def routed(row: Row, target: str, factor: Fraction) -> Row:
+    if row.model == target:
+        return row
     ratio = ratio_of(row, target, factor)
+    row = row.before or row
     return replace(
         row,
         model=target,
@@ -177,6 +192,7 @@ def routed(row: Row, target: str, factor: Fraction) -> Row:
         w5=Fraction(0),
         w1=Fraction(0),
         o=Fraction(ceil(ratio * row.o)),
+        h=Fraction(ceil(ratio * row.h)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
     )

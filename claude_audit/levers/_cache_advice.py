@@ -100,14 +100,15 @@ def facts(by_model: Mapping[str, Multiples], ttl: str) -> list[dict[str, Any]]:
     ]
 
 
-def paddable(scan: Scan, cacheable: nw.Expr, least: nw.Expr, model: str | None, rate: Decimal, ttl: str) -> nw.Expr:
-    """Whether a cacheable start under the minimum would cost less if it were as long as that. `model`: None, the row's own."""
-    import narwhals.stable.v2 as nw
+def paddable(
+    scan: Scan, cacheable: nw.Expr, least: nw.Expr, to: Mapping[str, str] | None, rate: Decimal, ttl: str
+) -> nw.Expr:
+    """Whether a cacheable start under the minimum would cost less if it were as long as that.
 
-    names = scan.reach.models if model is None else (model,)
-    paid = {name: _per_million(scan, name, rate, ttl) for name in names}
-    per_million = scan.fact(paid, 10**9) if model is None else nw.lit(paid[model])
-    return (cacheable > 0) & (cacheable < least) & (cacheable * 1_000_000 > least * per_million)
+    `to`: by model as logged, the one that rows are moved to; None: their own.
+    """
+    paid = {name: _per_million(scan, (to or {}).get(name, name), rate, ttl) for name in scan.reach.models}
+    return (cacheable > 0) & (cacheable < least) & (cacheable * 1_000_000 > least * scan.fact(paid, 10**9))
 
 
 def _per_million(scan: Scan, name: str, rate: Decimal, ttl: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
-from claude_audit.replay import TTLS, Place, Plan, calibrated
+from claude_audit.replay import TTLS, Place, Plan, at_place, calibrated
 from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
+    from claude_audit.replay import Ints
     from claude_audit.scan import Pricer
 
 AUTO = "auto"
@@ -36,7 +37,7 @@ class Totals:
     idle: list[int]
     """Rows that neither read nor wrote."""
     as_billed: list[int]
-    """Rows that read and wrote exactly what the bill says."""
+    """Rows that read and wrote exactly what the bill says, for prompts as they are by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,19 @@ class Replayer:
         self,
         stream: Stream,
         catalog: Catalog,
-        moves: Mapping[str, str],
+        moves: Collection[str],
+        grown: Mapping[str, int],
         policy: str | None,
         minimum: int | None,
         factor: Decimal,
     ) -> None:
-        """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers."""
+        """`moves`: marks of the levers that change the model. `grown`: marks of those that put text at the start of
+        prompts, and its tokens. `factor`: new tokens for one old, across tokenizers."""
         self.stream = stream
-        self._catalog, self._moves, self._policy, self._minimum, self._factor = (
+        self._catalog, self._moves, self._grown, self._policy, self._minimum, self._factor = (
             catalog,
             moves,
+            grown,
             policy,
             minimum,
             Fraction(factor),
@@ -106,6 +110,7 @@ class Replayer:
         self._plan: tuple[tuple[Place | None, ...], Plan] | None = None
         """The last one only: a plan holds every block."""
         self._totals: dict[tuple[Any, ...], Totals] = {}
+        self._uncached_rows: dict[tuple[Place | None, ...], list[int]] = {}
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """Why the rows of a state are not replayed; None when they are."""
@@ -116,7 +121,7 @@ class Replayer:
             return GATES[kind]
         if state.removed:
             return "left out by an earlier step"
-        if any(mark not in self._moves for mark in state.prompt):
+        if any(mark not in self._moves and mark not in self._grown for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
         if isinstance(price, Unpriced) or price.usd("cache_read") is None:
@@ -141,7 +146,12 @@ class Replayer:
                     factor = self._factor
                 case "new", "old":
                     factor = 1 / self._factor
-        return Place(self.space(state), minimum, factor)
+        floor = 0
+        if state.moved:  # what it takes over from the old model's cache reaches the new one's own minimum
+            floor = model.minimum(state.group.on, lenient=True) or 1
+        more = sum(self._grown.get(mark, 0) for mark in state.prompt)
+        # A prompt with more text at its start shares no entry with one without.
+        return Place((self.space(state), more), minimum, factor, more, floor)
 
     def _places(self, states: Sequence[State], pricer: Pricer) -> tuple[Place | None, ...]:
         """By kind. A kind on two lines would mean that the tally tells rows apart which the stream does not."""
@@ -158,6 +168,29 @@ class Replayer:
                 places[kind] = self._place(state)
         return tuple(places)
 
+    def _billed(self, places: tuple[Place | None, ...]) -> tuple[Ints, Ints, Ints]:
+        """What is read, written for 5 minutes and for an hour, by request, as billed but for prompts as they are by now.
+
+        Scan.remodel and Prompt.with_start in arrays: the ends of the classes, as the place counts them.
+        """
+        import numpy as np
+
+        stream, kinds = self.stream, self.stream.requests.kind
+        if all(p is None or (p.factor == 1 and not p.more and not p.floor) for p in places):
+            return stream.read, stream.written_5m, stream.written_1h
+        ends = [stream.read, stream.read + stream.written_1h]
+        ends.append(ends[1] + stream.written_5m)
+        ends = [at_place(end, kinds, places) * (end > 0) for end in ends]
+        enough = ends[2] >= np.array([p.floor if p else 0 for p in places], np.int64)[kinds]
+        read, hour, cached = (end * enough for end in ends)
+        return read, cached - hour, hour - read
+
+    def _uncached(self, places: tuple[Place | None, ...]) -> list[int]:
+        """Rows without any cached token, by kind."""
+        if places not in self._uncached_rows:
+            self._uncached_rows[places] = self.stream.by_kind(sum(self._billed(places)) == 0)
+        return self._uncached_rows[places]
+
     def totals(self, places: tuple[Place | None, ...], ttl: str, visible: str) -> Totals:
         """The sums of one replay by kind."""
         key = (places, ttl, visible)
@@ -166,14 +199,14 @@ class Replayer:
                 self._plan = None  # let go of the old one before the next is made
                 self._plan = (places, Plan(self.stream.requests, places, self._policy))
             answer = self._plan[1].run(TTLS[ttl], visible)
-            by_kind, billed = self.stream.by_kind, (self.stream.written_5m, self.stream.written_1h)
+            by_kind, (was_read, *billed) = self.stream.by_kind, self._billed(places)
             here, other = billed if ttl == "5m" else billed[::-1]
             self._totals[key] = Totals(
                 read=by_kind(answer.read),
                 written=by_kind(answer.written),
                 hit=by_kind(answer.read > 0),
                 idle=by_kind(answer.read + answer.written == 0),
-                as_billed=by_kind((answer.read == self.stream.read) & (answer.written == here) & (other == 0)),
+                as_billed=by_kind((answer.read == was_read) & (answer.written == here) & (other == 0)),
             )
         return self._totals[key]
 
@@ -211,7 +244,7 @@ class Replayer:
                 kind = states[n].keys[KIND_OF_ROW]
                 after[n] = _under(states[n], best, totals)
                 requests += states[n].rows
-                changed += self._changed(states[n], best, totals)
+                changed += self._changed(states[n], best, totals, places)
                 prompt += states[n].sum_of("prompt")
                 if best:
                     hit += totals[best].hit[kind]
@@ -231,11 +264,13 @@ class Replayer:
                 after[n] = cached(state, state.sum_of("prompt"), read, written, ttl)
         return after
 
-    def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals]) -> int:
+    def _changed(
+        self, state: State, ttl: str | None, totals: Mapping[str, Totals], places: tuple[Place | None, ...]
+    ) -> int:
         kind: int = state.keys[KIND_OF_ROW]
-        if state.moved:  # its whole prompt was uncached
+        if not any(state.tokens[n] for n in (READ, WRITE_5M, WRITE_1H)):
             return state.rows - totals[ttl].idle[kind] if ttl else 0
-        return state.rows - (totals[ttl].as_billed[kind] if ttl else self.stream.uncached[kind])
+        return state.rows - (totals[ttl].as_billed[kind] if ttl else self._uncached(places)[kind])
 
     def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
         """Over the (workspace, endpoint, model) groups of the log that cache today; None when none does.

@@ -63,7 +63,7 @@ def ranked(
 
     from claude_audit.tally import days_of, line_keys
 
-    targets = tuple(scan.moves.values())
+    targets = scan.targets
     keys = line_keys((), scan.reach, scan.catalog, targets=targets)
     names = ("g_model", "g_epoch", "g_size", "g_tier", "g_speed", "g_geo", "g_provider", "g_routing", "g_region")
     there = scan.keys.get(f"size+{mark}", nw.lit(0))

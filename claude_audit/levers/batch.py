@@ -36,7 +36,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._batch_candidates import CANDIDATE, FIELDS, WHY, Candidates, words
 from claude_audit.money import EXACT, ZERO, dollars
 from claude_audit.states import READ, WRITE_1H, WRITE_5M, State
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -235,4 +235,9 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.MEDIUM,
+    rollback="send them one by one again",
+    default={"batch_tagged": True},
+    needs=("latency_tolerant",),
+    fallback={"batch_candidates": True},
 )

@@ -39,7 +39,7 @@ from claude_audit.levers import _cache_advice as advice
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -109,18 +109,17 @@ class CacheHit(Lever):
         scan.bind(**{advice.ODD: advice.odd(scan, nw.col(LEAST))})
         scan.key(advice.ODD, nw.col(advice.ODD), 3)
         scan.joins.append(self._kept)
-        own = nw.col(LEAST)
         for variant, cacheable in scan.quantities["cacheable"].items():
-            target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
+            to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
-            least = own if target is None else scan.target_minimum(target)
+            least = nw.col(LEAST) if to is None else scan.minimum(to)
             enough = cacheable >= least
-            if target is None:
+            if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
                 enough = enough | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
             scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
-            short = advice.paddable(scan, cacheable, least, target, self.rate, self.ttl)
+            short = advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
             scan.key(_short(variant), (scan.call & ~enough & short).fill_null(False), 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
@@ -325,4 +324,7 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: "0.85"},
 )

@@ -245,5 +245,5 @@ KIND = Kind(
     effort=Effort.VERY_HIGH,
     risk=Risk(3, ("another model answers",)),
     rollback="the endpoint's model",
-    rank=2,
+    turn=3,
 )

@@ -294,5 +294,5 @@ KIND = Kind(
     __doc__ or "",
     effort=Effort.HIGH,
     rollback="the client's base URL and credentials",
-    rank=1,
+    turn=2,
 )

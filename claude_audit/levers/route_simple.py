@@ -48,11 +48,11 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._routing_errors import Router, Sums, router_of, share_of, shares
 from claude_audit.levers._routing_ranks import LEAST, MOST, RANK
 from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, NESTED, POSSIBLE, SESSION
-from claude_audit.levers._tokenizers import as_counted, counted_otherwise, tokenizer_factor
+from claude_audit.levers._tokenizers import as_counted, counted_otherwise, factor_of
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
-from claude_audit.states import INPUT, OUTPUT, Added, State, text_of
-from claude_audit.waterfall import Grade
+from claude_audit.states import INPUT, OUTPUT, Added, State, text_of, unmoved
+from claude_audit.waterfall import Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -96,6 +96,8 @@ class RouteSimple(Lever):
     _endpoints: tuple[str, ...] = ()
     """Of the log, that are never routed: known where sessions are judged as a whole."""
     _engine: Engine | None = field(default=None, repr=False)
+    moves: tuple[str, ...] = (NAME,)
+    """Marks of the levers, this one included, that have changed the model by now."""
 
     @property
     def argument(self) -> str:
@@ -126,7 +128,8 @@ class RouteSimple(Lever):
         )
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        scan.moves[NAME] = self.target.id
+        scan.moves[NAME] = dict.fromkeys(scan.reach.models, self.target.id)
+        self.moves = tuple(scan.moves)
         marks = {factor: self._mark(factor) for factor in self.factors}
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
@@ -185,8 +188,10 @@ class RouteSimple(Lever):
         return NAME if factor == self.factor else f"{NAME}@{text_of(factor)}"
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
-        """The gate that keeps a state where it is; None when it may be routed."""
-        return self._gate(state.keys["route"], state.group, state.labels["endpoint"], pricer.catalog)
+        """The gate that keeps a state where it is; None when it may be routed. Read off the row as logged."""
+        if state.group.model == self.target.id:
+            return "on the target already"
+        return self._gate(state.keys["route"], state.line.group, state.labels["endpoint"], pricer.catalog)
 
     def _gate(self, code: int, group: Group, endpoint: str | None, catalog: Catalog) -> str | None:
         if CODES[code] in (*GATES, SESSION):
@@ -246,7 +251,7 @@ class RouteSimple(Lever):
 
     def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
-        variant = (*state.prompt, self._mark(factor))
+        variant = (*unmoved(state.prompt, self.moves), self._mark(factor))
         size = state.keys.get("+".join(("router_size", *variant)), 0)
         tokens = [ZERO] * len(state.tokens)
         tokens[INPUT] = Decimal(state.sum_of("router", variant))
@@ -256,12 +261,12 @@ class RouteSimple(Lever):
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
         mark = self._mark(factor)
-        prompt = (*state.prompt, mark)
+        prompt = (*unmoved(state.prompt, self.moves), mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
         moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
             input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
-        ).answering((*state.output, mark))
+        ).answering((*unmoved(state.output, self.moves), mark))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
@@ -276,19 +281,18 @@ class RouteSimple(Lever):
             for sums in self._splits(free, factor, pricer):
                 savings += self.router.bounds(sums) if self.router else [sums.saving(*NO_ERRORS)]
         caveats = words.routed(
-            self.target, [(b, a) for b, a in zip(before, after, strict=True) if a.moved and not b.moved]
+            self.target, [(b, a) for b, a in zip(before, after, strict=True) if a.group.model != b.group.model]
         )
         facts: dict[str, Any] = {
             "target": self.target.id,
             "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
         }
         judged = self._sums(free, self._simple, self.factor, pricer)
-        if self.share is not None:
-            caveats += words.share(self.share) if free else []
+        caveats += words.share(self.share) if self.share is not None and free else []
         if self.router:
             caveats += words.router(self.router, self.target, judged)
             facts["router"] = words.router_facts(self.router, judged)
-        foreign = any(b.group.model in self.others and a.moved for b, a in zip(before, after, strict=True))
+        foreign = any(b.line.group.model in self.others and a is not b for b, a in zip(before, after, strict=True))
         limits = (self.prompt_limit, self.output_limit)
         factor_said = ("flag" if self.given else "vendor") if foreign else None
         basis = words.rests_on(self.target, limits, self.share, self.factor, factor_said)
@@ -345,7 +349,8 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
             f"--route-simple {asked!r}: no such model",
             "claude-audit prices lists the models; haiku means the newest Haiku",
         )
-    factor, router = tokenizer_factor(options, catalog), router_of(options, catalog)
+    given, router = options.get("tokenizer_factor"), router_of(options, catalog)
+    factor = catalog.tokenizer_factor if given is None else factor_of(given)
     share = None if options.get("route_share") is None else share_of(options["route_share"], "--route-share")
     if options.get("cache_replay") and (share is not None or (router and router.errors)):
         raise AuditError(
@@ -361,7 +366,7 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
         prompt_limit=positive(options.get("simple_prompt") or LIMITS[0], "--simple-prompt"),
         output_limit=positive(options.get("simple_output") or LIMITS[1], "--simple-output"),
         others=counted_otherwise(found.model, catalog),
-        given=options.get("tokenizer_factor") is not None,
+        given=given is not None,
         router=router,
         share=share,
         sessions=bool(options.get("route_sessions")),
@@ -388,5 +393,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
-    rank=2,
+    effort=Effort.MEDIUM,
+    risk=Risk(2, ("other answers",)),
+    rollback="send them to the old model again",
+    default={NAME: "haiku"},
 )
