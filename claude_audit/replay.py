@@ -58,8 +58,10 @@ class Requests:
     upto: Ints
     """Tokens up to and including the block."""
     marked: Flags
+    head: Ints | None = None
+    """By request: how many of its blocks are its start, the leading tools and system blocks; None: nobody asks."""
     sort: NDArray[np.int8] | None = None
-    """What kind of block it is, as a number of its reader's; for those who change prompts before they are replayed."""
+    """What kind of block it is, as a number of its reader's; None: nobody asks."""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -75,6 +77,12 @@ class Place:
     """The shortest cacheable prompt, in tokens."""
     factor: Fraction = Fraction(1)
     """Tokens of its tokenizer for one of the log's."""
+    more: int = 0
+    """Tokens that stand before the log's first block, as the log counts them."""
+    floor: int = 0
+    """The least that the log's own reads and writes add up to where they are taken over; 0 where they are billed here."""
+    start_only: bool = False
+    """What follows a prompt's start is in no other prompt: no blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +170,12 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
     space = np.array([names[p.space] if p else -1 for p in places])[requests.kind]
     minimum = np.array([p.minimum if p else 0 for p in places], np.int64)[requests.kind]
     sizes = np.diff(requests.first)
+    cut = np.array([p is not None and p.start_only for p in places])[requests.kind]
+    if requests.head is not None and cut.any():
+        sizes = np.where(cut, requests.head, sizes)
     whole = np.zeros(len(requests), np.int64)
-    whole[sizes > 0] = requests.upto[requests.first[1:][sizes > 0] - 1]
-    enough = (space >= 0) & (sizes > 0) & (_scaled(whole, requests.kind, places) >= minimum)
+    whole[sizes > 0] = requests.upto[(requests.first[:-1] + sizes)[sizes > 0] - 1]
+    enough = (space >= 0) & (sizes > 0) & (at_place(whole, requests.kind, places) >= minimum)
     rows = np.flatnonzero(enough)
     rows = rows[np.argsort(space[rows], kind="stable")]
     edges = np.searchsorted(space[rows], np.arange(len(names) + 1))
@@ -177,7 +188,7 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
         # The whole of a log in one space is the usual case, and the largest: its arrays are not copied.
         at = (
             slice(None)
-            if len(here) == len(requests)
+            if len(here) == len(requests) and first[-1] == requests.first[-1]
             else np.arange(first[-1]) + np.repeat(requests.first[here] - first[:-1], sizes[here])
         )
         kinds = np.repeat(requests.kind[here], sizes[here])
@@ -187,16 +198,18 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
             minimum=minimum[here],
             first=first,
             block=requests.block[at],
-            upto=_scaled(requests.upto[at], kinds, places),
+            upto=at_place(requests.upto[at], kinds, places),
             marked=requests.marked[at],
             blocks_known=count,
         )
 
 
-def _scaled(tokens: Ints, kinds: NDArray[np.int32], places: Sequence[Place | None]) -> Ints:
-    """ceil(factor x tokens), by the factor of each one's kind."""
+def at_place(ends: Ints, kinds: NDArray[np.int32], places: Sequence[Place | None]) -> Ints:
+    """ceil(factor x (more + tokens)): where a part of a prompt ends at the place of its kind."""
     import numpy as np
 
+    more = np.array([place.more if place else 0 for place in places], np.int64)
+    tokens = ends + more[kinds] if more.any() else ends
     factors = [place.factor if place else Fraction(1) for place in places]
     for factor in {f for f in factors if f != 1}:
         concerned = np.array([f == factor for f in factors])[kinds]

@@ -109,12 +109,15 @@ def differences(want: Mapping[str, Any], got: Mapping[str, Any], place: str = ""
         elif name.endswith("_usd") and value is not None:
             if Fraction(got[name]) != figure(value):
                 yield f"{where}: {float(figure(value))} expected, not {got[name]}"
-        elif name.endswith("_share"):
+        elif name.endswith("_share") and value is not None:
             if abs(float(figure(value)) - got[name]) > 1e-12:
                 yield f"{where}: {float(figure(value))} expected, not {got[name]}"
         elif name.endswith("_says"):
             said = got.get(name.removesuffix("_says"))
             if not any(value in line for line in (said if isinstance(said, list) else [str(said)])):
                 yield f"{where}: {value!r} is not in {said!r}"
+        elif isinstance(value, Decimal):
+            if got.get(name) != float(value):
+                yield f"{where}: {value} expected, not {got.get(name)!r}"
         elif got.get(name) != value:
             yield f"{where}: {value!r} expected, not {got.get(name)!r}"

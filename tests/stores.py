@@ -17,7 +17,7 @@ from claude_audit.usage import arrow_schema
 PLAIN = (
     "endpoint workspace user session team project environment task unit request_id message_id retry_of "
     "request_hash stop_reason max_tokens tools_defined tools_used message_count has_images thinking "
-    "latency_tolerant stream latency_ms ttft_ms region"
+    "latency_tolerant stream latency_ms ttft_ms region effort"
 ).split()
 """Fields of a native record that are columns as they stand."""
 
@@ -82,6 +82,7 @@ def _row(line: int, record: Mapping[str, Any]) -> dict[str, Any]:
         "speed": usage.get("speed"),
         "geo": usage.get("inference_geo"),
         "prompt_blocks": blocks,
+        "cache_breakpoints": None if blocks is None else sum(bool(block["breakpoint"]) for block in blocks),
         "cacheable_tokens": None if blocks is None else _cacheable(blocks),
         "status": record.get("status", "ok"),
     }

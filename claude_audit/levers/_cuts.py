@@ -47,8 +47,10 @@ SHORTEST = "blind_shortest"
 """Column: tokens of the shortest prompt of a row's endpoint, among those that do not tell their blocks."""
 KINDS_OF = (str, str, str, int)
 """What its key is made of, and what it is."""
-DISJOINT = ("prune_tools", "rag_k", "trim_system")
-"""Marks of levers that take out blocks of different kinds: what one of them cuts is still there after the others."""
+OF_MESSAGES = ("history", "summarize_after")
+"""Marks of levers that leave out messages: what stands before the first of them is still where it was."""
+OF_OTHER_KINDS = ("prune_tools", "rag_k", "trim_system")
+"""Marks of levers that take out blocks of one kind: what another one cuts is still there."""
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Cuts:
     name: str
     kinds: tuple[str, ...]
     keep: Keep
+    in_messages: bool = False
+    """Its blocks stand among the messages, so a lever that leaves out messages may have taken them."""
     unknown: bool = False
     """Some rows do not tell their blocks."""
     cached: bool = False
@@ -225,6 +229,11 @@ class Cuts:
 
         return nw.col(SHORTEST).fill_null(0)
 
+    def follows(self, variant: Variant) -> bool:
+        """Whether its blocks are still as the log has them, in prompts that these levers have made."""
+        known = OF_OTHER_KINDS if self.in_messages else (*OF_OTHER_KINDS, *OF_MESSAGES)
+        return all(mark in known for mark in variant)
+
     def cut(self, prompt: Prompt, less: nw.Expr | int = 0) -> Prompt:
         """The prompt without what is cut; but for the first `less` tokens of it, which stay.
 
@@ -259,11 +268,6 @@ class Cuts:
 
 
 ENDS = ("read", "wrote_1h", "wrote_5m", "cacheable", "prompt")
-
-
-def follows_cuts(variant: Variant) -> bool:
-    """Whether blocks are still where the log has them, but for those of other kinds."""
-    return all(mark in DISJOINT for mark in variant)
 
 
 def beyond(limit: int) -> Keep:

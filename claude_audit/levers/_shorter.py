@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers import Lever, Outcome, Stage, changed_rows, coverage, kept_out, pairs
-from claude_audit.levers._cuts import AS_IT_WAS, CUT, GATES, UNKNOWN, Cuts, follows_cuts
+from claude_audit.levers._cuts import AS_IT_WAS, CUT, GATES, UNKNOWN, Cuts
 from claude_audit.levers._reblocked import shrunk
 from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.scan import Prompt, flag
@@ -48,7 +48,7 @@ class Shorter(Lever):
     stage: Stage = Stage.RESHAPE
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
     single: bool = True
-    part: str = "part"
+    what: str = "part"
     """What is cut, in words."""
     kept: int = 0
     """Tokens of it that stay, in any prompt."""
@@ -71,13 +71,13 @@ class Shorter(Lever):
         self.cuts.classify(scan)
         scan.bind(**{self.key: self.told(scan)})
         scan.key(self.key, _col(self.key), ANSWERS)
-        scan.reshape(self.name, self.make, follows=follows_cuts)
+        scan.reshape(self.name, self.make, follows=self.cuts.follows)
         scan.rewrites[self.name] = shrunk(self.cuts.kinds, self.cuts.keep)
         if self.cuts.cached:
             scan.key(f"{self.name}_falls", self._falls(scan), 2)
-            scan.reshape(f"{self.name}@floor", self._at_the_floor, follows=follows_cuts)
+            scan.reshape(f"{self.name}@floor", self._at_the_floor, follows=self.cuts.follows)
         if self.bounds_asked:
-            scan.reshape(f"{self.name}@most", self._most, follows=follows_cuts, checked=False)
+            scan.reshape(f"{self.name}@most", self._most, follows=self.cuts.follows, checked=False)
             before = scan.shape(())
             crossing = self._crossing(before, self._without(before))
             # What is left below the minimum is at most one token less than it.
@@ -146,7 +146,7 @@ class Shorter(Lever):
 
     def gate(self, state: State) -> str | None:
         """Why its rows are left as they are, where that is no answer."""
-        if not follows_cuts(state.prompt) and state.keys[self.key] in (CUT, UNKNOWN):
+        if not self.cuts.follows(state.prompt) and state.keys[self.key] in (CUT, UNKNOWN):
             return CHANGED_BEFORE
         return GATES.get(state.keys[self.key])
 
@@ -199,7 +199,7 @@ class Shorter(Lever):
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What the cut rests on."""
-        return (Assumption(f"tokens of the {self.part} kept", self.asked, "flag"),)
+        return (Assumption(f"tokens of the {self.what} kept", self.asked, "flag"),)
 
     def grade(self, blind: Sequence[State], before: Sequence[State], pricer: Pricer) -> Grade:
         """Bounded when rows of unknown blocks hold much of the spend; else the low end stands on the others' tokens."""
@@ -255,7 +255,7 @@ class Shorter(Lever):
     def _blind(self, blind: Sequence[State], low: Decimal, high: Decimal) -> str:
         rows = sum(state.rows for state in blind)
         return (
-            f"{count(rows, 'request')} without prompt_blocks: the size of the {self.part} in {'it' if rows == 1 else 'them'} is "
+            f"{count(rows, 'request')} without prompt_blocks: the size of the {self.what} in {'it' if rows == 1 else 'them'} is "
             f"unknown. Were it all that an endpoint's shortest prompt has room for, up to {dollars(high)} more"
             + (f"; {dollars(-low)} less, if a cut fell below the cache minimum." if low < 0 else ".")
         )

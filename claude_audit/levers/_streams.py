@@ -58,8 +58,6 @@ class Stream:
     written_5m: Ints
     written_1h: Ints
     """As billed, by request."""
-    uncached: tuple[int, ...]
-    """Rows billed without any cache token, by kind."""
     path: Path | None
     """A Parquet file of row_id and kind (or gate), for every row with prompt_blocks; None when there are none."""
     beside: Mapping[str, Ints] = field(default_factory=dict)
@@ -110,14 +108,19 @@ class _Columns:
 
 
 def stream(
-    usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, folder: Path, beside: Sequence[str] = ()
+    usage: nw.LazyFrame[Any],
+    keys: Sequence[nw.Expr],
+    policy: str | None,
+    folder: Path,
+    beside: Mapping[str, nw.Expr] | None = None,
 ) -> Stream:
     """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`.
 
-    `beside`: columns of whole numbers to be kept by request.
+    `beside`: whole numbers of each row to be kept by request, by name.
     """
     import numpy as np
 
+    beside = beside or {}
     columns = _read(usage, keys, policy, beside)
     if not columns.plain:
         nothing = np.zeros(0, np.int64)
@@ -131,7 +134,7 @@ def stream(
             nothing,
             nothing > 0,
         )
-        return Stream(none, 0, (), 0, nothing, nothing, nothing, (), None)
+        return Stream(none, 0, (), 0, nothing, nothing, nothing, None)
     gate = columns.whole("gate")
     kind, kinds = _kinds(columns, len(keys), gate)
     path = folder / "kinds.parquet"
@@ -150,8 +153,9 @@ def stream(
     token, end = columns.whole("ttft")[order], columns.whole("latency")[order]
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
-    sort = columns.whole("sort")
-    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], sort[at])
+    head = columns.whole("head")[order]
+    sort = columns.whole("sort")[at]
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head, sort)
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,
@@ -161,14 +165,13 @@ def stream(
         read=read,
         written_5m=short,
         written_1h=long,
-        uncached=tuple(np.bincount(requests.kind[read + short + long == 0], minlength=kinds).tolist()),
         path=path,
         beside={name: columns.whole(f"beside_{name}")[order] for name in beside},
     )
 
 
 def _read(
-    usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, beside: Sequence[str] = ()
+    usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, beside: Mapping[str, nw.Expr]
 ) -> _Columns:
     """The rows, batch by batch, so that no more than one batch of text is held."""
     import narwhals.stable.v2 as nw
@@ -191,13 +194,13 @@ def _read(
         quantity("cache_write_5m").alias("w5"),
         quantity("cache_write_1h").alias("w1"),
         nw.col("prompt_blocks").alias("blocks"),
-        *(nw.col(name).fill_null(0).cast(nw.Int64).alias(f"beside_{name}") for name in beside),
+        *(value.fill_null(0).cast(nw.Int64).alias(f"beside_{name}") for name, value in beside.items()),
     )
     columns = _Columns()
     try:
         for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
             if batch.num_rows:
-                _take(columns, batch, len(keys), policy, beside)
+                _take(columns, batch, len(keys), policy, tuple(beside))
     except pa.ArrowException as error:
         raise AuditError(
             f"the store cannot be read: {str(error).splitlines()[0]}",
@@ -206,7 +209,7 @@ def _read(
     return columns
 
 
-def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None, beside: Sequence[str] = ()) -> None:
+def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None, beside: Sequence[str]) -> None:
     """One batch: its blocks flattened and added up, and each row's gate (0: replayed)."""
     import numpy as np
     import pyarrow.compute as pc
@@ -242,6 +245,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
     columns.add(
         gate=gate.astype(np.int32),
         size=sizes,
+        head=leading(pc.struct_field(flat, "kind"), begins, sizes),
         upto=running[1:] - np.repeat(running[begins], sizes),
         marked=marked,
         sort=_sorts(pc.struct_field(flat, "kind")),
@@ -259,6 +263,18 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         columns.code(name, array)
     for n in range(keys):
         columns.code(f"key_{n}", batch.column(f"key_{n}"))
+
+
+def leading(kinds: pa.Array, begins: Ints, sizes: Ints) -> Ints:
+    """How many of each prompt's blocks are its start: the leading tools and system blocks."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of_start = pc.is_in(kinds, pa.array(["tools", "system"])).to_numpy(zero_copy_only=False)
+    others = np.append(np.flatnonzero(~of_start), len(of_start))
+    found: Ints = np.minimum(others[np.searchsorted(others, begins)], begins + sizes) - begins
+    return found
 
 
 def _sorts(kinds: pa.Array) -> Any:

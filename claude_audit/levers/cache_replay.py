@@ -35,7 +35,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, positive
 from claude_audit.money import EXACT, ZERO, exact
 from claude_audit.replay import POLICIES, TTLS, VISIBLE
-from claude_audit.waterfall import Assumption, Excluded, Grade
+from claude_audit.waterfall import Assumption, Calibration, Effort, Excluded, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -66,6 +66,7 @@ class CacheReplay(Lever):
     name: str = NAME
     stage: Stage = Stage.CACHE
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
+    slow: bool = True
     _engine: Engine | None = field(default=None, repr=False)
     _scan: Scan | None = field(default=None, repr=False)
     _replayer: Replayer | None = field(default=None, repr=False)
@@ -107,7 +108,7 @@ class CacheReplay(Lever):
         """The rows, each with its kind, or why it has none; null where there are no prompt_blocks."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._replayed import Replayer
+        from claude_audit.levers._replayed import ENDS, Replayer, end_of
         from claude_audit.levers._shared_prefix import groups
         from claude_audit.levers._streams import KIND_OF_ROW, stream
 
@@ -117,10 +118,13 @@ class CacheReplay(Lever):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         scan = self._scan
         keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
-        beside = dict.fromkeys(name for rewrite in scan.rewrites.values() for name in rewrite.columns)
-        found = stream(usage, keys, self.policy, folder, tuple(beside))
+        beside = {name: nw.col(name) for rewrite in scan.rewrites.values() for name in rewrite.columns}
+        for variant in scan.quantities["prompt"]:
+            if variant and all(mark in scan.rewrites for mark in variant):
+                beside |= {end_of(what, variant): scan.quantities[what][variant] for what in ENDS}
+        found = stream(usage, keys, self.policy, folder, beside)
         self._replayer = Replayer(
-            found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor, scan.rewrites
+            found, scan.catalog, scan.moves, scan.grown, self.policy, self.minimum, self.factor, scan.rewrites
         )
         if found.path is None:
             self._groups = groups(usage, self._engine)
@@ -148,7 +152,7 @@ class CacheReplay(Lever):
         seen = {visible: replay(self.ttl, visible) for visible in VISIBLE}
         savings = [saving(point), *map(saving, seen.values())]
         by_ttl = {"none": saving(replay(None))} | {ttl: saving(replay(ttl)) for ttl in TTLS}
-        test = self.replayer.back_test(before, pricer, self.ttl, self.visible)
+        test = self.replayer.back_test(pricer.logged or before, pricer, self.ttl, self.visible)
         barred = self._barred(before, pricer)
         left_out = sum((usd for _, usd in barred.values()), ZERO)
         settled = None
@@ -184,6 +188,7 @@ class CacheReplay(Lever):
             assumptions=tuple(self._assumptions()),
             excluded=tuple(Excluded(gate, rows, usd) for gate, (rows, usd) in sorted(barred.items())),
             facts={"replay": facts},
+            calibration=Calibration(test.billed, test.predicted) if test and test.billed else None,
         )
 
     def _barred(self, states: Sequence[State], pricer: Pricer) -> dict[str, tuple[int, Decimal]]:
@@ -283,4 +288,9 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: True, "cache_ttl": AUTO},
+    needs=("prompt_blocks",),
+    supersedes=("cache_hit",),
 )

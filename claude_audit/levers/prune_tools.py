@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Option, Outcome, Stage, pairs, positive
-from claude_audit.levers._cuts import AS_IT_WAS, CUT, UNKNOWN, Cuts, all_but, follows_cuts
+from claude_audit.levers._cuts import AS_IT_WAS, CUT, UNKNOWN, Cuts, all_but
 from claude_audit.levers._reblocked import shrunk
 from claude_audit.levers._shorter import Shorter
 from claude_audit.money import ZERO, dollars, exact
@@ -80,7 +80,7 @@ class PruneTools(Shorter):
     hidden: Mapping[str, int] = field(default_factory=dict)
     """By model: tokens of the system prompt that comes with tools."""
     name: str = NAME
-    part: str = "tool definitions"
+    what: str = "tool definitions"
     wants: tuple[str, ...] = ("prompt_blocks", "tools_defined", "tools_used")
     verdicts: dict[tuple[str | None, str | None], Verdict] = field(default_factory=dict)
     """By workspace and endpoint."""
@@ -134,8 +134,8 @@ class PruneTools(Shorter):
         scan.bind(prune_hidden=self._hidden(scan))
         super().classify(scan)
         if self.per_request:
-            scan.reshape(f"{NAME}@static", super().make, follows=follows_cuts)
-            scan.reshape(f"{NAME}@none", Prompt.cold, follows=follows_cuts)
+            scan.reshape(f"{NAME}@static", super().make, follows=self.cuts.follows)
+            scan.reshape(f"{NAME}@none", Prompt.cold, follows=self.cuts.follows)
             scan.rewrites[NAME] = shrunk(self.cuts.kinds, self.cuts.keep, alone=True)
 
     @property

@@ -41,7 +41,7 @@ class RagK(Shorter):
     """`--rag-k N`."""
 
     name: str = NAME
-    part: str = "retrieved chunks"
+    what: str = "retrieved chunks"
     note: str = "Recall at k is not in the logs: ask some of your questions with fewer chunks before you switch."
 
     @property
@@ -60,7 +60,7 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RagK | None:
     if options.get(NAME) is None:
         return None
     most = positive(options[NAME], "--rag-k", "a number of chunks above 0")
-    return RagK(Cuts(NAME, KINDS, first_of_each_run(most)), str(most))
+    return RagK(Cuts(NAME, KINDS, first_of_each_run(most), in_messages=True), str(most))
 
 
 KIND = Kind(

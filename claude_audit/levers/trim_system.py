@@ -37,7 +37,7 @@ class TrimSystem(Shorter):
     """`--trim-system N`."""
 
     name: str = NAME
-    part: str = "system prompt"
+    what: str = "system prompt"
 
     @property
     def nothing(self) -> tuple[str, ...]:

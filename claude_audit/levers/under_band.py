@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, pairs
 from claude_audit.levers._reblocked import until
+from claude_audit.levers._shorter import CHANGED_BEFORE
 from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.rates import Unpriced
 from claude_audit.scan import Prompt, flag
@@ -78,8 +79,12 @@ class UnderBand(Lever):
             near = prompt * 100 <= nw.col("band_limit") * (100 + self.percent)
             return nw.col("band_one") & (prompt > nw.col("band_limit")) & near
 
+        def single(variant: Variant) -> bool:
+            """Calls that hold several requests have a size of their own, which is none of these."""
+            return not any(mark in scan.packs for mark in variant)
+
         for variant, prompt in list(scan.quantities["prompt"].items()):
-            if not any("@" in mark for mark in variant) and NAME not in variant:
+            if not any("@" in mark for mark in variant) and NAME not in variant and single(variant):
                 scan.key(_near(variant), over(prompt), 2)
 
         def excess(before: Prompt) -> nw.Expr:
@@ -90,8 +95,8 @@ class UnderBand(Lever):
             end = before.prompt - much
             return before.each(lambda tokens: nw.min_horizontal(tokens, end))
 
-        scan.reshape(NAME, ended)
-        scan.reshape(f"{NAME}@start", lambda before: before.without(0, excess(before)))
+        scan.reshape(NAME, ended, follows=single)
+        scan.reshape(f"{NAME}@start", lambda before: before.without(0, excess(before)), follows=single)
         scan.rewrites[NAME] = until("band_limit")
 
     def _over(self, state: State, pricer: Pricer) -> bool:
@@ -159,6 +164,8 @@ class UnderBand(Lever):
         price = pricer.price(state)
         if isinstance(price, Unpriced) or not price.banded or self._over(state, pricer):
             return None
+        if _near(state.prompt) not in state.keys:
+            return CHANGED_BEFORE
         return f"more than {self.percent} % over the band"
 
     def _others(self, before: Sequence[State]) -> list[str]:
