@@ -171,6 +171,40 @@ class TestReplayOfShorterPrompts:
         assert each.steps[-1].facts["replay"]["read_tokens"] == 0
         assert each.steps[-1].facts["replay"]["write_tokens"] == 5 * 1300
 
+    @pytest.mark.parametrize("other", [{"history": 3}, {"summarize_after": 4}])
+    def test_with_messages_left_out_before_and_after(self, other: dict[str, Any], tmp_path: Path) -> None:
+        def log(tools: int, system: int) -> list[dict[str, Any]]:
+            made = []
+            for n in range(9):
+                turns = [block(f"m{i}", "message", 60 + i) for i in range(2 * n + 1)]
+                head = (block("t", "tools", tools), block("s", "system", system, True))
+                made.append(asked(n, *head, *turns, session="s1", tools_defined=2, message_count=len(turns)))
+            return made
+
+        cuts = {"prune_tools": True, "unused_tools": 150, "trim_system": 600}
+        left = stored(tmp_path / "log", log(400, 800)).whatif(**cuts, **other, cache_replay=True)
+        right = stored(tmp_path / "hand", log(250, 600)).whatif(**other, cache_replay=True)
+        assert left.final_usd == right.final_usd
+        assert left.steps[-1].facts["replay"] | {"back_test": None} == right.steps[-1].facts["replay"] | {
+            "back_test": None
+        }
+        found = {step.lever: step.requests_changed for step in left.steps}
+        assert found["prune_tools"] == found["trim_system"] == 9 and found[next(iter(other))] > 0
+
+    @pytest.mark.parametrize("other", [{"history": 3}, {"summarize_after": 4}])
+    def test_chunks_are_cut_once_for_messages_that_hold_any_are_not_left_out(
+        self, other: dict[str, Any], tmp_path: Path
+    ) -> None:
+        made = []
+        for n in range(6):
+            kinds = [(kind, i) for i in range(2 * n + 1) for kind in ("message", "document", "document")]
+            turns = [block(f"{kind}{i}.{place}", kind, 300) for place, (kind, i) in enumerate(kinds)]
+            made.append(asked(n, block("s", "system", 900), *turns, session="s1", message_count=2 * n + 1))
+        audit = stored(tmp_path / "store", made)
+        both, alone = audit.whatif(rag_k=1, **other), audit.whatif(rag_k=1)
+        assert both.final_usd == alone.final_usd
+        assert next(step for step in both.steps if step.lever != "rag_k").requests_changed == 0
+
     def test_all_cuts_at_once(self, tmp_path: Path) -> None:
         def log(*sizes: int) -> list[dict[str, Any]]:
             kinds = ("tools", "system", "chunk", "chunk")
