@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.bill import components, cost, total
+from claude_audit.bill import SEARCHES, components, cost, total
 from claude_audit.claims import Claim, Sum, claims
 from claude_audit.errors import AuditError
 from claude_audit.levers import kind_of
@@ -190,7 +190,9 @@ def _whole(of: str, run: Run, steps: Sequence[Step]) -> Decimal | None:
     if of == "changed":
         return total(step.eligible.usd for step in steps if step.eligible)
     if of == "prompts":
-        return total(usd for parts in _parts(run) for name, usd in parts.items() if name not in ("output", "searches"))
+        return total(usd for parts in _parts(run) for name, usd in parts.items() if name not in ("output", SEARCHES))
+    if of == "answers":
+        return total(parts["output"] for parts in _parts(run))
     return None
 
 

@@ -72,6 +72,7 @@ def test_every_claim_of_the_package_can_be_recomputed() -> None:
         # A cap of 40 cuts 60 of 100 tokens on all: 20 x 60 x 10 / 1e6 = 0.012 of 0.06, or costs the calls again.
         ("says: 0.2\n    levers: {cap_output: 40}", Verdict.UNSURE, ["-0.8", "0.2", "0.2"]),
         ("says: 0.6\n    of: output\n    levers: {cap_output: 40}", Verdict.HOLDS, ["0.6"] * 3),
+        ("says: 0.6\n    of: answers\n    levers: {cap_output: 40}", Verdict.UNSURE, ["-2.4", "0.6", "0.6"]),
         ("says: 0.1\n    of: cut\n    levers: {cap_output: 40}", Verdict.MORE, ["1"] * 3),
         # A tenth read at a twentieth of the price, the rest written at 1.25 times: 0.005 + 1.125 for 1.
         ("says: 0.7\n    of: prompts\n    levers: {cache_hit: 0.1}", Verdict.COSTS, ["-0.13", "-0.13", "0"]),
