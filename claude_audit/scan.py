@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
+    from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -130,6 +131,8 @@ class Scan:
     """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
     grown: dict[str, int] = field(default_factory=dict)
     """Mark of a lever that puts text at the start of prompts -> its tokens."""
+    rewrites: dict[str, Rewrite] = field(default_factory=dict)
+    """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
