@@ -122,6 +122,15 @@ def test_a_formula_that_forgets_the_cache_finds_part_of_the_bill(tmp_path: Path)
     assert one.found is not None and one.found.point == Decimal("0.5") and one.verdict is Verdict.LESS
 
 
+def test_the_cost_of_prompts_holds_neither_answers_nor_searches(tmp_path: Path) -> None:
+    """Prompts cost 1,000 x 2 / 1e6 = $0.002; the search ($0.01) and the answer are no part of them. Half of a batch."""
+    search = {"server_tool_use": {"web_search_requests": 1}}
+    log = stored(tmp_path / "store", [record(1, latency_tolerant=True, usage=search)])
+    one = checked(log, tmp_path, "says: 0.75\n    of: prompts\n    levers: {batch_tagged: true}")
+    assert one.found is not None and one.found.saving_usd == Decimal("0.0015")
+    assert one.found.point == Decimal("0.75") and one.verdict is Verdict.HOLDS
+
+
 @pytest.mark.parametrize(
     ("entry", "verdict", "value"),
     [

@@ -282,4 +282,6 @@ KIND = Kind(
     effort=Effort.LOW,
     risk=Risk(3, ("the model forgets what lies before the window",)),
     rollback="send the whole conversation again",
+    default={NAME: "10"},
+    needs=("session|prompt_blocks",),
 )
