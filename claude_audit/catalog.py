@@ -86,6 +86,12 @@ class Catalog:
         """Models for which the size of a prompt decides, at some time."""
         return frozenset(rate.model for rate in self._all_rates() if rate.band)
 
+    @cached_property
+    def without_cache_price(self) -> frozenset[str]:
+        """Models that at some time have no price for cache tokens."""
+        models = self.models.values()
+        return frozenset(m.id for m in models if any(r.usd_per_mtok["cache_read"] is None for r in m.rates))
+
     def _all_rates(self) -> Iterator[Rate]:
         for model in self.models.values():
             yield from model.rates
