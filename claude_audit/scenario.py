@@ -212,6 +212,7 @@ def scan(
     lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked)
+    pricer.logged = tuple(start)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

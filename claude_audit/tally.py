@@ -137,6 +137,12 @@ def _days(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date,
     return first, catalog.boundaries({*reach.models, *targets}, first, last)
 
 
+def epoch_day(passed: int, reach: Reach, catalog: Catalog) -> date:
+    """The day on which an epoch (the key g_epoch) begins, as a group's day."""
+    first_day, days = _days(reach, catalog, ())
+    return days[passed - 1] if passed else first_day
+
+
 def line_keys(
     by: Sequence[str],
     reach: Reach,
