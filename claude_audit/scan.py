@@ -387,7 +387,7 @@ class Scan:
         prompts = self.quantities["prompt"]
         for variant in variants:
             pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
-            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
+            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.targets}:
                 continue
             name = f"whole_{len(self.levels)}_{len(level)}"
             if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
