@@ -213,6 +213,8 @@ def scan(
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked)
     pricer.logged = tuple(start)
+    for lever in levers:
+        start = lever.part(start, pricer)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

@@ -144,14 +144,16 @@ class Given:
             made["geo"] = "CASE lower(geo) WHEN 'not_available' THEN NULL WHEN '' THEN NULL ELSE lower(geo) END"
         made |= self._tokens()
         made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks")}
+        if has("prompt_blocks"):
+            marks = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)::SMALLINT"
+            made["cache_breakpoints"] = f"coalesce({self._or('cache_breakpoints', 'NULL')}, {marks})"
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
         made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
         if has("status"):
-            told = {
-                name: f"WHEN regexp_full_match(lower(status), '{words}') THEN '{name}'" for name, words in TOLD.items()
-            }
-            made["outcome"] = f"""CASE {told["error"]} {told["timeout"]} WHEN {refused} THEN 'refused' {told["invalid"]}
-                ELSE 'ok' END"""
+            error, timeout, invalid = (
+                f"WHEN regexp_full_match(lower(status), '{words}') THEN '{name}'" for name, words in TOLD.items()
+            )
+            made["outcome"] = f"CASE {error} {timeout} WHEN {refused} THEN 'refused' {invalid} ELSE 'ok' END"
         if has("stop_reason"):
             blocks = self._or("content_blocks", "NULL::INTEGER")
             made["refused_empty"] = f"{refused} AND ({blocks} = 0 OR {blocks} IS NULL AND {zero('output_tokens')} = 0)"
