@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_audit.levers import kind_of
 from claude_audit.money import EXACT, ZERO, dollars, rounded
-from claude_audit.waterfall import Next
+from claude_audit.waterfall import Interaction, Next
 
 if TYPE_CHECKING:
     from claude_audit.scenario import Run
@@ -78,6 +78,18 @@ def ranges(run: Run) -> dict[int, tuple[Decimal, Decimal]]:
     return found
 
 
+def interactions(run: Run) -> list[tuple[Interaction, ...]]:
+    """By lever, the others that it overlaps with (they save less together than one by one) or helps; the most first."""
+    found: list[list[Interaction]] = [[] for _ in run.levers]
+    for a, b in combinations(range(len(run.levers)), 2):
+        apart = EXACT.add(run.total((a,)), run.total((b,)))
+        overlap = EXACT.subtract(EXACT.add(run.total(()), run.total((a, b))), apart)
+        if overlap:
+            found[a].append(Interaction(run.levers[b].name, overlap))
+            found[b].append(Interaction(run.levers[a].name, overlap))
+    return [tuple(sorted(others, key=lambda other: (-abs(other.overlap_usd), other.lever))) for others in found]
+
+
 def order_of_work(run: Run) -> tuple[Next, ...]:
     """The levers by low-end saving for their effort, computed again after each: what is worth doing next."""
     left = list(range(len(run.levers)))
@@ -93,9 +105,13 @@ def order_of_work(run: Run) -> tuple[Next, ...]:
             first.setdefault(n, saving)
         best = max(left, key=lambda n: (worth[n][1] / worth[n][2].effort.weight, worth[n][0], -n))
         saving, low, kind = worth[best]
-        words = f"{kind.title} saves {dollars(saving)}, at least {dollars(low)}"
+        sure = f"at least {dollars(low)}" if low >= 0 else f"or costs up to {dollars(-low)}"
+        words = f"{kind.title} saves {dollars(saving)}, {sure}"
         if saving <= 0:
-            words = f"skip {kind.title}: it saves nothing" + (" any more" if first[best] > 0 else "")
+            now = f"it costs {dollars(-saving)}" if saving < 0 else "it saves nothing"
+            words = f"skip {kind.title}: {now}"
+            if first[best] > 0:
+                words += f", where alone it would save {dollars(first[best])}"
         elif chosen and saving < first[best] / 2:
             words += f", where alone it would save {dollars(first[best])}"
         found.append(Next(kind.name, low, saving, kind.effort, words))

@@ -1,7 +1,8 @@
 """The Python face: open a store, ask it what the commands ask it.
 
->>> from claude_audit.audit import Audit
+>>> from claude_audit import Audit
 >>> Audit.open(".claude-audit").spend(by=["endpoint", "model"]).to_frame()
+>>> Audit.open(".claude-audit").whatif(cap_output="512", batch=["report"]).to_frame()
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.claims import Claim
     from claude_audit.engines.duckdb import DuckDB
+    from claude_audit.opportunities import Opportunities
+    from claude_audit.published import Published
 
 
 @dataclass(frozen=True)
@@ -120,14 +124,18 @@ class Audit:
         """Spending by day, for forecasts and budgets."""
         return History(self)
 
-    def whatif(self, *, attribution: str = "waterfall", **options: Any) -> Waterfall:
+    def whatif(
+        self, *, attribution: str = "waterfall", order: str | Sequence[str] = "stage", **options: Any
+    ) -> Waterfall:
         """What levers would have saved: `whatif(route_simple="haiku", cache_hit="0.85", batch=["report"])`.
 
-        The options are the flags of the command, with underscores. Raises AuditError for one that makes no sense.
+        The options are the flags of the command, with underscores. `order` of the steps: stage (of application), written
+        (as the options stand), or names of levers; the total is the same. Raises AuditError for what makes no sense.
         """
-        from claude_audit.scenario import levers_of, simulate
+        from claude_audit.scenario import levers_of, ordered, simulate
 
         levers = levers_of(options, self.catalog)
+        written = ordered(order, options)
         since, until = self.period()
         if self.reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
@@ -141,7 +149,35 @@ class Audit:
             until=until,
             timezone=self.filters.timezone,
             attribution=attribution,
+            order=written,
         )
+
+    def opportunities(self, **options: Any) -> Opportunities:
+        """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""
+        from claude_audit.opportunities import Opportunities, opportunities
+
+        since, until = self.period()
+        if self.reach is None or since is None:
+            return Opportunities(None, None, ZERO, ())
+        return opportunities(
+            self.usage(),
+            self.reach,
+            self.catalog,
+            self.engine,
+            since=since,
+            until=until,
+            timezone=self.filters.timezone,
+            given=options,
+        )
+
+    def published(self, claims: Sequence[Claim] | None = None) -> Published:
+        """What cost guides publish, recomputed on these requests. `claims` (claims.claims(path)) take the package's place."""
+        from claude_audit.published import Published, published
+
+        since, until = self.period()
+        if self.reach is None or since is None:
+            return Published(None, None, ZERO, ())
+        return published(self.usage(), self.reach, self.catalog, self.engine, since=since, until=until, entries=claims)
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
         """The bill of the filtered rows as line items."""

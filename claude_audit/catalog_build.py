@@ -182,6 +182,7 @@ def _model(model: str, entry: ModelEntry, sources: Mapping[str, str]) -> Model:
         released=released,
         deprecated=entry.deprecated,
         retired=entry.retired,
+        retired_elsewhere=entry.retired_elsewhere,
         context=entry.context,
         max_output=entry.max_output,
         inference_geo_us=entry.inference_geo_us,

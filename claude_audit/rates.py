@@ -10,6 +10,9 @@ from decimal import Decimal
 
 from claude_audit.money import EXACT
 
+OWN_API = (None, "anthropic", "claude_platform_aws")
+"""Providers that run Anthropic's own API: they retire a model on Anthropic's day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -63,6 +66,8 @@ class Model:
     deprecated: date | None
     retired: date | None
     """From that day Anthropic's own API refuses it; its last price stays, as clouds may serve it longer."""
+    retired_elsewhere: Mapping[str, date] = field(hash=False)
+    """The same on clouds, by provider."""
     context: int
     max_output: int
     inference_geo_us: bool
@@ -90,6 +95,10 @@ class Model:
         if position:
             return self.minimums[position - 1][1]
         return self.minimums[0][1] if lenient and self.minimums else None
+
+    def retires(self, provider: str | None) -> date | None:
+        """From which day that provider refuses it; None: no day is known."""
+        return self.retired_elsewhere.get(provider or "", self.retired if provider in OWN_API else None)
 
     def rate(self, on: date, *, fast: bool = False) -> Rate | None:
         """The row in force on that UTC day."""

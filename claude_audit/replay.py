@@ -73,6 +73,10 @@ class Place:
     """The shortest cacheable prompt, in tokens."""
     factor: Fraction = Fraction(1)
     """Tokens of its tokenizer for one of the log's."""
+    more: int = 0
+    """Tokens that stand before the log's first block, as the log counts them."""
+    floor: int = 0
+    """The least that the log's own reads and writes add up to where they are taken over; 0 where they are billed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
     sizes = np.diff(requests.first)
     whole = np.zeros(len(requests), np.int64)
     whole[sizes > 0] = requests.upto[requests.first[1:][sizes > 0] - 1]
-    enough = (space >= 0) & (sizes > 0) & (_scaled(whole, requests.kind, places) >= minimum)
+    enough = (space >= 0) & (sizes > 0) & (at_place(whole, requests.kind, places) >= minimum)
     rows = np.flatnonzero(enough)
     rows = rows[np.argsort(space[rows], kind="stable")]
     edges = np.searchsorted(space[rows], np.arange(len(names) + 1))
@@ -185,16 +189,18 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
             minimum=minimum[here],
             first=first,
             block=requests.block[at],
-            upto=_scaled(requests.upto[at], kinds, places),
+            upto=at_place(requests.upto[at], kinds, places),
             marked=requests.marked[at],
             blocks_known=count,
         )
 
 
-def _scaled(tokens: Ints, kinds: NDArray[np.int32], places: Sequence[Place | None]) -> Ints:
-    """ceil(factor x tokens), by the factor of each one's kind."""
+def at_place(ends: Ints, kinds: NDArray[np.int32], places: Sequence[Place | None]) -> Ints:
+    """ceil(factor x (more + tokens)): where a part of a prompt ends at the place of its kind."""
     import numpy as np
 
+    more = np.array([place.more if place else 0 for place in places], np.int64)
+    tokens = ends + more[kinds] if more.any() else ends
     factors = [place.factor if place else Fraction(1) for place in places]
     for factor in {f for f in factors if f != 1}:
         concerned = np.array([f == factor for f in factors])[kinds]

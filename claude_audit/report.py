@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claude_audit.audit import Audit
     from claude_audit.budget import Budget, BudgetResult
     from claude_audit.filters import Filters
+    from claude_audit.opportunities import Opportunities
     from claude_audit.spend import Spend, SpendRow, UnpricedUsage
     from claude_audit.waterfall import Step, Waterfall
 
@@ -68,6 +69,8 @@ class Report:
     """The first hundred."""
     warnings: tuple[str, ...]
     """What figures rest on where it could be otherwise."""
+    opportunities: Opportunities | None = None
+    """Every lever that the log supports, each alone."""
 
     @property
     def who(self) -> str:
@@ -156,8 +159,9 @@ def build(
     as_of: AsOf | None = None,
     budgets: Sequence[Budget] = (),
     days_off: Collection[date] = (),
+    opportunities: Opportunities | None = None,
 ) -> Report:
-    """The report of an audit, with a what-if of it (or None), as of `today`.
+    """The report of an audit, with a what-if of it (or None) and its opportunities (or None), as of `today`.
 
     `as_of` is the day after the newest record when that is past, else `today`, unless it is given.
     """
@@ -179,6 +183,7 @@ def build(
         formats=tuple(_formats(audit.manifest)),
         rejects=audit.manifest.rejects,
         warnings=(*by_who.notes, *_flagged(audit)),
+        opportunities=opportunities,
     )
 
 

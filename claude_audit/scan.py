@@ -127,8 +127,10 @@ class Scan:
     sums: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
-    moves: dict[str, str] = field(default_factory=dict)
-    """Mark of a lever that changes the model -> the model it moves rows to."""
+    moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
+    grown: dict[str, int] = field(default_factory=dict)
+    """Mark of a lever that puts text at the start of prompts -> its tokens."""
     rewrites: dict[str, Rewrite] = field(default_factory=dict)
     """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
@@ -167,7 +169,8 @@ class Scan:
 
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
-        self.levels.append(dict(columns))
+        if columns:
+            self.levels.append(dict(columns))
 
     def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
         """A further quantity of each row, for the levers to vary."""
@@ -241,11 +244,41 @@ class Scan:
             names = (*ENDS, "cacheable") if after.cacheable is not None else ENDS
             self.bind(**{f"{name}_{what}": getattr(after, what) for what in names})
             left = nw.col(f"{name}_wrote_5m")
-            kept = flag((left >= nw.col("q_minimum")) | (left == before.wrote_5m))
+            # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
+            kept = flag((left >= nw.col("q_minimum")) | (left >= before.wrote_5m))
             self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * kept for what in ENDS[:3]})
             for what in names:
                 self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
             self.size_key((*variant, mark))
+
+    def remodel(self, scales: Mapping[str, Callable[[nw.Expr], nw.Expr]], minimum: nw.Expr) -> None:
+        """For each prompt so far, and each mark, the same text on another model that takes over its caches too.
+
+        `scales`: by mark, how the other model counts tokens. What was cached and does not reach the `minimum` there is
+        uncached.
+        """
+        import narwhals.stable.v2 as nw
+
+        counted: dict[str, nw.Expr] = {}
+        taken: dict[str, nw.Expr] = {}
+        for variant in list(self.quantities["prompt"]):
+            for mark, scale in scales.items():
+                if not self._follows(variant, mark):
+                    continue
+                before = self.shape(variant)
+                after = before.each(scale)
+                name = f"p_{len(self.levels)}_{len(counted)}"
+                enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
+                for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
+                    end, column = getattr(after, what), f"{name}_{what}"
+                    known = self.quantities[what]
+                    if what in ENDS[:3]:
+                        counted[column], taken[column] = end, nw.col(column) * enough
+                    elif end is not known[variant]:
+                        counted[column] = end
+                    known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+        self.bind(**counted)
+        self.bind(**taken)
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""
@@ -271,6 +304,8 @@ class Scan:
         if not self.combine and variant:
             return False
         lever = mark.partition("@")[0]
+        if lever in self.moves and any(m in self.moves for m in variant):
+            return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
         return not any("@" in m or m == lever for m in variant)
 
     def _bind_minimum(self) -> None:
@@ -279,8 +314,12 @@ class Scan:
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
-        targets = tuple(self.moves.values())
-        return {**line_keys(by, self.reach, self.catalog, targets=targets), **self._packed_keys()}
+        return {**line_keys(by, self.reach, self.catalog, targets=self.targets), **self._packed_keys()}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The models that levers move rows to."""
+        return tuple(dict.fromkeys(target for to in self.moves.values() for target in to.values()))
 
     def _packed_keys(self) -> dict[str, nw.Expr]:
         """The keys, those of few values as one number for each stretch of PACKED_VALUES."""
@@ -325,17 +364,19 @@ class Scan:
         times = self.fact(dict.fromkeys(models, factor.numerator), factor.denominator)
         return (tokens * times / factor.denominator).ceil().cast(nw.Int64)
 
-    def minimum(self) -> nw.Expr:
+    def minimum(self, to: Mapping[str, str] | None = None) -> nw.Expr:
         """The shortest cacheable prompt, in tokens, of a row's own model on its day; 1 where no source states any.
 
-        A day before its first figure takes that one: rows of such days have no price for cache tokens.
+        `to`: of the model that rows of a model are moved to. A day before its first figure takes that one: on their own
+        model, rows of such days have no price for cache tokens.
         """
         from datetime import UTC, datetime
 
         import narwhals.stable.v2 as nw
 
         first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
-        models = {name: self.catalog.models[name] for name in self.reach.models if name in self.catalog.models}
+        named = {name: (to or {}).get(name, name) for name in self.reach.models}
+        models = {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
         found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
         for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last}):
             steps = {
@@ -346,20 +387,6 @@ class Scan:
             if any(steps.values()):
                 begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
                 found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
-        return found
-
-    def target_minimum(self, model: str) -> nw.Expr:
-        """The shortest cacheable prompt of a model that rows are moved to: on days before its first figure, that one."""
-        from datetime import UTC, datetime
-
-        import narwhals.stable.v2 as nw
-
-        (_, before), *later = self.catalog.models[model].minimums or ((None, 1),)
-        found: nw.Expr = nw.lit(before)
-        for since, tokens in later:
-            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-            found = found + flag(nw.col("ts") >= nw.lit(begin)) * (tokens - before)
-            before = tokens
         return found
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:

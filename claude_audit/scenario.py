@@ -10,15 +10,19 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from claude_audit.attribution import MOST_SHAPLEY, order_of_work, ranges, shapley
+from claude_audit.attribution import MOST_SHAPLEY, interactions, order_of_work, ranges, shapley
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Outcome, kind_of, registry
 from claude_audit.levers import options as lever_options
+from claude_audit.migration import forced
+from claude_audit.migration import notes as migration_notes
 from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.scan import Scan
-from claude_audit.scenario_file import scenario_file
+from claude_audit.scenario_file import ORDERS, scenario_file
 from claude_audit.states import Pricer, State, states
+from claude_audit.step_scope import differences, scope
 from claude_audit.tally import tally
+from claude_audit.text import count
 from claude_audit.waterfall import Coverage, Grade, Step, Waterfall
 
 if TYPE_CHECKING:
@@ -28,11 +32,20 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.tally import Reach
 
-__all__ = ["ATTRIBUTIONS", "ORDERS", "Run", "levers_of", "scan", "scenario_file", "simulate"]
+__all__ = [
+    "ATTRIBUTIONS",
+    "ORDERS",
+    "Run",
+    "alone",
+    "levers_of",
+    "ordered",
+    "scan",
+    "scenario_file",
+    "simulate",
+    "stacked",
+]
 
 ATTRIBUTIONS = ("waterfall", "alone", "shapley", "all")
-ORDERS = ("stage", "written")
-"""In which the steps stand: of application, or as the options were written. The total is the same."""
 
 
 def levers_of(options: Mapping[str, Any], catalog: Catalog) -> list[Lever]:
@@ -48,6 +61,31 @@ def levers_of(options: Mapping[str, Any], catalog: Catalog) -> list[Lever]:
     if not found:
         flags = ", ".join(kind.options[0].flag for kind in registry())
         raise AuditError("no lever to try", f"say one of {flags}, or --scenario FILE.yaml")
+    return found
+
+
+def ordered(how: str | Sequence[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the levers in the order that was asked for: empty for that of application (stage).
+
+    written: as their options stand in `options`; a list of names: these first. Raises AuditError for anything else.
+    """
+    if isinstance(how, str) and how == "stage":
+        return ()
+    asked = [kind for kind in registry() if any(option.name in options for option in kind.options)]
+    if isinstance(how, str) and how == "written":
+        places = list(options)
+        first = {
+            kind.name: min(places.index(option.name) for option in kind.options if option.name in options)
+            for kind in asked
+        }
+        return tuple(sorted(first, key=lambda name: first[name]))
+    names = how.split(",") if isinstance(how, str) else how
+    found = tuple(kind_of(str(name)).name for name in names)
+    missing = [name for name in found if name not in {kind.name for kind in asked}]
+    if missing:
+        raise AuditError(
+            f"order names {missing[0]}, which this scenario does not try", "say stage, written, or its levers"
+        )
     return found
 
 
@@ -113,12 +151,13 @@ def simulate(
     `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
     """
-    run, unpriced = scan(usage, reach, levers, catalog, engine)
-    steps = _steps(run)
+    change = forced(levers, reach, catalog, until) if until else None
+    run, unpriced = scan(usage, reach, levers, catalog, engine, watched=(change,) if change else ())
+    steps = stacked(run)
     if order:
         steps = _reordered(run, steps, order)
-    if attribution in ("shapley", "all"):
-        steps = _attributed(run, steps)
+    steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
+    lookback = days(since, until, timezone)
     result = Waterfall(
         since,
         until,
@@ -128,11 +167,17 @@ def simulate(
         unpriced_requests=unpriced,
         requests=sum(state.rows for state in run.start),
         next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
+        lookback_days=lookback,
+        attribution=attribution,
+        price_book=catalog.as_of.isoformat(),
     )
+    migrations: tuple[str, ...] = ()
+    if change and until and lookback:
+        migrations = tuple(migration_notes(change, run.start, run.pricer, until, lookback))
     return replace(
         result,
-        monthly_saving_usd=_monthly(result.saving_usd, since, until, timezone),
-        notes=tuple(_notes(result)),
+        monthly_saving_usd=monthly(result.saving_usd, lookback),
+        notes=(*migrations, *_notes(result, order)),
     )
 
 
@@ -144,28 +189,39 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
+    watched: Sequence[Lever] = (),
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `watched`:
+    levers that are no part of the run, and can be asked what they would make of its untouched states.
     """
-    for lever in levers:
+    for lever in (*levers, *watched):
         usage = lever.inspect(usage, engine, reach)
     asked = Scan(catalog, reach, combine)
     for lever in levers:
         lever.provide(asked)
     for lever in levers:
         lever.classify(asked)
+    asked.combine = False
+    for lever in watched:
+        lever.classify(asked)
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
     frame = asked.frame(usage, by, engine)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=tuple(asked.moves.values()), known=True)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 
-def _steps(run: Run) -> list[Step]:
+def alone(run: Run, n: int) -> Step:
+    """One lever of the run on the untouched log."""
+    return _step(run, n, run.start, run.after((n,)), [Grade.METERED] * len(run.start))
+
+
+def stacked(run: Run) -> list[Step]:
+    """All levers of the run, each on what those before it left."""
     steps: list[Step] = []
     grades = [Grade.METERED] * len(run.start)
     for n in range(len(run.levers)):
@@ -210,6 +266,9 @@ def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], gra
         quality_risk=outcome.risk or kind.risk,
         effort=kind.effort,
         rollback=kind.rollback,
+        scope=scope((before[i] for i in touched), run.pricer),
+        platform_differences=differences([(before[i], after[i]) for i in touched], run.pricer),
+        calibration=outcome.calibration,
     )
 
 
@@ -262,37 +321,45 @@ def _reordered(run: Run, steps: Sequence[Step], order: Sequence[str]) -> list[St
     return found
 
 
-def _attributed(run: Run, steps: Sequence[Step]) -> list[Step]:
-    """The steps with what each adds when applied last, its range over all orders, and its Shapley share."""
+def _attributed(run: Run, steps: Sequence[Step], *, asked: bool) -> list[Step]:
+    """The steps with what they are to each other; when that was asked for, with what each adds when applied last, its
+    range over all orders, and its Shapley share."""
     everything = tuple(range(len(run.levers)))
-    shares = shapley(run)
-    spans = ranges(run) if len(everything) <= MOST_SHAPLEY else {}
+    few = len(everything) <= MOST_SHAPLEY
+    shares = shapley(run) if asked else []
+    spans = ranges(run) if few and (asked or not any(lever.slow for lever in run.levers)) else {}
+    between = interactions(run) if few else None
     places = {lever.name: n for n, lever in enumerate(run.levers)}
     found = []
     for step in steps:
         n = places[step.lever]
-        last = EXACT.subtract(run.total(tuple(i for i in everything if i != n)), run.total(everything))
-        found.append(replace(step, last_usd=last, shapley_usd=shares[n], order_range=spans.get(n)))
+        step = replace(step, order_range=spans.get(n), interacts_with=between[n] if between is not None else None)
+        if asked:
+            last = EXACT.subtract(run.total(tuple(i for i in everything if i != n)), run.total(everything))
+            step = replace(step, last_usd=last, shapley_usd=shares[n])
+        found.append(step)
     return found
 
 
-def _monthly(saving: Decimal, since: datetime | None, until: datetime | None, timezone: ZoneInfo) -> Decimal | None:
+def days(since: datetime | None, until: datetime | None, timezone: ZoneInfo) -> int | None:
     if since is None or until is None:
         return None
-    days = (until.astimezone(timezone).date() - since.astimezone(timezone).date() + timedelta(days=1)).days
-    return rounded(Fraction(saving) / days * 30, 6)
+    return (until.astimezone(timezone).date() - since.astimezone(timezone).date() + timedelta(days=1)).days
 
 
-def _notes(result: Waterfall) -> Iterable[str]:
+def monthly(saving: Decimal, days: int | None) -> Decimal | None:
+    """What would be saved in 30 days at the pace of these, half even to six places. None without days."""
+    return rounded(Fraction(saving) / days * 30, 6) if days else None
+
+
+def _notes(result: Waterfall, order: Sequence[str]) -> Iterable[str]:
+    if order:
+        yield "Steps stand in the order that was asked for; the total is the same in any order."
     if result.unpriced_requests:
-        yield f"{result.unpriced_requests:,} requests have no price: no lever touched them."
-    alone = ZERO
-    for step in result.steps:
-        alone = EXACT.add(alone, step.alone_usd)
-    if len(result.steps) > 1 and result.saving_usd > 0 and alone > Decimal("1.2") * result.saving_usd:
-        times = alone / result.saving_usd
+        yield f"{count(result.unpriced_requests, 'request')} {'has' if result.unpriced_requests == 1 else 'have'} no price: no lever touched them."
+    if result.overlap is not None:
         yield (
-            f"These savings overlap: alone they add up to {dollars(alone)}, {times:.1f} times the "
-            f"{dollars(result.saving_usd)} that they save together."
+            f"These savings overlap {result.overlap:.1f} times: one by one they would add up to "
+            f"{dollars(result.standalone_usd)}, together they save {dollars(result.saving_usd)}, each dollar counted once."
         )
     yield "Prompts and answers are not simulated: only tokens and prices are."

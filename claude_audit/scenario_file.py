@@ -7,23 +7,23 @@ from typing import Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import options as lever_options
-from claude_audit.levers import registry
 
 ABOUT_THE_RUN = ("attribution", "order")
 """Keys that say how the answer is told, not what is tried."""
+ORDERS = ("stage", "written")
+"""In which the steps stand: of application, or as the options were written. The total is the same."""
 
 
 def scenario_file(path: Path) -> dict[str, Any]:
     """Option values from a scenario file: `levers:` with one lever an entry, and options beside it.
 
-    `attribution` is passed on as it stands; `order: written` becomes the levers' names as they stand in the file.
-    Raises AuditError naming file and line.
+    `attribution` is passed on as it stands, and so is `order`: stage, written (the options are in the file's order), or a
+    list of levers. Raises AuditError naming file and line.
     """
     from claude_audit.yaml_lines import Key, place, read
 
     data, lines = read(path)
     known = lever_options()
-    names = [kind.options[0].name for kind in registry()]
 
     def bad(key: Key, problem: str, hint: str = "") -> AuditError:
         return AuditError(f"{place(str(path), lines, key)}: {problem}", hint)
@@ -32,7 +32,6 @@ def scenario_file(path: Path) -> dict[str, Any]:
         hint = "for example: levers: [{cap_output: 512}, {batch: [report]}]"
         raise bad((), "a scenario needs a list `levers:`", hint)
     found: dict[str, Any] = {}
-    order: list[str] = []
     entries: list[tuple[Key, Any]] = [(("levers", n), entry) for n, entry in enumerate(data["levers"])]
     entries += [((name,), {name: value}) for name, value in data.items() if name != "levers"]
     for key, entry in entries:
@@ -46,9 +45,7 @@ def scenario_file(path: Path) -> dict[str, Any]:
             if name not in known and name not in ABOUT_THE_RUN:
                 raise bad(key, f"unknown lever or option {name!r}", f"known are: {', '.join(sorted(known))}")
             found[name] = [str(v) for v in value] if isinstance(value, list) else value
-            order += [name] if name in names else []
-    if "order" in found:
-        if found["order"] not in ("stage", "written"):
-            raise bad(("order",), f"order {found['order']!r} is neither stage nor written")
-        found["order"] = order if found["order"] == "written" else []
+    order = found.get("order", "stage")
+    if not isinstance(order, list) and order not in ORDERS:
+        raise bad(("order",), f"order {order!r} is neither stage nor written, nor a list of levers")
     return found

@@ -243,6 +243,11 @@ def _logged(line: Line) -> tuple[int, ...]:
     return u + read + w5 + w1, output, read, read + w1, read + w1 + w5
 
 
+def unmoved(variant: Variant, moves: Iterable[str]) -> Variant:
+    """The variant without the marks of levers that change the model: text is counted once, on the last model."""
+    return tuple(mark for mark in variant if mark.partition("@")[0] not in moves)
+
+
 def text_of(factor: Decimal) -> str:
     """A factor as a variant's mark carries it."""
     return format(factor.normalize(), "f")

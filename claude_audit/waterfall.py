@@ -9,10 +9,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.money import EXACT, ZERO, exact
+from claude_audit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_OVERLAP = Decimal("1.2")
+"""Times the saving that the standalone savings may add up to before an answer warns that they overlap."""
 
 
 class Grade(StrEnum):
@@ -85,6 +88,39 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a lever reached: whose requests it changed, and on which models they were before it."""
+
+    endpoints: tuple[str | None, ...]
+    """Most spend first; None: not recorded."""
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A replay held against what was billed, where the lever is in use already."""
+
+    billed: int
+    """Tokens."""
+    predicted: int
+
+    @property
+    def error(self) -> float | None:
+        """predicted / billed - 1, to six places."""
+        return round(self.predicted / self.billed - 1, 6) if self.billed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What two levers of a scenario are to each other."""
+
+    lever: str
+    """The other one."""
+    overlap_usd: Decimal
+    """Saved by either alone, and once only by both. Negative: together they save more than one by one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Next:
     """A lever's place in the order of work: the most low-end saving for its effort, given those before it."""
 
@@ -152,6 +188,12 @@ class Step:
     rollback: str = ""
     eligible: Coverage | None = None
     """The requests it changed, and what they cost before it."""
+    scope: Scope | None = None
+    platform_differences: tuple[str, ...] = ()
+    """What else is another on the model or platform that rows are moved to, in words."""
+    interacts_with: tuple[Interaction, ...] | None = None
+    """The other levers that it overlaps with or helps; None: not computed (over six levers)."""
+    calibration: Calibration | None = None
 
     @property
     def saving_usd(self) -> Decimal:
@@ -176,6 +218,12 @@ class Waterfall:
     """Priced requests that the levers saw."""
     next: tuple[Next, ...] = ()
     """The order of work: each lever with what it adds after those before it. Empty for a single lever."""
+    lookback_days: int | None = None
+    """Calendar days from the first row to the last, both included. None without rows."""
+    attribution: str = "waterfall"
+    """How the saving is shared out among the steps: waterfall, alone, shapley or all."""
+    price_book: str = ""
+    """The day to which the prices are known to be complete."""
 
     @property
     def final_usd(self) -> Decimal:
@@ -196,79 +244,29 @@ class Waterfall:
                 result = EXACT.add(result, step.low_usd)
         return result
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row a step, as a pandas frame; money is Decimal."""
-        import pandas as pd
+    @property
+    def standalone_usd(self) -> Decimal:
+        """The sum of what the levers save one by one: what is saved twice is in it twice."""
+        result = ZERO
+        for step in self.steps:
+            result = EXACT.add(result, step.alone_usd)
+        return result
 
-        columns = (
-            "lever argument before_usd after_usd saving_usd alone_usd low_usd high_usd requests_changed grade"
-        ).split()
-        rows = [{name: getattr(step, name) for name in columns} for step in self.steps]
-        return pd.DataFrame(rows, columns=columns)
+    @property
+    def overlap(self) -> Decimal | None:
+        """How many times the saving the levers save one by one, when that is over 1.2; None: no overlap to speak of."""
+        if len(self.steps) < 2 or self.saving_usd <= 0 or self.standalone_usd <= MOST_OVERLAP * self.saving_usd:
+            return None
+        return EXACT.divide(self.standalone_usd, self.saving_usd)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step, as a pandas frame, with all that is known of it; money is Decimal, what is unknown None."""
+        from claude_audit.waterfall_told import frame
+
+        return frame(self.steps)
 
     def as_document(self) -> dict[str, Any]:
         """The answer as JSON carries it."""
-        return {
-            "period": {"since": _instant(self.since), "until": _instant(self.until)},
-            "baseline_usd": exact(self.baseline_usd),
-            "final_usd": exact(self.final_usd),
-            "saving_usd": exact(self.saving_usd),
-            "evidenced_saving_usd": exact(self.evidenced_saving_usd),
-            "monthly_saving_usd": exact(self.monthly_saving_usd),
-            "steps": [_step(step) for step in self.steps],
-            "next": [
-                {
-                    "lever": entry.lever,
-                    "low_usd": exact(entry.low_usd),
-                    "saving_usd": exact(entry.saving_usd),
-                    "effort": entry.effort.value,
-                    "words": entry.words,
-                }
-                for entry in self.next
-            ],
-            "notes": list(self.notes),
-        }
+        from claude_audit.waterfall_told import document
 
-
-def _coverage(coverage: Coverage | None) -> dict[str, Any] | None:
-    if coverage is None:
-        return None
-    shares = {"request_share": coverage.request_share, "usd_share": coverage.usd_share}
-    return {"requests": coverage.requests, "usd": exact(coverage.usd), **shares}
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
-
-
-def _step(step: Step) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "lever": step.lever,
-        "argument": step.argument,
-        "before_usd": exact(step.before_usd),
-        "after_usd": exact(step.after_usd),
-        "saving_usd": exact(step.saving_usd),
-        "alone_usd": exact(step.alone_usd),
-        "low_usd": exact(step.low_usd),
-        "high_usd": exact(step.high_usd),
-        "requests_changed": step.requests_changed,
-        "grade": step.grade.value,
-        "caveats": list(step.caveats),
-        "warnings": list(step.warnings),
-        "assumptions": [{"name": a.name, "value": a.value, "source": a.source} for a in step.assumptions],
-        "excluded": [{"gate": e.gate, "requests": e.requests, "usd": exact(e.usd)} for e in step.excluded],
-        "coverage": _coverage(step.coverage),
-        "eligible": _coverage(step.eligible),
-        "missing_fields": list(step.missing_fields),
-        "quality_risk": {"level": step.quality_risk.level, "reasons": list(step.quality_risk.reasons)},
-        "effort": step.effort.value,
-        "rollback": step.rollback,
-        **step.facts,
-    }
-    if step.order_range is not None:
-        document["order_range"] = {"min_usd": exact(step.order_range[0]), "max_usd": exact(step.order_range[1])}
-    if step.last_usd is not None:
-        document["last_usd"] = exact(step.last_usd)
-    if step.shapley_usd is not None:
-        document["shapley_usd"] = exact(step.shapley_usd)
-    return document
+        return document(self)

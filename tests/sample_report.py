@@ -33,6 +33,7 @@ def report(audit: Audit) -> Report:
         today=TODAY,
         as_of=AsOf(TODAY, TODAY),
         budgets=[Budget("monthly", limit=Decimal(200), where="--monthly")],
+        opportunities=audit.opportunities(),
     )
 
 

@@ -109,7 +109,7 @@ def differences(want: Mapping[str, Any], got: Mapping[str, Any], place: str = ""
         elif name.endswith("_usd") and value is not None:
             if Fraction(got[name]) != figure(value):
                 yield f"{where}: {float(figure(value))} expected, not {got[name]}"
-        elif name.endswith("_share"):
+        elif name.endswith("_share") and value is not None:
             if abs(float(figure(value)) - got[name]) > 1e-12:
                 yield f"{where}: {float(figure(value))} expected, not {got[name]}"
         elif name.endswith("_says"):

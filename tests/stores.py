@@ -17,7 +17,7 @@ from claude_audit.usage import arrow_schema
 PLAIN = (
     "endpoint workspace user session team project environment task unit request_id message_id retry_of "
     "request_hash stop_reason max_tokens tools_defined tools_used message_count has_images thinking "
-    "latency_tolerant stream latency_ms ttft_ms region"
+    "latency_tolerant stream latency_ms ttft_ms region effort"
 ).split()
 """Fields of a native record that are columns as they stand."""
 

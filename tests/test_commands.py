@@ -71,6 +71,9 @@ def test_wrong_usage_is_named_with_a_way_out(tmp_path: Path, args: list[str], sa
         (["whatif", "--cap-output", "5", "--attribution", "best"], "unknown attribution"),
         (["whatif", "--scenario", "missing.yaml"], "missing.yaml"),
         (["whatif", "--cacheable", "lots", "--cache-hit", "0.5"], "--cacheable"),
+        (["whatif", "--cap-output", "5", "--order", "batch"], "order names batch"),
+        (["whatif", "--all", "--attribution", "shapley"], "--attribution says nothing with --all"),
+        (["whatif", "--published", "--cap-output", "5"], "cap_output says nothing"),
         (["check"], "no budget"),
         (["check", "--monthly", "lots"], "lots"),
     ],
@@ -179,3 +182,54 @@ def test_a_reader_that_goes_away_is_no_error(audited: Path) -> None:
         check=False,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_the_order_written_is_that_of_the_flags(audited: Path) -> None:
+    flags = ["--route-simple", "haiku", "--cap-output", "50", "--batch", "chat"]
+    orders = {
+        how: [step["lever"] for step in document(audited, "whatif", *flags, "--order", how)[1]["steps"]]
+        for how in ("written", "stage", "batch,route_simple")
+    }
+    assert orders == {
+        "written": ["route_simple", "cap_output", "batch"],
+        "stage": ["cap_output", "route_simple", "batch"],
+        "batch,route_simple": ["batch", "route_simple", "cap_output"],
+    }
+    (audited / "s.yaml").write_text("order: written\nlevers: [{batch: [chat]}, {cap_output: 50}]\n")
+    answer = document(audited, "whatif", "--scenario", "s.yaml")[1]
+    assert [step["lever"] for step in answer["steps"]] == ["batch", "cap_output"]
+
+
+def test_the_flags_of_whatif_stand_in_the_order_of_application(tmp_path: Path) -> None:
+    from claude_audit.commands._lever_flags import PANELS
+    from claude_audit.levers import Stage, registry
+
+    shown = run(tmp_path, "whatif", "--help").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    stages = list(dict.fromkeys(kind.stage for kind in registry()))
+    heads = [line.rstrip(":") for line in shown.splitlines() if line.rstrip(":") in PANELS.values()]
+    assert heads == [PANELS[stage.name] for stage in stages]
+    assert set(PANELS) == {stage.name for stage in Stage}
+    for kind in registry():
+        for option in kind.options:
+            assert option.flag in shown
+
+
+def test_a_report_shows_the_what_if_that_was_asked_for(audited: Path) -> None:
+    code, answer = document(audited, "report", "--cap-output", "50", "--batch", "chat", "--today", "2026-11-03")
+    assert code == 0
+    assert [step["lever"] for step in answer["whatif"]["steps"]] == ["cap_output", "batch"]
+    assert all("shapley_usd" in step for step in answer["whatif"]["steps"])
+    assert {one["lever"] for one in answer["opportunities"]["opportunities"]} >= {"cap_output", "batch", "cache_replay"}
+    (audited / "s.yaml").write_text("levers: [{cap_output: 50}]\n")
+    code, answer = document(audited, "report", "--cap-output", "50", "--scenario", "s.yaml")
+    assert code == 2 and "both as a flag and in s.yaml" in answer["error"]["message"]
+
+
+def test_the_package_hands_out_its_face_only_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, claude_audit\nassert not {'duckdb', 'pandas', 'claude_audit.audit'} & set(sys.modules)\n"
+        "from claude_audit import Audit\nassert Audit.__module__ == 'claude_audit.audit'\n"
+        "assert not {'duckdb', 'pandas'} & set(sys.modules), 'a store is not open yet'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

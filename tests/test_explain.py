@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from logs import read, record, write
 
+from claude_audit.levers import registry
+
 if TYPE_CHECKING:
     from command_line import Command
 
@@ -77,3 +79,37 @@ def test_explain_names_an_id_that_is_not_there(store: Path, run: Command) -> Non
 def test_explain_as_rows(store: Path, how: str, run: Command) -> None:
     done = run("explain", "req_3", "--format", how)
     assert done.returncode == 0 and "app.jsonl" in done.stdout and "0.001" in done.stdout
+
+
+def test_a_lever_is_explained_by_its_page(store: Path, run: Command) -> None:
+    shown = run("explain", "lever", "cap-output")
+    assert shown.returncode == 0 and max(map(len, shown.stdout.splitlines())) <= 80
+    for part in ("What it assumes:", "Formula:", "Example:", "When it costs money:", "--cap-thinking"):
+        assert part in shown.stdout, part
+    document = json.loads(run("explain", "lever", "cap_output", "--format", "json").stdout)["levers"]
+    assert [(one["lever"], one["stage"], one["effort"]) for one in document] == [("cap_output", 3, "very_low")]
+    assert "Formula:" in document[0]["page"]
+    assert "```text" in run("explain", "lever", "cap_output", "--format", "markdown").stdout
+
+
+def test_all_levers_have_a_line_each(tmp_path: Path, run: Command) -> None:
+    """Without a store too: nothing of the log is asked for."""
+    names = [kind.name for kind in registry()]
+    shown = run("explain", "lever").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [line.split()[0] for line in shown.splitlines() if line[:1].islower() and line.split()[0] in names] == names
+    document = json.loads(run("explain", "lever", "--format", "json").stdout)["levers"]
+    assert [one["lever"] for one in document] == names
+    assert all(one["what"].endswith(".") and len(one["what"]) < 160 and "page" not in one for one in document)
+    for how in ("csv", "markdown"):
+        assert all(
+            name.replace("_", "\\_" if how == "markdown" else "_") in run("explain", "lever", "--format", how).stdout
+            for name in names
+        )
+
+
+def test_a_wrong_lever_is_named_and_an_id_stays_an_id(store: Path, run: Command) -> None:
+    done = run("explain", "lever", "cap")
+    assert done.returncode == 2 and "did you mean cap_output?" in done.stderr
+    assert run("explain", "req_3").returncode == 0
+    assert "explain takes one id" in run("explain", "req_3", "req_4").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -28,7 +29,7 @@ from claude_audit.renderers.rows import (
 from claude_audit.renderers.terminal import clean, explain_tables, spend_tables, waterfall_tables
 from claude_audit.spend import Spend, SpendRow, UnpricedUsage
 from claude_audit.usage import TOKEN_CLASSES
-from claude_audit.waterfall import Assumption, Excluded, Grade, Step, Waterfall
+from claude_audit.waterfall import Assumption, Effort, Excluded, Grade, Interaction, Next, Risk, Step, Waterfall
 
 BEGIN, END = datetime(2026, 11, 1, 9, tzinfo=UTC), datetime(2026, 11, 20, 18, tzinfo=UTC)
 
@@ -308,23 +309,32 @@ def test_a_what_if_on_an_80_column_terminal() -> None:
         """\
 bill as logged        $205.00  Nov 1 to Nov 20, 2026
 bill after all steps   $45.00
-saved                 $160.00  78.0 % of the bill
-saved a month          $60.00  30 days at the pace of this log
-evidenced              $45.00  low ends of metered and replayed steps
+saved                 $160.00  78.0 % of the bill, each dollar counted once
+  one by one          $216.00  not a saving: these overlap 1.4 times
+  in 30 days           $60.00  at the pace of this log
+  evidenced            $45.00  low ends of metered and replayed steps
 
-step                    saving    alone      low     high  requests    grade
-────────────────────────────────────────────────────────────────────────────
-1 route simple: haiku  $122.50  $122.50  $120.25  $122.50     1,200  assumed
-2 cache hit: 0.2        -$7.50   -$9.00   -$7.50   -$7.50         7  bounded
-3 batch: report         $45.00  $102.50   $45.00   $45.00     1,200  metered
+step                     saves    alone  at least  at most    grade
+───────────────────────────────────────────────────────────────────
+1 route simple: haiku  $122.50  $122.50   $120.25  $122.50  assumed
+2 cache hit: 0.2        -$7.50   -$9.00    -$7.50   -$7.50  bounded
+3 batch: report         $45.00  $102.50    $45.00   $45.00  metered
+together               $160.00
 
-1 route simple: haiku
+Each step starts where the one before it ended. alone: without the other steps.
+at least, at most: the bounds of the step.
+
+1 route simple: haiku  medium effort, no risk to answers
 - Costs are simulated, answers are not.
-- assumes target claude-haiku-5-5 (flag)
-- left out: tools used: 160 requests, $2.62
+- changes 1,200 requests
+- not touched: tools used (160 requests, $2.62)
 
-2 cache hit: 0.2
-- cache hit RAISES the bill here by $7.50.
+2 cache hit: 0.2  medium effort, no risk to answers
+! cache hit RAISES the bill here by $7.50.
+- changes 7 requests
+
+3 batch: report  medium effort, no risk to answers
+- changes 1,200 requests
 
 metered: arithmetic on billed tokens; no behaviour is assumed
 bounded: a field is missing or the effect is an interval: between low and high
@@ -333,6 +343,67 @@ assumed: rests on a parameter that is not in the log
 Prompts and answers are not simulated.
 """
     )
+
+
+def test_what_counts_dollars_twice_is_struck_through_beside_the_total() -> None:
+    coloured = waterfall_tables(waterfall(*STEPS), width=80, color=True)
+    assert "\x1b[2;9m$216.00\x1b[0m" in coloured
+    assert "~~$216.00~~: they overlap 1.4 times" in waterfall_markdown(waterfall(*STEPS))
+    apart = waterfall(step("batch", "100", "60"), step("cap_output", "60", "40"))
+    assert apart.overlap is None and "one by one" not in waterfall_tables(apart, width=80)
+    twice = waterfall(
+        step("batch", "100", "60", alone_usd=Decimal(45)), step("cap_output", "60", "40"), attribution="alone"
+    )
+    assert "one by one           $65.00  not the total: $5.00 is in it twice" in waterfall_tables(twice, width=80)
+    helped = replace(twice, steps=(replace(twice.steps[0], alone_usd=Decimal(35)), twice.steps[1]))
+    assert "one by one           $55.00  $5.00 less than together" in waterfall_tables(helped, width=80)
+
+
+def test_a_step_tells_the_worst_first_and_shortens_what_is_long() -> None:
+    gates = tuple(Excluded(f"gate {n}", n, Decimal(n)) for n in range(1, 6))
+    told = step(
+        "route_simple",
+        caveats=tuple(f"Caveat {n}." for n in range(1, 7)),
+        warnings=("route simple raises the cost of chat.",),
+        excluded=gates,
+        quality_risk=Risk(3, ("truncation", "format")),
+        effort=Effort.VERY_LOW,
+        missing_fields=("task",),
+        platform_differences=("A to B: another tokenizer",),
+        assumptions=(Assumption("target", "b", "flag"), Assumption("limit", "2000", "default")),
+    )
+    lines = waterfall_tables(waterfall(told), width=80, color=False).splitlines()
+    start = lines.index("1 route simple: report  very low effort, risk to answers 3 of 4 (truncation,")
+    assert lines[start:][:12] == [
+        "1 route simple: report  very low effort, risk to answers 3 of 4 (truncation,",
+        "  format)",
+        "! route simple raises the cost of chat.",
+        "- Caveat 1.",
+        "- Caveat 2.",
+        "- Caveat 3.",
+        "- and 3 more notes: --format markdown shows all",
+        "- changes 1,200 requests",
+        "- better with task in the log",
+        "- assumes limit 2000 (default)",
+        "- not touched: gate 5 (5 requests, $5.00); gate 4 (4 requests, $4.00); gate 3 (3",
+        "  requests, $3.00); 2 more gates ($3.00)",
+    ]
+    assert "Caveat 6." in waterfall_markdown(waterfall(told))
+
+
+def test_overlaps_and_the_order_of_work_are_told_in_words() -> None:
+    one = step("batch", "100", "60", interacts_with=(Interaction("cap_output", Decimal(10)),))
+    two = step("cap_output", "60", "40", interacts_with=(Interaction("batch", Decimal(10)),))
+    work = (
+        Next("cap_output", Decimal(20), Decimal(20), Effort.VERY_LOW, "cap output saves $20.00, at least $20.00"),
+        Next("batch", ZERO, ZERO, Effort.MEDIUM, "skip batch: it saves nothing"),
+    )
+    shown = waterfall_tables(waterfall(one, two, next=work), width=80, color=False)
+    assert "Saved by either, but only once: $10.00 by batch and cap output." in shown
+    assert "1. cap output saves $20.00, at least $20.00 (very low effort)" in shown
+    assert " - skip batch: it saves nothing" in shown
+    helps = [replace(one, interacts_with=(Interaction("cap_output", Decimal(-10)),)), replace(two, interacts_with=())]
+    assert list(figures.overlaps(waterfall(*helps))) == ["More together than apart: $10.00 by batch and cap output."]
 
 
 def test_a_what_if_that_raises_the_bill_says_so() -> None:
@@ -348,7 +419,7 @@ def test_shares_of_the_saving_when_they_were_asked_for() -> None:
     ]
     answer = waterfall(*shared)
     lines = waterfall_tables(answer, width=80, color=False).splitlines()
-    assert [line.split() for line in lines if line.startswith("together")] == [["together", "$60.00"]]
+    assert [line.split() for line in lines if line.startswith("added up")] == [["added", "up", "$60.00", "$60.00"]]
     assert waterfall_csv(answer).splitlines()[1].endswith(",30,35")
     assert "Shapley" in waterfall_markdown(answer)
 

@@ -28,7 +28,7 @@ from claude_audit.renderers import charts, html, markdown
 from claude_audit.renderers import json as json_report
 from claude_audit.report import SCENARIO, Report, build
 from claude_audit.text import printable
-from claude_audit.waterfall import Grade, Step, Waterfall
+from claude_audit.waterfall import Effort, Grade, Interaction, Next, Risk, Step, Waterfall
 
 if TYPE_CHECKING:
     from command_line import Command
@@ -286,6 +286,51 @@ def test_a_waterfall_begins_each_step_where_the_last_one_ended(larkspur: Report)
     assert "RAISED the bill by $2.00" in html.render(raised) and "raises the bill by $2.00" in markdown.render(raised)
     assert "none of these" in html.render(raised)
     assert "claude-audit whatif" in html.render(replace(larkspur, waterfall=None))
+
+
+def test_the_page_tells_what_overlaps_whose_saving_it_is_and_what_to_do_first(larkspur: Report) -> None:
+    first = replace(one("10", "6", "4", "4"), shapley_usd=Decimal("3.5"))
+    second = replace(
+        one("6", "4", "-1", "2"),
+        lever="cap_output",
+        alone_usd=Decimal(5),
+        shapley_usd=Decimal("2.5"),
+        grade=Grade.BOUNDED,
+        effort=Effort.VERY_LOW,
+        quality_risk=Risk(3, ("truncation",)),
+        rollback="raise max_tokens",
+        missing_fields=("task",),
+        interacts_with=(Interaction("batch", Decimal(3)),),
+    )
+    work = (
+        Next("batch", Decimal(4), Decimal(4), Effort.MEDIUM, "batch saves $4.00, at least $4.00"),
+        Next("cap_output", Decimal(0), Decimal(0), Effort.VERY_LOW, "skip cap output: it saves nothing"),
+    )
+    report = replace(larkspur, waterfall=replace(bill(first, second), next=work))
+    page = html.render(report)
+    assert page.count("<s>$9.00</s>") == 2  # beside the total, and under the standalone savings
+    words = " ".join(Page(page).words.split())
+    for told in (
+        "These savings overlap 1.5 times: one by one they would add up to $9.00",
+        "Saved by either, but only once: $3.00 by batch and cap output.",
+        "Do this next Batch saves $4.00, at least $4.00. Medium effort. Skip cap output: it saves nothing.",
+        "Very low effort, risk to answers 3 of 4 (truncation). Changes 1 request. To undo it: raise max_tokens.",
+        "Better with task in the log.",
+        "Fair share",
+    ):
+        assert told in words, told
+    assert 'class="chip metered"' in page and 'class="chip bounded"' in page
+    text = markdown.render(report)
+    assert "~~$9.00~~" in text and "2. skip cap output: it saves nothing" in text
+
+
+def test_every_lever_alone_is_on_the_page(larkspur: Report) -> None:
+    found = larkspur.opportunities
+    assert found is not None and found.baseline_usd == larkspur.total_usd
+    for text in (Page(html.render(larkspur)).words, markdown.render(larkspur)):
+        assert "Every lever, each alone" in text and "they do not add up" in text
+        assert f"claude-audit whatif {found.together}" in text
+    assert "Every lever, each alone" not in html.render(replace(larkspur, opportunities=None))
 
 
 def test_charts_stay_inside_their_frame(larkspur: Report) -> None:

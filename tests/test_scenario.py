@@ -169,3 +169,93 @@ def test_a_broken_scenario_file_names_its_line(text: str, words: str, tmp_path: 
     with pytest.raises(AuditError) as raised:
         scenario_file(path)
     assert words in raised.value.message
+
+
+LEVERS: dict[str, Any] = {"batch": ["extract"], "cap_output": "600", "route_simple": "haiku"}
+
+
+def test_steps_in_the_order_written_add_up_to_the_same_total(audit: Audit) -> None:
+    stage, written = audit.whatif(**LEVERS), audit.whatif(**LEVERS, order="written")
+    assert [step.lever for step in written.steps] == ["batch", "cap_output", "route_simple"]
+    assert written.final_usd == stage.final_usd
+    assert written.steps[0].saving_usd == written.steps[0].alone_usd
+    left = written.baseline_usd
+    for step in written.steps:
+        assert step.before_usd == left and step.low_usd <= step.saving_usd <= step.high_usd
+        left = step.after_usd
+    assert any("order that was asked for" in note for note in written.notes)
+    named = audit.whatif(**LEVERS, order=["route_simple", "batch"])
+    assert [step.lever for step in named.steps] == ["route_simple", "batch", "cap_output"]
+    assert audit.whatif(**LEVERS, order="route-simple,batch") == named
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [("cache_hit", "does not try"), ("sideways", "no lever 'sideways'"), (["batch", "cap"], "no lever")],
+)
+def test_an_order_that_names_no_lever_of_the_scenario_is_an_error(audit: Audit, order: Any, says: str) -> None:
+    with pytest.raises(AuditError, match=says):
+        audit.whatif(**LEVERS, order=order)
+
+
+def test_a_scenario_file_may_give_its_own_order(audit: Audit, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("order: written\nlevers: [{batch: [extract]}, {cap_output: 600}, {route_simple: haiku}]\n")
+    assert audit.whatif(**scenario_file(file)) == audit.whatif(**LEVERS, order="written")
+    file.write_text(
+        "order: [route_simple, batch]\nlevers: [{batch: [extract]}, {cap_output: 600}, {route_simple: haiku}]\n"
+    )
+    assert [step.lever for step in audit.whatif(**scenario_file(file)).steps] == ["route_simple", "batch", "cap_output"]
+    file.write_text("levers: [batch_tagged]\norder: backwards\n")
+    with pytest.raises(AuditError, match=r"s\.yaml:2: order 'backwards'"):
+        scenario_file(file)
+
+
+def test_what_two_levers_save_together_less_or_more_than_apart(audit: Audit) -> None:
+    answer = audit.whatif(route_simple="haiku", batch=["extract"])
+    route, batch = answer.steps
+    overlap = route.alone_usd + batch.alone_usd - answer.saving_usd
+    assert overlap > 0
+    assert [(one.lever, one.overlap_usd) for one in route.interacts_with or ()] == [("batch", overlap)]
+    assert [(one.lever, one.overlap_usd) for one in batch.interacts_with or ()] == [("route_simple", overlap)]
+    assert batch.order_range == (batch.saving_usd, batch.alone_usd)
+    apart = audit.whatif(cap_output="600", batch=["extract"])  # the cap cuts essays only
+    assert [step.interacts_with for step in apart.steps] == [(), ()]
+
+
+def test_a_step_tells_all_that_it_rests_on(audit: Audit) -> None:
+    answer = audit.whatif(route_simple="haiku").as_document()
+    assert answer["lookback_days"] == 1 and answer["price_book_version"] == "2026-11-21"
+    step = answer["steps"][0]
+    assert step["scope"] == {
+        "endpoints": ["extract"],
+        "models": ["claude-sonnet-5-5"],
+        "requests": 20,
+        "usd": "0.082",
+    }
+    for name in (
+        "eligible excluded coverage missing_fields quality_risk effort rollback interacts_with order_range "
+        "calibration caveats assumptions grade platform_differences"
+    ).split():
+        assert name in step, name
+    assert step["calibration"] is None  # nothing here is billed as cached
+
+
+def test_what_else_is_another_on_the_target_is_told(tmp_path: Path) -> None:
+    old = record(1, model="claude-sonnet-4-5", task="classify")
+    step = stored(tmp_path / "store", [old]).whatif(route_simple="haiku").steps[0]
+    assert step.platform_differences == (
+        "Claude Sonnet 4.5 to Claude Haiku 5.5: another tokenizer, so the same text has another number of tokens; "
+        "caches prompts from 512 tokens instead of 1,024",
+    )
+
+
+def test_a_frame_holds_everything_a_notebook_needs(audit: Audit) -> None:
+    answer = audit.whatif(**LEVERS, attribution="shapley")
+    frame = answer.to_frame()
+    assert list(frame["lever"]) == [step.lever for step in answer.steps]
+    assert sum(frame["saving_usd"]) == sum(frame["shapley_usd"]) == answer.saving_usd  # Decimal, so exact
+    assert list(frame["requests_changed"]) == [step.requests_changed for step in answer.steps]
+    assert list(frame["endpoints"]) == [["write"], ["extract"], ["extract"]]
+    assert list(frame["risk"]) == [step.quality_risk.level for step in answer.steps]
+    assert audit.whatif(**LEVERS).to_frame()["shapley_usd"].isna().all()

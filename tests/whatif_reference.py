@@ -34,6 +34,17 @@ class Row:
     speed: str
     geo: str
     moved: bool = False
+    h: Fraction = Fraction(0)
+    """The thinking part of o."""
+    cut_visible: Fraction = Fraction(0)
+    cut_thinking: Fraction = Fraction(0)
+    """Shares of the two parts of the answer that are left out, after every rounding."""
+    before: Row | None = None
+    """What it was before its model was changed."""
+
+    @property
+    def answer(self) -> Fraction:
+        return self.o - self.cut_visible * (self.o - self.h) - self.cut_thinking * self.h
 
     @property
     def prompt(self) -> Fraction:
@@ -46,7 +57,7 @@ class Row:
         )
         if isinstance(price, Unpriced):
             return None
-        amounts = dict(zip(TOKEN_CLASSES, (self.u, self.r, self.w5, self.w1, self.o), strict=True))
+        amounts = dict(zip(TOKEN_CLASSES, (self.u, self.r, self.w5, self.w1, self.answer), strict=True))
         rates = {name: price.usd(name) for name in TOKEN_CLASSES}
         if any(amounts[name] and rates[name] is None for name in TOKEN_CLASSES):
             return None
@@ -90,6 +101,7 @@ def rows_of(records: Sequence[dict[str, Any]]) -> list[Row]:
             usage.get("service_tier", "standard"),
             usage.get("speed", "standard"),
             usage.get("inference_geo") or "global",
+            h=min(o, Fraction(usage.get("output_tokens_details", {}).get("thinking_tokens", 0))),
         )
         if row.usd() is not None:
             found.append(row)
@@ -148,8 +160,9 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
     then = CATALOG.price(Group(target, row.day, 0), lenient=True)
     assert not isinstance(now, Unpriced) and not isinstance(then, Unpriced)
     cheaper = [(then.rate.usd_per_mtok[c] or 0) < (now.rate.usd_per_mtok[c] or 0) for c in ("input", "output")]
-    if barred or not simple or not any(cheaper):
+    if barred or not simple or not any(cheaper) or row.model == target:
         return row
+    row = row.before or row
     return replace(
         row,
         model=target,
@@ -158,6 +171,7 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
         w5=Fraction(0),
         w1=Fraction(0),
         o=Fraction(ceil(ratio * row.o)),
+        h=Fraction(ceil(ratio * row.h)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
     )

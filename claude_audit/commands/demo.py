@@ -48,7 +48,8 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="claude-audit-demo-") as folder:
         counted, audit = read_samples(Path(folder) / "store")
         waterfall = audit.whatif(**SCENARIO)
-        made = build(audit, waterfall, today=clock.today(audit.filters.timezone))
+        today = clock.today(audit.filters.timezone)
+        made = build(audit, waterfall, today=today, opportunities=audit.opportunities())
     write_whole(place, page.render(made))
     if output is Format.JSON:
         from claude_audit.renderers.json import document

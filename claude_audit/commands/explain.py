@@ -1,4 +1,4 @@
-"""`claude-audit explain`: where a figure comes from: one request, or all that the filters leave, as line items."""
+"""`claude-audit explain`: where a figure comes from: one request, or all that the filters leave, as line items; a lever."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ if TYPE_CHECKING:
     from claude_audit.bill import LineItem
     from claude_audit.explain import Pass
 
+LEVER = "lever"
+"""Stands where an id would: no id of ours or the API's reads like that."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command(help="A figure as line items: quantity x rate x factors = amount, and where each price stands.")(
-        explain
+    about = (
+        "A figure as line items: quantity x rate x factors = amount, and where each price stands. "
+        "explain lever NAME: what a what-if lever assumes, its formula, when it costs money; explain lever: all of them."
     )
+    app.command(help=about)(explain)
 
 
 def explain(
     ctx: typer.Context,
     identifier: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A request id, message id or row id; all rows without one.")
+        str | None,
+        typer.Argument(metavar="ID|lever", help="A request id, message id or row id; all rows without one; or lever."),
     ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="After lever: one of them.")] = None,
     since: Since = None,
     until: Until = None,
     timezone: Zone = None,
@@ -36,6 +43,10 @@ def explain(
     from claude_audit.errors import AuditError
     from claude_audit.explain import merged, passes
 
+    if identifier == LEVER:
+        return _levers(name, output)
+    if name is not None:
+        raise AuditError(f"explain takes one id, not {identifier} and {name}", "claude-audit explain lever NAME")
     audit = session(ctx).audit(since, until, timezone, where)
     calls: tuple[Pass, ...] = ()
     items: Sequence[LineItem] = ()
@@ -56,6 +67,22 @@ def explain(
 
         write = rows.items_csv if output is Format.CSV else rows.items_markdown
         emit(write(list(_with_place(items, calls))))
+    return None
+
+
+def _levers(name: str | None, output: Format) -> None:
+    """The page of one lever, or a line for each."""
+    from claude_audit.levers import kind_of, registry
+    from claude_audit.renderers import levers
+
+    kinds = registry() if name is None else (kind_of(name),)
+    if output is Format.JSON:
+        emit_json({"levers": [levers.document(kind, whole=name is not None) for kind in kinds]})
+    elif name is not None and output is not Format.CSV:
+        emit(levers.page_text(kinds[0]) if output is Format.TABLE else levers.page_markdown(kinds[0]))
+    else:
+        write = {Format.TABLE: levers.table, Format.CSV: levers.csv, Format.MARKDOWN: levers.markdown}[output]
+        emit(write(kinds))
 
 
 def _with_place(items: Sequence[LineItem], calls: Sequence[Pass]) -> Iterator[tuple[Sequence[str], LineItem]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from claude_audit.commands._lever_flags import Grouped, given, scenario_of, with_lever_flags
 from claude_audit.commands._write import write_whole
 from claude_audit.commands.check import flag
 from claude_audit.commands.common import (
@@ -34,7 +35,12 @@ DEFAULT = "reports/audit.html"
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command(help="The whole audit on one self-contained HTML page; also as Markdown or JSON.")(report)
+    about = (
+        "The whole audit on one self-contained HTML page; also as Markdown or JSON. With flags of whatif, or a scenario, "
+        "it shows that what-if."
+    )
+    own = ("html", "scenario", "monthly", "today", "since", "until", "timezone", "where", "output")
+    app.command("report", help=about, cls=Grouped)(with_lever_flags(report, first=own))
 
 
 def report(
@@ -60,13 +66,15 @@ def report(
     timezone: Zone = None,
     where: Where = None,
     output: FormatOption = Format.TABLE,
+    **levers: Any,
 ) -> None:
     """The whole audit on one self-contained page."""
     if output is Format.CSV:
         raise AuditError(
             "a report is no single table", "claude-audit spend --by endpoint,model --format csv has its rows"
         )
-    made = _build(session(ctx), scenario, monthly, today, (since, until, timezone, where))
+    asked = scenario_of(given(ctx, levers), scenario)
+    made = _build(session(ctx), asked, monthly, today, (since, until, timezone, where))
     path = html or (DEFAULT if output is Format.TABLE else None)
     if path:
         from claude_audit.renderers import html as page
@@ -86,7 +94,7 @@ def report(
 
 def _build(
     here: Session,
-    scenario: str | None,
+    asked: dict[str, Any],
     monthly: str | None,
     today: str | None,
     filters: tuple[str | None, str | None, str | None, list[str] | None],
@@ -95,21 +103,18 @@ def _build(
     from claude_audit.outlook import AsOf
     from claude_audit.report import SCENARIO, build
 
-    given = flag("--today", today).day() if today is not None else None
-    options: dict[str, Any] = dict(SCENARIO)
-    if scenario:
-        from claude_audit.scenario import scenario_file
-
-        options = scenario_file(Path(scenario))
+    day = flag("--today", today).day() if today is not None else None
+    options = {"attribution": "shapley", **asked} if asked else dict(SCENARIO)
     budgets = _budgets(here, monthly)
     audit = here.audit(*filters)
     return build(
         audit,
         audit.whatif(**options),
-        today=given or clock.today(audit.filters.timezone),
-        as_of=AsOf(given, given) if given else None,
+        today=day or clock.today(audit.filters.timezone),
+        as_of=AsOf(day, day) if day else None,
         budgets=budgets,
         days_off=frozenset(here.config.days_off),
+        opportunities=audit.opportunities(),
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from claude_audit.commands._lever_flags import Grouped, given, scenario_of, with_lever_flags
 from claude_audit.commands.common import (
     Format,
     FormatOption,
@@ -22,56 +21,51 @@ from claude_audit.commands.common import (
 )
 from claude_audit.errors import AuditError
 
-ATTRIBUTION = "attribution"
+if TYPE_CHECKING:
+    from claude_audit.audit import Audit
+
+EVERYTHING = "What to try"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("whatif", help="What each way of saving would have saved, on these very requests.")(_with_lever_flags())
-
-
-def _with_lever_flags() -> Any:
-    """The command with one option for each flag of each lever."""
-    from claude_audit.levers import options
-
-    hints = get_type_hints(whatif, include_extras=True)
-    fixed = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(whatif).parameters.items()
-        if name not in ("ctx", "levers")
-    ]
-    flags = [
-        inspect.Parameter(
-            option.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False if option.type is bool else None,
-            annotation=Annotated[
-                option.type if option.type is bool else option.type | None,
-                typer.Option(option.flag, metavar=option.metavar or None, help=option.help),
-            ],
-        )
-        for option in options().values()
-    ]
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-
-    def command(ctx: typer.Context, **values: Any) -> None:
-        whatif(ctx, **values)
-
-    parameters = [context, *flags, *fixed]
-    # typer reads both: names and defaults from the signature, types from the annotations.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__doc__ = whatif.__doc__
-    return command
+    about = (
+        "What each way of saving would have saved, on these very requests. Levers apply in the order below; "
+        "claude-audit explain lever NAME tells all about one."
+    )
+    app.command("whatif", help=about, cls=Grouped)(
+        with_lever_flags(whatif, first=("everything", "published", "scenario"))
+    )
 
 
 def whatif(
     ctx: typer.Context,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Try every lever that the log supports, each alone, best first.", rich_help_panel=EVERYTHING
+        ),
+    ] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Recompute what cost guides publish, on this log.", rich_help_panel=EVERYTHING
+        ),
+    ] = False,
     scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="FILE.yaml", help="Levers and options from a file.")
+        str | None,
+        typer.Option(
+            "--scenario", metavar="FILE.yaml", help="Levers and options from a file.", rich_help_panel=EVERYTHING
+        ),
     ] = None,
     attribution: Annotated[
         str | None, typer.Option("--attribution", metavar="HOW", help="waterfall, alone, shapley or all [waterfall].")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            "--order", metavar="HOW", help="Steps in the order stage, written, or LEVER,LEVER [stage]; same total."
+        ),
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -81,18 +75,24 @@ def whatif(
     **levers: Any,
 ) -> None:
     """What each way of saving would have saved, on these very requests."""
-    from claude_audit.scenario import ATTRIBUTIONS, scenario_file
+    from claude_audit.scenario import ATTRIBUTIONS
 
-    asked = {name: value for name, value in levers.items() if value not in (None, False, [])}
-    if scenario:
-        of_file = scenario_file(Path(scenario))
-        attribution = attribution or of_file.pop(ATTRIBUTION, None)
-        twice = sorted(asked.keys() & of_file.keys())
-        if twice:
-            raise AuditError(f"{', '.join(twice)} both as a flag and in {scenario}", "say it in one place")
-        asked = {**of_file, **asked}
-    how = one_of(attribution or "waterfall", ATTRIBUTIONS, "attribution")
-    answer = session(ctx).audit(since, until, timezone, where).whatif(attribution=how, **asked)
+    asked = scenario_of(given(ctx, levers), scenario)
+    how, steps = asked.pop("attribution", None), asked.pop("order", None)
+    audit = session(ctx).audit(since, until, timezone, where)
+    if everything or published:
+        told = [("--attribution", attribution or how), ("--order", order or steps)]
+        if everything and published:
+            raise AuditError("--all and --published are two questions", "ask them one after the other")
+        name = "--all" if everything else "--published"
+        if beside := [flag for flag, value in told if value]:
+            raise AuditError(f"{beside[0]} says nothing with {name}: each lever is tried alone", "leave it out")
+        return _all(audit, asked, output) if everything else _published(audit, asked, output)
+    answer = audit.whatif(
+        attribution=one_of(attribution or how or "waterfall", ATTRIBUTIONS, "attribution"),
+        order=order or steps or "stage",
+        **asked,
+    )
     match output:
         case Format.JSON:
             emit_json(answer.as_document())
@@ -108,3 +108,36 @@ def whatif(
             from claude_audit.renderers.terminal import waterfall_tables
 
             emit(waterfall_tables(answer))
+    return None
+
+
+def _all(audit: Audit, options: dict[str, Any], output: Format) -> None:
+    from claude_audit.renderers import opportunities
+
+    found = audit.opportunities(**options)
+    if output is Format.JSON:
+        emit_json(opportunities.document(found))
+    elif output is Format.TABLE:
+        from claude_audit.renderers.terminal import opportunities_tables
+
+        emit(opportunities_tables(found))
+    else:
+        emit(opportunities.csv(found) if output is Format.CSV else opportunities.markdown(found))
+
+
+def _published(audit: Audit, options: dict[str, Any], output: Format) -> None:
+    from claude_audit.renderers import published
+
+    if options:
+        raise AuditError(
+            f"--published tries the claims' own levers, so {next(iter(options))} says nothing", "leave it out"
+        )
+    found = audit.published()
+    if output is Format.JSON:
+        emit_json(published.document(found))
+    elif output is Format.TABLE:
+        from claude_audit.renderers.terminal import published_tables
+
+        emit(published_tables(found))
+    else:
+        emit(published.csv(found) if output is Format.CSV else published.markdown(found))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_audit.errors import AuditError
 from claude_audit.money import EXACT, ZERO
-from claude_audit.waterfall import Assumption, Coverage, Effort, Excluded, Grade, Risk
+from claude_audit.waterfall import Assumption, Calibration, Coverage, Effort, Excluded, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -82,6 +83,8 @@ class Outcome:
     """Fields that would have made the figure better, and are not in the log."""
     risk: Risk | None = None
     """To the answers, on these rows; None: the kind's own."""
+    calibration: Calibration | None = None
+    """Against what was billed, where the lever is in use already."""
 
 
 class Lever(Protocol):
@@ -95,6 +98,8 @@ class Lever(Protocol):
 
     single: bool = False
     """`move` judges each state by itself, whatever the others are."""
+    slow: bool = False
+    """`move` goes back to the rows: it is asked for no more sets of levers than the answer needs."""
 
     @property
     def argument(self) -> str:
@@ -143,11 +148,33 @@ class Kind:
     """To the answers, where a step does not say otherwise."""
     rollback: str = "one setting"
     """How to undo it."""
+    default: Mapping[str, Any] | None = None
+    """Option values that `whatif --all` tries it with. None: its flag alone, where that takes no value; else not tried."""
+    needs: tuple[str, ...] = ()
+    """Columns of the log without which it cannot say what it saves; `a|b`: either will do."""
+    fallback: Mapping[str, Any] | None = None
+    """Option values that it is tried with, in place of `default`, where a field that it needs is lacking."""
+    supersedes: tuple[str, ...] = ()
+    """Levers that assume what this one finds out: no scenario takes both."""
+    turn: int = 1
+    """Its place within its stage; those of one turn stand by name."""
 
     @property
     def title(self) -> str:
         """Its name as words."""
         return self.name.replace("_", " ")
+
+    @property
+    def trial(self) -> Mapping[str, Any] | None:
+        """The option values that it is tried with when nobody says any; None: it needs a value that only a user knows."""
+        if self.default is None and self.options[0].type is bool:
+            return {self.options[0].name: True}
+        return self.default
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its page."""
+        return self.doc.strip().split("\n\n")[0].replace("\n", " ").partition(". Graded")[0].rstrip(".") + "."
 
 
 @cache
@@ -158,7 +185,7 @@ def registry() -> tuple[Kind, ...]:
         if not module.name.startswith("_"):
             loaded = importlib.import_module(f"{__name__}.{module.name}")
             found += [kind for kind in vars(loaded).values() if isinstance(kind, Kind)]
-    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.name)))
+    return tuple(sorted(found, key=lambda kind: (kind.stage, kind.turn, kind.name)))
 
 
 def kind_of(name: str) -> Kind:
@@ -170,7 +197,7 @@ def kind_of(name: str) -> Kind:
     import difflib
 
     names = [kind.name for kind in registry()]
-    near = difflib.get_close_matches(wanted, names, n=1)
+    near = difflib.get_close_matches(wanted, names, n=1) or [name for name in names if wanted and wanted in name]
     raise AuditError(f"no lever {name!r}", f"did you mean {near[0]}?" if near else f"known are: {', '.join(names)}")
 
 
@@ -193,6 +220,19 @@ def page(name: str) -> str:
 def options() -> dict[str, Option]:
     """All flags by name, each once."""
     return {option.name: option for kind in registry() for option in kind.options}
+
+
+def as_typed(options: Mapping[str, Any]) -> str:
+    """Option values as the flags that give them: --route-simple haiku --batch report."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        else:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                words.append(f"{flag} {shlex.quote(str(one))}")
+    return " ".join(words)
 
 
 def positive(value: Any, flag: str, what: str = "a whole number above 0", example: int = 512) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
-from claude_audit.replay import TTLS, Place, Plan, calibrated
+from claude_audit.replay import TTLS, Place, Plan, at_place, calibrated
 from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State, Variant
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Totals:
     idle: list[int]
     """Rows that neither read nor wrote."""
     as_billed: list[int]
-    """Rows that read and wrote exactly what the bill says."""
+    """Rows that read and wrote exactly what the bill says, for prompts as they are by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +103,22 @@ class Replayer:
         self,
         stream: Stream,
         catalog: Catalog,
-        moves: Mapping[str, str],
+        moves: Collection[str],
+        grown: Mapping[str, int],
         policy: str | None,
         minimum: int | None,
         factor: Decimal,
         rewrites: Mapping[str, Rewrite] | None = None,
     ) -> None:
-        """`moves`: marks of the levers that change the model. `factor`: new tokens for one old, across tokenizers.
-
-        `rewrites`: by mark of the levers that change prompts, what becomes of the blocks; other prompts are not replayed.
+        """`moves`: marks of the levers that change the model. `grown`: marks of those that put text at the start of
+        prompts, and its tokens. `factor`: new tokens for one old, across tokenizers. `rewrites`: by mark of the levers that
+        change prompts, what becomes of the blocks; other prompts are not replayed.
         """
         self.stream = stream
-        self._catalog, self._moves, self._policy, self._minimum, self._factor = (
+        self._catalog, self._moves, self._grown, self._policy, self._minimum, self._factor = (
             catalog,
             moves,
+            grown,
             policy,
             minimum,
             Fraction(factor),
@@ -124,7 +126,7 @@ class Replayer:
         self._rewrites = rewrites or {}
         self._plan: tuple[Served, Plan] | None = None
         """The last one only: a plan holds every block."""
-        self._before: tuple[tuple[Variant, ...], Ints, Ints, Ints, Sequence[int]] | None = None
+        self._before: tuple[Served, Ints, Ints, Ints, Sequence[int]] | None = None
         self._totals: dict[tuple[Any, ...], Totals] = {}
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
@@ -136,7 +138,7 @@ class Replayer:
             return GATES[kind]
         if state.removed:
             return "left out by an earlier step"
-        if any(mark not in self._moves and mark not in self._rewrites for mark in state.prompt):
+        if any(m not in self._moves and m not in self._grown and m not in self._rewrites for m in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
         if isinstance(price, Unpriced) or price.usd("cache_read") is None:
@@ -161,7 +163,12 @@ class Replayer:
                     factor = self._factor
                 case "new", "old":
                     factor = 1 / self._factor
-        return Place(self.space(state), minimum, factor)
+        floor = 0
+        if state.moved:  # what it takes over from the old model's cache reaches the new one's own minimum
+            floor = model.minimum(state.group.on, lenient=True) or 1
+        more = sum(self._grown.get(mark, 0) for mark in state.prompt)
+        # A prompt with more text at its start shares no entry with one without.
+        return Place((self.space(state), more), minimum, factor, more, floor)
 
     def _places(self, states: Sequence[State], pricer: Pricer) -> Served:
         """By kind: where it is served, and what became of its prompts.
@@ -195,21 +202,28 @@ class Replayer:
                 requests = rewrite.change(requests, concerned[requests.kind], columns)
         return requests
 
-    def _billed(self, prompts: tuple[Variant, ...]) -> tuple[Ints, Ints, Ints, Sequence[int]]:
-        """What each request read and wrote, for 5 minutes and for an hour, before the replay; uncached rows by kind."""
+    def _billed(self, served: Served) -> tuple[Ints, Ints, Ints, Sequence[int]]:
+        """What each request reads, writes for 5 minutes and for an hour before the replay; uncached rows by kind.
+
+        As billed, but for prompts as they are by now: Scan.reshape, Scan.remodel and Prompt.with_start in arrays.
+        """
         import numpy as np
 
-        stream = self.stream
-        if not any(prompts):
-            return stream.read, stream.written_5m, stream.written_1h, stream.uncached
-        if self._before is None or self._before[0] != prompts:
-            read, short, long = stream.read.copy(), stream.written_5m.copy(), stream.written_1h.copy()
-            for variant in filter(None, dict.fromkeys(prompts)):
-                at = np.array([prompt == variant for prompt in prompts], bool)[stream.requests.kind]
-                ends = (stream.beside[end_of(what, variant)][at] for what in ENDS)
-                read[at], hour, cached = ends
-                long[at], short[at] = hour - read[at], cached - hour
-            self._before = (prompts, read, short, long, stream.by_kind(read + short + long == 0))
+        if self._before is not None and self._before[0] == served:
+            return self._before[1:]
+        stream, kinds, places = self.stream, self.stream.requests.kind, served.places
+        ends = [stream.read, stream.read + stream.written_1h]
+        ends.append(ends[1] + stream.written_5m)
+        for variant in filter(None, dict.fromkeys(served.prompts)):
+            at = np.array([prompt == variant for prompt in served.prompts], bool)[kinds]
+            made = (stream.beside[end_of(what, variant)] for what in ENDS)
+            ends = [np.where(at, new, end) for new, end in zip(made, ends, strict=True)]
+        if any(p is not None and (p.factor != 1 or p.more or p.floor) for p in places):
+            ends = [at_place(end, kinds, places) * (end > 0) for end in ends]
+            enough = ends[2] >= np.array([p.floor if p else 0 for p in places], np.int64)[kinds]
+            ends = [end * enough for end in ends]
+        read, hour, cached = ends
+        self._before = (served, read, cached - hour, hour - read, stream.by_kind(cached == 0))
         return self._before[1:]
 
     def totals(self, places: Served, ttl: str, visible: str) -> Totals:
@@ -221,14 +235,14 @@ class Replayer:
                 self._plan = (places, Plan(self._requests(places.prompts), places.places, self._policy))
             answer = self._plan[1].run(TTLS[ttl], visible)
             by_kind = self.stream.by_kind
-            read_before, *billed, _ = self._billed(places.prompts)
+            was_read, *billed, _ = self._billed(places)
             here, other = billed if ttl == "5m" else billed[::-1]
             self._totals[key] = Totals(
                 read=by_kind(answer.read),
                 written=by_kind(answer.written),
                 hit=by_kind(answer.read > 0),
                 idle=by_kind(answer.read + answer.written == 0),
-                as_billed=by_kind((answer.read == read_before) & (answer.written == here) & (other == 0)),
+                as_billed=by_kind((answer.read == was_read) & (answer.written == here) & (other == 0)),
             )
         return self._totals[key]
 
@@ -253,7 +267,7 @@ class Replayer:
             if kind is not None and kind >= 0 and places.places[kind] is not None:
                 by_space.setdefault(self.space(state), []).append(n)
         after, ttls = list(states), {}
-        uncached = self._billed(places.prompts)[3]
+        uncached = self._billed(places)[3]
         requests = hit = changed = read = written = prompt = 0
         for space, members in by_space.items():
             if fixed is not None:
@@ -289,7 +303,7 @@ class Replayer:
 
     def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals], uncached: Sequence[int]) -> int:
         kind: int = state.keys[KIND_OF_ROW]
-        if state.moved:  # its whole prompt was uncached
+        if not any(state.tokens[n] for n in (READ, WRITE_5M, WRITE_1H)):
             return state.rows - totals[ttl].idle[kind] if ttl else 0
         return state.rows - (totals[ttl].as_billed[kind] if ttl else uncached[kind])
 

@@ -56,8 +56,6 @@ class Stream:
     written_5m: Ints
     written_1h: Ints
     """As billed, by request."""
-    uncached: tuple[int, ...]
-    """Rows billed without any cache token, by kind."""
     path: Path | None
     """A Parquet file of row_id and kind (or gate), for every row with prompt_blocks; None when there are none."""
     beside: Mapping[str, Ints] = field(default_factory=dict)
@@ -134,7 +132,7 @@ def stream(
             nothing,
             nothing > 0,
         )
-        return Stream(none, 0, (), 0, nothing, nothing, nothing, (), None)
+        return Stream(none, 0, (), 0, nothing, nothing, nothing, None)
     gate = columns.whole("gate")
     kind, kinds = _kinds(columns, len(keys), gate)
     path = folder / "kinds.parquet"
@@ -163,7 +161,6 @@ def stream(
         read=read,
         written_5m=short,
         written_1h=long,
-        uncached=tuple(np.bincount(requests.kind[read + short + long == 0], minlength=kinds).tolist()),
         path=path,
         beside={name: columns.whole(f"beside_{name}")[order] for name in beside},
     )

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs
 from claude_audit.money import EXACT
 from claude_audit.states import READ, WRITE_1H, WRITE_5M, State
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
@@ -130,4 +130,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.MEDIUM,
+    rollback="send them one by one again",
+    default={"batch_tagged": True},
+    needs=("latency_tolerant",),
 )

@@ -30,7 +30,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.waterfall import Assumption, Effort, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -77,16 +77,14 @@ class CacheHit(Lever):
         if self.guessed:
             guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
             scan.key("cache_guess", guess, 2)
-        own = scan.minimum()
         for variant, cacheable in scan.quantities["cacheable"].items():
-            target = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
+            to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
-            if target is None:
+            enough = cacheable >= scan.minimum(to)
+            if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
-                enough = (cacheable >= own) | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
-            else:
-                enough = cacheable >= scan.target_minimum(target)
+                enough = enough | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
             scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
@@ -250,4 +248,7 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: "0.85"},
 )

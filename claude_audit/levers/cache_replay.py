@@ -35,7 +35,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, positive
 from claude_audit.money import EXACT, ZERO, exact
 from claude_audit.replay import POLICIES, TTLS, VISIBLE
-from claude_audit.waterfall import Assumption, Excluded, Grade
+from claude_audit.waterfall import Assumption, Calibration, Effort, Excluded, Grade
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -66,6 +66,7 @@ class CacheReplay(Lever):
     name: str = NAME
     stage: Stage = Stage.CACHE
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
+    slow: bool = True
     _engine: Engine | None = field(default=None, repr=False)
     _scan: Scan | None = field(default=None, repr=False)
     _replayer: Replayer | None = field(default=None, repr=False)
@@ -123,7 +124,7 @@ class CacheReplay(Lever):
                 beside |= {end_of(what, variant): scan.quantities[what][variant] for what in ENDS}
         found = stream(usage, keys, self.policy, folder, beside)
         self._replayer = Replayer(
-            found, scan.catalog, scan.moves, self.policy, self.minimum, self.factor, scan.rewrites
+            found, scan.catalog, scan.moves, scan.grown, self.policy, self.minimum, self.factor, scan.rewrites
         )
         if found.path is None:
             self._groups = groups(usage, self._engine)
@@ -187,6 +188,7 @@ class CacheReplay(Lever):
             assumptions=tuple(self._assumptions()),
             excluded=tuple(Excluded(gate, rows, usd) for gate, (rows, usd) in sorted(barred.items())),
             facts={"replay": facts},
+            calibration=Calibration(test.billed, test.predicted) if test and test.billed else None,
         )
 
     def _barred(self, states: Sequence[State], pricer: Pricer) -> dict[str, tuple[int, Decimal]]:
@@ -286,4 +288,9 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.LOW,
+    rollback="take cache_control out again",
+    default={NAME: True, "cache_ttl": AUTO},
+    needs=("prompt_blocks",),
+    supersedes=("cache_hit",),
 )

@@ -30,10 +30,11 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs, positive
+from claude_audit.levers._tokenizers import factor_of
 from claude_audit.money import EXACT
 from claude_audit.rates import Model, Unpriced
-from claude_audit.states import State, text_of
-from claude_audit.waterfall import Assumption, Grade
+from claude_audit.states import State, text_of, unmoved
+from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -82,6 +83,8 @@ class RouteSimple(Lever):
     stage: Stage = Stage.MODEL
     dimensions: tuple[str, ...] = ("endpoint",)
     single: bool = True
+    moves: tuple[str, ...] = (NAME,)
+    """Marks of the levers, this one included, that have changed the model by now."""
 
     @property
     def argument(self) -> str:
@@ -98,7 +101,8 @@ class RouteSimple(Lever):
         self.others = tuple(name for name in self.others if name in scan.reach.models)
         if not self.others:
             self.factors = self.factors[:1]  # no row is counted otherwise on the target
-        scan.moves[NAME] = self.target.id
+        scan.moves[NAME] = dict.fromkeys(scan.reach.models, self.target.id)
+        self.moves = tuple(scan.moves)
         marks = {factor: self._mark(factor) for factor in self.factors}
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
@@ -142,21 +146,22 @@ class RouteSimple(Lever):
         return nw.lit(len(CODES)) - nw.max_horizontal(*ranks, nw.lit(1))
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
-        """The gate that keeps a state where it is; None when it may be routed."""
+        """The gate that keeps a state where it is; None when it may be routed. Read off the row as logged."""
+        logged = state.line.group
         if CODES[state.keys["route"]] in GATES:
             return CODES[state.keys["route"]]
-        if state.group.model == self.target.id:
+        if self.target.id in (logged.model, state.group.model):
             return "on the target already"
-        if state.group.speed == "fast":
+        if logged.speed == "fast":
             return "fast mode"
-        if state.group.tier == "priority":
+        if logged.tier == "priority":
             return "priority tier"
-        if state.group.geo == "us" and not self.target.inference_geo_us:
+        if logged.geo == "us" and not self.target.inference_geo_us:
             return "US inference, which the target has not"
         if any(fnmatchcase(state.labels["endpoint"] or "", pattern) for pattern in self.never):
             return "--never-route"
-        today = pricer.catalog.price(replace(state.group, size=0))
-        there = pricer.catalog.price(replace(state.group, model=self.target.id, size=0), lenient=True)
+        today = pricer.catalog.price(replace(logged, size=0))
+        there = pricer.catalog.price(replace(logged, model=self.target.id, size=0), lenient=True)
         if isinstance(today, Unpriced) or isinstance(there, Unpriced):
             return "no price"
         now, then = today.rate.usd_per_mtok, there.rate.usd_per_mtok
@@ -176,12 +181,12 @@ class RouteSimple(Lever):
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
         mark = self._mark(factor)
-        prompt = (*state.prompt, mark)
+        prompt = (*unmoved(state.prompt, self.moves), mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
         moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
         return moved.with_tokens(
             input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
-        ).answering((*state.output, mark))
+        ).answering((*unmoved(state.output, self.moves), mark))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
@@ -260,7 +265,7 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
         )
     factor = catalog.tokenizer_factor
     if options.get("tokenizer_factor") is not None:
-        factor = _factor(options["tokenizer_factor"])
+        factor = factor_of(options["tokenizer_factor"])
     low, high = catalog.tokenizer_range
     return RouteSimple(
         target=found.model,
@@ -275,17 +280,6 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
     )
 
 
-def _factor(value: Any) -> Decimal:
-    try:
-        factor = Decimal(str(value))
-    except ArithmeticError:
-        factor = Decimal(0)
-    if not factor.is_finite() or not Decimal("0.1") <= factor <= 10 or factor != round(factor, 4):
-        hint = "a number from 0.1 to 10 with at most four decimal places, such as 1.3"
-        raise AuditError(f"--tokenizer-factor {value!r} is not a factor", hint)
-    return factor
-
-
 KIND = Kind(
     NAME,
     Stage.MODEL,
@@ -298,4 +292,8 @@ KIND = Kind(
     ),
     build,
     __doc__ or "",
+    effort=Effort.MEDIUM,
+    risk=Risk(2, ("other answers",)),
+    rollback="send them to the old model again",
+    default={NAME: "haiku"},
 )

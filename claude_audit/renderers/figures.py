@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 from claude_audit.bill import SEARCHES, total
 from claude_audit.budget import BudgetResult
-from claude_audit.money import dollars, exact
+from claude_audit.money import EXACT, dollars, exact
 from claude_audit.spend import Pareto, SpendRow, UnpricedUsage
 from claude_audit.tally import Label
 from claude_audit.text import count
@@ -124,6 +124,86 @@ def basis(step: Step) -> list[str]:
         gates = (f"{e.gate}: {count(e.requests, 'request')}, {dollars(e.usd)}" for e in step.excluded)
         told.append("left out: " + "; ".join(gates))
     return told
+
+
+def left_out(step: Step, most: int = 3) -> str:
+    """Which requests its gates kept out, the dearest gates first; empty when none."""
+    gates = sorted(step.excluded, key=lambda gate: (-gate.usd, gate.gate))
+    told = [f"{e.gate} ({count(e.requests, 'request')}, {dollars(e.usd)})" for e in gates[:most]]
+    rest = gates[most:]
+    if rest:
+        told.append(f"{len(rest)} more gates ({dollars(total(gate.usd for gate in rest))})")
+    return "not touched: " + "; ".join(told) if told else ""
+
+
+def taken_for_granted(step: Step) -> str:
+    """The assumptions that nobody gave: defaults, and what was measured or the vendor says; empty when none."""
+    told = [f"{a.name} {a.value} ({a.source})" for a in step.assumptions if a.source != "flag"]
+    return "assumes " + "; ".join(told) if told else ""
+
+
+def reach(step: Step) -> str:
+    """How many requests it changes, and what they cost before it; empty when none."""
+    if not step.requests_changed:
+        return "changes no request"
+    told = f"changes {count(step.requests_changed, 'request')}"
+    if step.eligible is None or step.eligible.request_share is None:
+        return told
+    spend = f"{percent(step.eligible.usd_share)} of the spend" if step.eligible.usd_share is not None else ""
+    shares = ", ".join(filter(None, (f"{percent(step.eligible.request_share)} of them", spend)))
+    if step.scope and len(step.scope.endpoints) == 1:
+        shares += f", all of {label(step.scope.endpoints[0])}"
+    return f"{told}: {shares}"
+
+
+def lacks(step: Step) -> str:
+    """Fields that are not in the log; empty when none."""
+    return f"better with {', '.join(step.missing_fields)} in the log" if step.missing_fields else ""
+
+
+def costs_to_do(step: Step) -> str:
+    """What it takes, and what it may do to the answers: low effort, risk 3 of 4 (truncation)."""
+    risk = step.quality_risk
+    if not risk.level:
+        return f"{step.effort.words} effort, no risk to answers"
+    why = f" ({', '.join(risk.reasons)})" if risk.reasons else ""
+    return f"{step.effort.words} effort, risk to answers {risk.level} of 4{why}"
+
+
+def overlaps(waterfall: Waterfall, most: int = 3) -> Iterator[str]:
+    """Which steps save the same dollars, and which help each other, in sentences; those that matter."""
+    pairs: dict[frozenset[str], Decimal] = {}
+    for step in waterfall.steps:
+        for other in step.interacts_with or ():
+            pairs[frozenset((step.lever, other.lever))] = other.overlap_usd
+    least = abs(waterfall.saving_usd) / 100
+    names = {step.lever: title(step) for step in waterfall.steps}
+    told = sorted(((usd, pair) for pair, usd in pairs.items() if abs(usd) > least), key=lambda p: (-p[0], sorted(p[1])))
+    shared = [(usd, pair) for usd, pair in told if usd > 0][:most]
+    helped = [(usd, pair) for usd, pair in reversed(told) if usd < 0][:most]
+
+    def both(pair: frozenset[str]) -> str:
+        return " and ".join(name for lever, name in names.items() if lever in pair)
+
+    if shared:
+        yield "Saved by either, but only once: " + "; ".join(f"{dollars(u)} by {both(p)}" for u, p in shared) + "."
+    if helped:
+        yield "More together than apart: " + "; ".join(f"{dollars(-u)} by {both(p)}" for u, p in helped) + "."
+
+
+def one_by_one(waterfall: Waterfall) -> str:
+    """What to say beside the sum of the standalone savings: where it misleads, or when shares were asked for; else empty."""
+    if waterfall.overlap is not None:
+        return f"not a saving: these overlap {waterfall.overlap:.1f} times"
+    twice = EXACT.subtract(waterfall.standalone_usd, waterfall.saving_usd)
+    if waterfall.attribution == "waterfall" or not twice or len(waterfall.steps) < 2:
+        return ""
+    return f"not the total: {dollars(twice)} is in it twice" if twice > 0 else f"{dollars(-twice)} less than together"
+
+
+def notes(waterfall: Waterfall) -> list[str]:
+    """The notes, without the one that the head of a page says already."""
+    return [note for note in waterfall.notes if not note.startswith("These savings overlap")]
 
 
 def shortened(rows: Sequence[SpendRow], most: int | None) -> tuple[Sequence[SpendRow], SpendRow | None]:

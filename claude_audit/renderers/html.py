@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit import __version__
 from claude_audit.accounting import Lines
 from claude_audit.money import EXACT, ZERO, dollars, exact
-from claude_audit.renderers import charts, figures
+from claude_audit.renderers import charts, figures, opportunities
 from claude_audit.report import Report
 from claude_audit.text import count, day_name, printable
 
@@ -60,6 +60,13 @@ def render(report: Report) -> str:
         way_out=figures.WAY_OUT,
         components=figures.COMPONENT,
         grades=figures.grades(report.waterfall) if report.waterfall else [],
+        notes=figures.notes(report.waterfall) if report.waterfall else [],
+        overlaps=list(figures.overlaps(report.waterfall)) if report.waterfall else [],
+        opportunities_about=opportunities.ABOUT,
+        ranked=report.opportunities.standing(*opportunities.RANKED) if report.opportunities else (),
+        opportunity_words=[words for _, words in opportunities.sentences(report.opportunities)]
+        if report.opportunities
+        else [],
         shortened=figures.shortened,
         lines=_lines,
     )
@@ -88,6 +95,9 @@ def _environment() -> Environment:
         "warnings": figures.warnings,
         "basis": figures.basis,
         "interval": figures.interval,
+        "costs_to_do": figures.costs_to_do,
+        "reach": figures.reach,
+        "lacks": figures.lacks,
         "verdict": figures.verdict,
         "standing": figures.standing,
         "breakable": _breakable,

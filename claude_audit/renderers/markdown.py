@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from claude_audit import __version__
 from claude_audit.bill import SEARCHES
 from claude_audit.money import dollars
-from claude_audit.renderers import figures
+from claude_audit.renderers import figures, opportunities
 from claude_audit.renderers.columns import as_markdown, markdown_text
 from claude_audit.renderers.figures import compact, percent, sentence
 from claude_audit.renderers.rows import spend_table, waterfall_markdown
@@ -40,6 +40,9 @@ def _parts(report: Report) -> Iterator[str]:
         yield waterfall_markdown(report.waterfall).rstrip("\n")
     else:
         yield "No what-if was asked for: `claude-audit whatif` tries levers on these very requests."
+    if report.opportunities and report.opportunities.found:
+        yield "### Every lever, each alone"
+        yield opportunities.markdown(report.opportunities).rstrip("\n")
     yield "## How sure are we?"
     yield from _sure(report)
     yield f"## Every {figures.dimension(report.who).lower()} and model"

@@ -130,15 +130,32 @@ def waterfall_markdown(waterfall: Waterfall) -> str:
     if waterfall.monthly_saving_usd is not None:
         lines.append(f"In 30 days at this pace: {dollars(waterfall.monthly_saving_usd)}.")
     lines.append(f"Evidenced (low ends of metered and replayed steps): {dollars(waterfall.evidenced_saving_usd)}.")
+    if waterfall.overlap is not None:
+        struck = f"~~{dollars(waterfall.standalone_usd)}~~"
+        lines.append(
+            f"One by one these savings would add up to {struck}: they overlap {waterfall.overlap:.1f} times, and the total "
+            "counts each dollar once."
+        )
     parts = [" ".join(lines)]
     if waterfall.steps:
         parts.append(_steps_table(waterfall))
+    parts += [markdown_text(words) for words in figures.overlaps(waterfall)]
+    if waterfall.next:
+        work = [f"{markdown_text(entry.words)} ({entry.effort.words} effort)" for entry in waterfall.next]
+        parts.append("\n".join(["Do this next:", "", *(f"{n}. {words}" for n, words in enumerate(work, 1))]))
     points = [
         f"- **{markdown_text(figures.lever(step))}**: {markdown_text(text)}"
         for step in waterfall.steps
-        for text in (*figures.warnings(step), *step.caveats, *figures.basis(step))
+        for text in (
+            *figures.warnings(step),
+            *step.caveats,
+            f"{figures.costs_to_do(step)}; {figures.reach(step)}",
+            *filter(None, [figures.lacks(step)]),
+            *figures.basis(step),
+            *step.platform_differences,
+        )
     ]
-    points += [f"- {markdown_text(note)}" for note in waterfall.notes]
+    points += [f"- {markdown_text(note)}" for note in figures.notes(waterfall)]
     return "\n\n".join([*parts, "\n".join(points)] if points else parts) + "\n"
 
 

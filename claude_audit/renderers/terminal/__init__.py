@@ -2,8 +2,19 @@
 
 from claude_audit.renderers.figures import size
 from claude_audit.renderers.terminal.explain import explain_tables
+from claude_audit.renderers.terminal.opportunities import opportunities_tables
+from claude_audit.renderers.terminal.published import published_tables
 from claude_audit.renderers.terminal.screen import Screen, clean
 from claude_audit.renderers.terminal.spend import spend_tables
 from claude_audit.renderers.terminal.waterfall import waterfall_tables
 
-__all__ = ["Screen", "clean", "explain_tables", "size", "spend_tables", "waterfall_tables"]
+__all__ = [
+    "Screen",
+    "clean",
+    "explain_tables",
+    "opportunities_tables",
+    "published_tables",
+    "size",
+    "spend_tables",
+    "waterfall_tables",
+]
