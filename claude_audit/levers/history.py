@@ -277,4 +277,6 @@ KIND = Kind(
     effort=Effort.LOW,
     risk=Risk(3, ("the model forgets what lies before the window",)),
     rollback="send the whole conversation again",
+    default={NAME: "9"},
+    needs=("prompt_blocks|session",),
 )

@@ -391,4 +391,6 @@ KIND = Kind(
     effort=Effort.HIGH,
     risk=Risk(2, ("the model knows older messages from a summary only",)),
     rollback="send the whole conversation again",
+    default={NAME: "20"},
+    needs=("session",),
 )
