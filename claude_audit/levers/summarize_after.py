@@ -392,5 +392,5 @@ KIND = Kind(
     risk=Risk(2, ("the model knows older messages from a summary only",)),
     rollback="send the whole conversation again",
     default={NAME: "20"},
-    needs=("session|prompt_blocks",),
+    needs=("session",),
 )
