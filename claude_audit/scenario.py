@@ -214,6 +214,7 @@ def scan(
     start, unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:
         start = lever.part(start, pricer)
+    pricer.logged = tuple(start)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

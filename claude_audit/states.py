@@ -70,6 +70,10 @@ class State(NamedTuple):
     """Its model was changed: what was cached for the old one is void, and a day before the new one's first price takes that."""
     void: bool = False
     """Its prompts are others now: what was cached is void, on the same model."""
+    packed: str | None = None
+    """The mark of the lever that joined its requests into calls with others: what follows the shared start is not cacheable."""
+    follows: bool = False
+    """Packed, and its requests have left the shared start to another one's call."""
     removed: str | None = None
     """The mark of the lever that left out its requests."""
     shorter: tuple[tuple[str, Decimal], ...] = ()
@@ -125,11 +129,13 @@ class State(NamedTuple):
         whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
         before = self._replace(
             group=self.line.group,
-            searches=self.searches,
             output=(),
             prompt=(),
             moved=False,
             void=False,
+            packed=None,
+            follows=False,
+            removed=None,
             shorter=(),
             beside=(),
             offer=None,
@@ -178,6 +184,8 @@ class Pricer:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
+        self.logged: Sequence[State] = ()
+        """All states of the log before any lever."""
         self._known: dict[int, tuple[State, Decimal | None]] = {}
         self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
 
@@ -213,6 +221,10 @@ class Pricer:
         if usd is None:
             raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
         return usd
+
+    def usage(self, group: Group, tokens: Sequence[Decimal], searches: int = 0) -> Decimal | None:
+        """US dollars of usage as logged, exact. None when there is no price."""
+        return self._cost(group, False, tokens, searches)
 
     def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)

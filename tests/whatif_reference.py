@@ -34,6 +34,9 @@ class Row:
     speed: str
     geo: str
     moved: bool = False
+    void: bool = False
+    joint: Fraction = Fraction(0)
+    """Of a request that goes out with others: the prompt of their call."""
     h: Fraction = Fraction(0)
     """The thinking part of o."""
     cut_visible: Fraction = Fraction(0)
@@ -55,7 +58,8 @@ class Row:
         return self.u + self.r + self.w5 + self.w1
 
     def usd(self) -> Fraction | None:
-        size = sum(self.prompt > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
+        whole = self.joint or self.prompt
+        size = sum(whole > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
         price = CATALOG.price(
             Group(self.model, self.day, size, self.tier, self.speed, self.geo, "anthropic"), lenient=self.moved
         )
@@ -195,6 +199,7 @@ def routed(row: Row, target: str, factor: Fraction) -> Row:
         h=Fraction(ceil(ratio * row.h)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
+        joint=Fraction(ceil(ratio * row.joint)),
     )
 
 
@@ -210,7 +215,7 @@ def cache(rows: Sequence[Row], rate: Fraction) -> list[Row]:
         minimum = CATALOG.models[row.model].minimum(row.day, lenient=row.moved) or 1
         cached = row.r + row.w5 + row.w1
         if row.cacheable > 0 and (row.cacheable >= minimum or (cached > 0 and not row.moved)):
-            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved)
+            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved, row.void)
             groups.setdefault(key, []).append(n)
     found = list(rows)
     for members in groups.values():

@@ -15,7 +15,7 @@ from claude_audit.errors import Exit
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
-    from claude_audit.ingest import Progress
+    from claude_audit.batches import Progress
 
 
 def register(app: typer.Typer) -> None:

@@ -60,9 +60,10 @@ def _select(_: Reading) -> str:
             r.requestId AS request_id,
             r.message.id AS message_id,
             CASE
+                WHEN r.message.usage IS NULL THEN NULL
                 WHEN r.message.id IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.uuid
                 WHEN r.requestId IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.message.id
-                ELSE 'claude_code:' || r.message.id || '/' || r.requestId
+                ELSE concat('claude_code:', r.message.id, '/', r.requestId)
             END AS identity,
             true AS snapshots,
             r.isSidechain AS side_chain,
@@ -74,17 +75,12 @@ def _select(_: Reading) -> str:
             {counts("r.message.usage")},
             'claude_code' AS gateway,
             ['lower_bound'] AS notes,
-            map_from_entries(list_filter([
+            CASE WHEN r.message.usage IS NOT NULL THEN map_from_entries(list_filter([
                 {{'k': 'gitBranch', 'v': r.gitBranch}},
                 {{'k': 'agentId', 'v': r.agentId}},
                 {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
-            ], lambda e: e.v IS NOT NULL)) AS tags
-        FROM (
-            SELECT file, line, coalesce(
-                TRY(json_transform(text, '{STRUCTURE}')),
-                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
-            FROM lines
-        )"""
+            ], lambda e: e.v IS NOT NULL)) END AS tags
+        FROM records"""
 
 
 CLAUDE_CODE = Ingestor(
@@ -93,6 +89,7 @@ CLAUDE_CODE = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
+    structure=STRUCTURE,
     rank=40,
     doc=__doc__,
 )

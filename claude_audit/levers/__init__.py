@@ -239,14 +239,14 @@ def as_typed(options: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def positive(value: Any, flag: str, what: str = "a whole number above 0") -> int:
+def positive(value: Any, flag: str, what: str = "a whole number above 0", example: int = 512) -> int:
     """A whole number from a flag or a file. Raises AuditError that names the flag."""
     try:
         number = int(str(value))
     except ValueError:
         number = 0
     if number <= 0:
-        raise AuditError(f"{flag} {value!r} is not {what}", f"for example {flag} 512")
+        raise AuditError(f"{flag} {value!r} is not {what}", f"for example {flag} {example}")
     return number
 
 

@@ -6,7 +6,7 @@ to all: the replay learns what became of a row from the line of the tally that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,8 @@ class Stream:
     """As billed, by request."""
     path: Path | None
     """A Parquet file of row_id and kind (or gate), for every row with prompt_blocks; None when there are none."""
+    beside: Mapping[str, Ints] = field(default_factory=dict)
+    """Columns that levers before the replay asked for, by request."""
 
     def by_kind(self, values: Any) -> list[int]:
         """The sum of these numbers (or the count of these flags), one a request, for each kind."""
@@ -103,11 +105,21 @@ class _Columns:
         return np.concatenate(numbers).astype(np.int32, copy=False), chunks[0].dictionary
 
 
-def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, folder: Path) -> Stream:
-    """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`."""
+def stream(
+    usage: nw.LazyFrame[Any],
+    keys: Sequence[nw.Expr],
+    policy: str | None,
+    folder: Path,
+    beside: Mapping[str, nw.Expr] | None = None,
+) -> Stream:
+    """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`.
+
+    `beside`: whole numbers of each row to be kept by request, by name.
+    """
     import numpy as np
 
-    columns = _read(usage, keys, policy)
+    beside = beside or {}
+    columns = _read(usage, keys, policy, beside)
     if not columns.plain:
         nothing = np.zeros(0, np.int64)
         seen = dict.fromkeys(VISIBLE, nothing)
@@ -139,7 +151,8 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
     token, end = columns.whole("ttft")[order], columns.whole("latency")[order]
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
-    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at])
+    head = columns.whole("head")[order]
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head)
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,
@@ -150,10 +163,13 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
         written_5m=short,
         written_1h=long,
         path=path,
+        beside={name: columns.whole(f"beside_{name}")[order] for name in beside},
     )
 
 
-def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None) -> _Columns:
+def _read(
+    usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, beside: Mapping[str, nw.Expr]
+) -> _Columns:
     """The rows, batch by batch, so that no more than one batch of text is held."""
     import narwhals.stable.v2 as nw
     import pyarrow as pa
@@ -175,12 +191,13 @@ def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None)
         quantity("cache_write_5m").alias("w5"),
         quantity("cache_write_1h").alias("w1"),
         nw.col("prompt_blocks").alias("blocks"),
+        *(value.fill_null(0).cast(nw.Int64).alias(f"beside_{name}") for name, value in beside.items()),
     )
     columns = _Columns()
     try:
         for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
             if batch.num_rows:
-                _take(columns, batch, len(keys), policy)
+                _take(columns, batch, len(keys), policy, tuple(beside))
     except pa.ArrowException as error:
         raise AuditError(
             f"the store cannot be read: {str(error).splitlines()[0]}",
@@ -189,7 +206,7 @@ def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None)
     return columns
 
 
-def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None) -> None:
+def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None, beside: Sequence[str]) -> None:
     """One batch: its blocks flattened and added up, and each row's gate (0: replayed)."""
     import numpy as np
     import pyarrow.compute as pc
@@ -225,6 +242,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
     columns.add(
         gate=gate.astype(np.int32),
         size=sizes,
+        head=leading(pc.struct_field(flat, "kind"), begins, sizes),
         upto=running[1:] - np.repeat(running[begins], sizes),
         marked=marked,
         start=numbers("start"),
@@ -234,12 +252,25 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         read=counts[1],
         w5=counts[2],
         w1=counts[3],
+        **{f"beside_{name}": numbers(f"beside_{name}") for name in beside},
     )
     columns.plain.setdefault("row_id", []).append(pc.take(batch.column("row_id"), np.arange(len(sizes))))
     for name, array in (("hash", hashes), ("source", batch.column("source"))):
         columns.code(name, array)
     for n in range(keys):
         columns.code(f"key_{n}", batch.column(f"key_{n}"))
+
+
+def leading(kinds: pa.Array, begins: Ints, sizes: Ints) -> Ints:
+    """How many of each prompt's blocks are its start: the leading tools and system blocks."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of_start = pc.is_in(kinds, pa.array(["tools", "system"])).to_numpy(zero_copy_only=False)
+    others = np.append(np.flatnonzero(~of_start), len(of_start))
+    found: Ints = np.minimum(others[np.searchsorted(others, begins)], begins + sizes) - begins
+    return found
 
 
 def _delay(ms: Any) -> Any:
