@@ -129,11 +129,13 @@ class State(NamedTuple):
         whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
         before = self._replace(
             group=self.line.group,
-            searches=self.searches,
             output=(),
             prompt=(),
             moved=False,
             void=False,
+            packed=None,
+            follows=False,
+            removed=None,
             shorter=(),
             beside=(),
             offer=None,

@@ -71,4 +71,5 @@ KIND = Kind(
     __doc__ or "",
     effort=Effort.LOW,
     risk=Risk(3, ("an answer may stand in a chunk that is left out",)),
+    needs=("prompt_blocks",),
 )

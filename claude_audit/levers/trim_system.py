@@ -62,4 +62,6 @@ KIND = Kind(
     effort=Effort.LOW,
     risk=Risk(1, ("instructions that are cut are not followed",)),
     rollback="the old system prompt",
+    default={NAME: "500"},
+    needs=("prompt_blocks",),
 )

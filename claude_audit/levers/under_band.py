@@ -239,4 +239,5 @@ KIND = Kind(
     __doc__ or "",
     effort=Effort.LOW,
     risk=Risk(2, ("what is cut from a long prompt may have mattered",)),
+    default={NAME: "20"},
 )
