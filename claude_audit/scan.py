@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
+    from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -152,6 +153,8 @@ class Scan:
     """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
     grown: dict[str, int] = field(default_factory=dict)
     """Mark of a lever that puts text at the start of prompts -> its tokens."""
+    rewrites: dict[str, Rewrite] = field(default_factory=dict)
+    """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
@@ -258,15 +261,28 @@ class Scan:
         if level:
             self.bind(**level)
 
-    def reshape(self, mark: str, make: Callable[[Prompt], Prompt]) -> None:
+    def reshape(
+        self,
+        mark: str,
+        make: Callable[[Prompt], Prompt],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """For each prompt so far, the one that this lever makes of it as well.
 
-        What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
-        model are left alone: their caches are void.
+        What is left in the cache below the model's minimum is uncached, unless not `checked`. Prompts that an earlier lever
+        moved to another model are left alone: their caches are void. So are those of which it says that it can't follow.
         """
-        self.reshape_each({mark: make})
+        self.reshape_each({mark: make}, follows=follows, checked=checked)
 
-    def reshape_each(self, makes: Mapping[str, Callable[[Prompt], Prompt]]) -> None:
+    def reshape_each(
+        self,
+        makes: Mapping[str, Callable[[Prompt], Prompt]],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
@@ -276,7 +292,7 @@ class Scan:
         longer: dict[Variant, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
             for mark, make in makes.items():
-                if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+                if not self._follows(variant, mark) or any(m in self.moves for m in variant) or not follows(variant):
                     continue
                 before = self.shape(variant)
                 after = make(before)
@@ -298,13 +314,13 @@ class Scan:
         name = f"p_{len(self.levels)}"
         names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
         self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
-        checked: dict[str, nw.Expr] = {}
-        for variant, was in kept.items():
+        ends: dict[str, nw.Expr] = {}
+        for variant, was in kept.items() if checked else ():
             left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
             enough = flag((left >= nw.col("q_minimum")) | (left >= was))
-            checked |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
-        self.bind(**checked)
+            ends |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+        self.bind(**ends)
         for variant, parts in made.items():
             for what in parts:
                 self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")

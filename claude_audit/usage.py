@@ -15,6 +15,16 @@ TOKEN_CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "out
 """Disjoint classes of billed tokens, in invoice order. Writes of unknown TTL are billed and shown as 5m."""
 
 
+TOKEN_COLUMNS = {
+    "input": ("input_tokens",),
+    "cache_read": ("cache_read_tokens",),
+    "cache_write_5m": ("cache_write_5m_tokens", "cache_write_unknown_tokens"),
+    "cache_write_1h": ("cache_write_1h_tokens",),
+    "output": ("output_tokens",),
+}
+"""Token class -> the columns of the usage table that make it up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the table."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.calls import Assumptions
+    from claude_audit.mapping import FieldMap
 
 
 class Kind(StrEnum):
@@ -38,8 +39,8 @@ class Head:
 
     name: str
     data: bytes
-    mapping: Mapping[str, str] | None = None
-    """Of --map: our field -> the log's column."""
+    mapping: FieldMap | None = None
+    """Of --map."""
     path: Path | None = None
     """Where the file lies: a Parquet file has its columns' names at its end."""
 
@@ -58,7 +59,7 @@ class Head:
         """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
-            return True
+            return len(self.lines) < 2 or _parsed(self.lines[0]) is None
         return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
 
     @cached_property
@@ -67,6 +68,13 @@ class Head:
         if self.document:
             return _of_document(self.text)
         return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
+
+    @cached_property
+    def inside(self) -> tuple[Mapping[str, Any], ...]:
+        """The records, and what they wrap or list: where a format may find its own."""
+        from claude_audit.ingestors import _records
+
+        return tuple(found for record in self.records for found in _records.inside(record))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -83,8 +91,8 @@ class Head:
 
     @property
     def json(self) -> bool:
-        """Whether it begins like JSON."""
-        return self.text.lstrip().startswith("{") or self.document
+        """Whether it begins like JSON, or would but for a line cut off when the log was rotated."""
+        return self.text.lstrip().startswith("{") or self.document or 0 < len(self.lines[:60]) <= len(self.records) * 4
 
 
 def _parsed(line: str) -> object:
@@ -116,6 +124,8 @@ class Reading:
     assume: Assumptions
     paths: Mapping[int, str] = field(default_factory=dict)
     """File number -> path of the file's first piece, where that is among those read now: it has a table's header."""
+    document: bool = False
+    """Whether the lines are elements of whole-file JSON."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,11 @@ class Ingestor:
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     parquet: Callable[[Reading], str] | None = None
     """The same records in a Parquet file."""
+    structure: str | None = None
+    """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
+    is no JSON, in place of `lines`."""
+    hold: Callable[[Head], None] | None = None
+    """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False

@@ -11,19 +11,32 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
 from claude_audit.replay import TTLS, Place, Plan, at_place, calibrated
-from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State
+from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State, Variant
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.replay import Ints
+    from claude_audit.levers._rewritten import Ints, Rewrite
+    from claude_audit.replay import Requests
     from claude_audit.scan import Pricer
 
 AUTO = "auto"
 ORGANISATION_WIDE = ("aws_bedrock", "gcp_vertex")
 """Providers whose caches a whole organisation shares, not a workspace (Anthropic docs, Prompt caching, read 2026-11)."""
 
+ENDS = ("read", "wrote_1h", "wrote_5m")
+
 Space = tuple[str | None, ...]
 """Provider, workspace, model, speed: entries are shared within."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """By kind of row, what a replay depends on."""
+
+    places: tuple[Place | None, ...]
+    """None: not replayed."""
+    prompts: tuple[Variant, ...]
+    """Marks of the levers that rewrote its prompts, in order of application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +108,12 @@ class Replayer:
         policy: str | None,
         minimum: int | None,
         factor: Decimal,
+        rewrites: Mapping[str, Rewrite] | None = None,
     ) -> None:
         """`moves`: marks of the levers that change the model. `grown`: marks of those that put text at the start of
-        prompts, and its tokens. `factor`: new tokens for one old, across tokenizers."""
+        prompts, and its tokens. `factor`: new tokens for one old, across tokenizers. `rewrites`: by mark of the levers that
+        change prompts, what becomes of the blocks; other prompts are not replayed.
+        """
         self.stream = stream
         self._catalog, self._moves, self._grown, self._policy, self._minimum, self._factor = (
             catalog,
@@ -107,10 +123,11 @@ class Replayer:
             minimum,
             Fraction(factor),
         )
-        self._plan: tuple[tuple[Place | None, ...], Plan] | None = None
+        self._rewrites = rewrites or {}
+        self._plan: tuple[Served, Plan] | None = None
         """The last one only: a plan holds every block."""
+        self._before: tuple[Served, Ints, Ints, Ints, Sequence[int]] | None = None
         self._totals: dict[tuple[Any, ...], Totals] = {}
-        self._uncached_rows: dict[tuple[Place | None, ...], list[int]] = {}
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
         """Why the rows of a state are not replayed; None when they are."""
@@ -123,7 +140,7 @@ class Replayer:
             return "left out by an earlier step"
         if state.follows:
             return "sent in another request's call by an earlier step"
-        known = {*self._moves, *self._grown, state.packed}
+        known = {*self._moves, *self._grown, *self._rewrites, state.packed}
         if any(mark not in known for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
@@ -156,9 +173,13 @@ class Replayer:
         # A prompt with more text at its start shares no entry with one without.
         return Place((self.space(state), more), minimum, factor, more, floor, state.packed is not None)
 
-    def _places(self, states: Sequence[State], pricer: Pricer) -> tuple[Place | None, ...]:
-        """By kind. A kind on two lines would mean that the tally tells rows apart which the stream does not."""
+    def _places(self, states: Sequence[State], pricer: Pricer) -> Served:
+        """By kind: where it is served, and what became of its prompts.
+
+        A kind on two lines would mean that the tally tells rows apart which the stream does not.
+        """
         places: list[Place | None] = [None] * self.stream.kinds
+        prompts: list[Variant] = [()] * self.stream.kinds
         seen = set()
         for state in states:
             kind = state.keys[KIND_OF_ROW]
@@ -169,40 +190,55 @@ class Replayer:
             seen.add(kind)
             if self.barred(state, pricer) is None:
                 places[kind] = self._place(state)
-        return tuple(places)
+                prompts[kind] = tuple(mark for mark in state.prompt if mark in self._rewrites)
+        return Served(tuple(places), tuple(prompts))
 
-    def _billed(self, places: tuple[Place | None, ...]) -> tuple[Ints, Ints, Ints]:
-        """What is read, written for 5 minutes and for an hour, by request, as billed but for prompts as they are by now.
+    def _requests(self, prompts: Sequence[Variant]) -> Requests:
+        """The requests with the blocks that their kinds have by now."""
+        import numpy as np
 
-        Scan.remodel and Prompt.with_start in arrays: the ends of the classes, as the place counts them.
+        requests = self.stream.requests
+        for mark, rewrite in self._rewrites.items():
+            concerned = np.array([mark in prompt for prompt in prompts], bool)
+            if concerned.any():
+                columns = {name: self.stream.beside[name] for name in rewrite.columns}
+                requests = rewrite.change(requests, concerned[requests.kind], columns)
+        return requests
+
+    def _billed(self, served: Served) -> tuple[Ints, Ints, Ints, Sequence[int]]:
+        """What each request reads, writes for 5 minutes and for an hour before the replay; uncached rows by kind.
+
+        As billed, but for prompts as they are by now: Scan.reshape, Scan.remodel and Prompt.with_start in arrays.
         """
         import numpy as np
 
-        stream, kinds = self.stream, self.stream.requests.kind
-        if all(p is None or (p.factor == 1 and not p.more and not p.floor) for p in places):
-            return stream.read, stream.written_5m, stream.written_1h
+        if self._before is not None and self._before[0] == served:
+            return self._before[1:]
+        stream, kinds, places = self.stream, self.stream.requests.kind, served.places
         ends = [stream.read, stream.read + stream.written_1h]
         ends.append(ends[1] + stream.written_5m)
-        ends = [at_place(end, kinds, places) * (end > 0) for end in ends]
-        enough = ends[2] >= np.array([p.floor if p else 0 for p in places], np.int64)[kinds]
-        read, hour, cached = (end * enough for end in ends)
-        return read, cached - hour, hour - read
+        for variant in filter(None, dict.fromkeys(served.prompts)):
+            at = np.array([prompt == variant for prompt in served.prompts], bool)[kinds]
+            made = (stream.beside[end_of(what, variant)] for what in ENDS)
+            ends = [np.where(at, new, end) for new, end in zip(made, ends, strict=True)]
+        if any(p is not None and (p.factor != 1 or p.more or p.floor) for p in places):
+            ends = [at_place(end, kinds, places) * (end > 0) for end in ends]
+            enough = ends[2] >= np.array([p.floor if p else 0 for p in places], np.int64)[kinds]
+            ends = [end * enough for end in ends]
+        read, hour, cached = ends
+        self._before = (served, read, cached - hour, hour - read, stream.by_kind(cached == 0))
+        return self._before[1:]
 
-    def _uncached(self, places: tuple[Place | None, ...]) -> list[int]:
-        """Rows without any cached token, by kind."""
-        if places not in self._uncached_rows:
-            self._uncached_rows[places] = self.stream.by_kind(sum(self._billed(places)) == 0)
-        return self._uncached_rows[places]
-
-    def totals(self, places: tuple[Place | None, ...], ttl: str, visible: str) -> Totals:
+    def totals(self, places: Served, ttl: str, visible: str) -> Totals:
         """The sums of one replay by kind."""
         key = (places, ttl, visible)
         if key not in self._totals:
             if self._plan is None or self._plan[0] != places:
                 self._plan = None  # let go of the old one before the next is made
-                self._plan = (places, Plan(self.stream.requests, places, self._policy))
+                self._plan = (places, Plan(self._requests(places.prompts), places.places, self._policy))
             answer = self._plan[1].run(TTLS[ttl], visible)
-            by_kind, (was_read, *billed) = self.stream.by_kind, self._billed(places)
+            by_kind = self.stream.by_kind
+            was_read, *billed, _ = self._billed(places)
             here, other = billed if ttl == "5m" else billed[::-1]
             self._totals[key] = Totals(
                 read=by_kind(answer.read),
@@ -231,9 +267,10 @@ class Replayer:
         by_space: dict[Space, list[int]] = {}
         for n, state in enumerate(states):
             kind = state.keys[KIND_OF_ROW]
-            if kind is not None and kind >= 0 and places[kind] is not None:
+            if kind is not None and kind >= 0 and places.places[kind] is not None:
                 by_space.setdefault(self.space(state), []).append(n)
         after, ttls = list(states), {}
+        uncached = self._billed(places)[3]
         requests = hit = changed = read = written = prompt = 0
         for space, members in by_space.items():
             if fixed is not None:
@@ -247,7 +284,7 @@ class Replayer:
                 kind = states[n].keys[KIND_OF_ROW]
                 after[n] = _under(states[n], best, totals)
                 requests += states[n].rows
-                changed += self._changed(states[n], best, totals, places)
+                changed += self._changed(states[n], best, totals, uncached)
                 prompt += states[n].sum_of("prompt")
                 if best:
                     hit += totals[best].hit[kind]
@@ -267,13 +304,11 @@ class Replayer:
                 after[n] = cached(state, state.sum_of("prompt"), read, written, ttl)
         return after
 
-    def _changed(
-        self, state: State, ttl: str | None, totals: Mapping[str, Totals], places: tuple[Place | None, ...]
-    ) -> int:
+    def _changed(self, state: State, ttl: str | None, totals: Mapping[str, Totals], uncached: Sequence[int]) -> int:
         kind: int = state.keys[KIND_OF_ROW]
         if not any(state.tokens[n] for n in (READ, WRITE_5M, WRITE_1H)):
             return state.rows - totals[ttl].idle[kind] if ttl else 0
-        return state.rows - (totals[ttl].as_billed[kind] if ttl else self._uncached(places)[kind])
+        return state.rows - (totals[ttl].as_billed[kind] if ttl else uncached[kind])
 
     def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
         """Over the (workspace, endpoint, model) groups of the log that cache today; None when none does.
@@ -288,7 +323,7 @@ class Replayer:
         groups: dict[tuple[str | None, ...], list[State]] = {}
         for state in logged:
             kind = state.keys[KIND_OF_ROW]
-            if kind is not None and kind >= 0 and places[kind] is not None:
+            if kind is not None and kind >= 0 and places.places[kind] is not None:
                 name = (state.labels["workspace"], state.labels["endpoint"], state.group.model)
                 groups.setdefault(name, []).append(state)
         billed = predicted = 0
@@ -301,6 +336,11 @@ class Replayer:
             billed += sum(int(s.tokens[READ]) for s in group)
             predicted += sum(totals.read[s.keys[KIND_OF_ROW]] for s in group)
         return BackTest(billed, predicted) if caching else None
+
+
+def end_of(what: str, variant: Variant) -> str:
+    """The name in Stream.beside of an end of the prompts that levers made."""
+    return "+".join((what, *variant))
 
 
 def as_logged(state: State) -> State:

@@ -6,7 +6,7 @@ to all: the replay learns what became of a row from the line of the tally that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ GATES = {
 MOST_TOKENS = 2**40
 """Of a block or a prompt: sums of more could not be told from nonsense."""
 LONGEST_MS = 1e12
+SORTS = ("system", "tools", "document", "search_result", "chunk", "retrieval", "message")
+"""Kinds of blocks, in the order of their numbers in Requests.sort; -1 is any other."""
 KIND_OF_ROW = "replay_kind"
 """The column, and the key of the tally, that holds a row's kind."""
 
@@ -58,6 +60,8 @@ class Stream:
     """As billed, by request."""
     path: Path | None
     """A Parquet file of row_id and kind (or gate), for every row with prompt_blocks; None when there are none."""
+    beside: Mapping[str, Ints] = field(default_factory=dict)
+    """Columns that levers before the replay asked for, by request."""
 
     def by_kind(self, values: Any) -> list[int]:
         """The sum of these numbers (or the count of these flags), one a request, for each kind."""
@@ -103,11 +107,21 @@ class _Columns:
         return np.concatenate(numbers).astype(np.int32, copy=False), chunks[0].dictionary
 
 
-def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, folder: Path) -> Stream:
-    """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`."""
+def stream(
+    usage: nw.LazyFrame[Any],
+    keys: Sequence[nw.Expr],
+    policy: str | None,
+    folder: Path,
+    beside: Mapping[str, nw.Expr] | None = None,
+) -> Stream:
+    """Read the rows with prompt_blocks. `keys`: what parts the lines of the tally. The Parquet file goes to `folder`.
+
+    `beside`: whole numbers of each row to be kept by request, by name.
+    """
     import numpy as np
 
-    columns = _read(usage, keys, policy)
+    beside = beside or {}
+    columns = _read(usage, keys, policy, beside)
     if not columns.plain:
         nothing = np.zeros(0, np.int64)
         seen = dict.fromkeys(VISIBLE, nothing)
@@ -140,7 +154,8 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
     head = columns.whole("head")[order]
-    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head)
+    sort = columns.whole("sort")[at]
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head, sort)
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,
@@ -151,10 +166,13 @@ def stream(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None
         written_5m=short,
         written_1h=long,
         path=path,
+        beside={name: columns.whole(f"beside_{name}")[order] for name in beside},
     )
 
 
-def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None) -> _Columns:
+def _read(
+    usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None, beside: Mapping[str, nw.Expr]
+) -> _Columns:
     """The rows, batch by batch, so that no more than one batch of text is held."""
     import narwhals.stable.v2 as nw
     import pyarrow as pa
@@ -176,12 +194,13 @@ def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None)
         quantity("cache_write_5m").alias("w5"),
         quantity("cache_write_1h").alias("w1"),
         nw.col("prompt_blocks").alias("blocks"),
+        *(value.fill_null(0).cast(nw.Int64).alias(f"beside_{name}") for name, value in beside.items()),
     )
     columns = _Columns()
     try:
         for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
             if batch.num_rows:
-                _take(columns, batch, len(keys), policy)
+                _take(columns, batch, len(keys), policy, tuple(beside))
     except pa.ArrowException as error:
         raise AuditError(
             f"the store cannot be read: {str(error).splitlines()[0]}",
@@ -190,7 +209,7 @@ def _read(usage: nw.LazyFrame[Any], keys: Sequence[nw.Expr], policy: str | None)
     return columns
 
 
-def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None) -> None:
+def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | None, beside: Sequence[str]) -> None:
     """One batch: its blocks flattened and added up, and each row's gate (0: replayed)."""
     import numpy as np
     import pyarrow.compute as pc
@@ -229,6 +248,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         head=leading(pc.struct_field(flat, "kind"), begins, sizes),
         upto=running[1:] - np.repeat(running[begins], sizes),
         marked=marked,
+        sort=_sorts(pc.struct_field(flat, "kind")),
         start=numbers("start"),
         line=numbers("line"),
         ttft=_delay(numbers("ttft")),
@@ -236,6 +256,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         read=counts[1],
         w5=counts[2],
         w1=counts[3],
+        **{f"beside_{name}": numbers(f"beside_{name}") for name in beside},
     )
     columns.plain.setdefault("row_id", []).append(pc.take(batch.column("row_id"), np.arange(len(sizes))))
     for name, array in (("hash", hashes), ("source", batch.column("source"))):
@@ -254,6 +275,15 @@ def leading(kinds: pa.Array, begins: Ints, sizes: Ints) -> Ints:
     others = np.append(np.flatnonzero(~of_start), len(of_start))
     found: Ints = np.minimum(others[np.searchsorted(others, begins)], begins + sizes) - begins
     return found
+
+
+def _sorts(kinds: pa.Array) -> Any:
+    """Each block's place in SORTS."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index_in(kinds, pa.array(SORTS)).fill_null(-1)
+    return found.to_numpy(zero_copy_only=False).astype("int8")
 
 
 def _delay(ms: Any) -> Any:

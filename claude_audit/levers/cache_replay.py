@@ -108,7 +108,7 @@ class CacheReplay(Lever):
         """The rows, each with its kind, or why it has none; null where there are no prompt_blocks."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._replayed import Replayer
+        from claude_audit.levers._replayed import ENDS, Replayer, end_of
         from claude_audit.levers._shared_prefix import groups
         from claude_audit.levers._streams import KIND_OF_ROW, stream
 
@@ -118,8 +118,14 @@ class CacheReplay(Lever):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         scan = self._scan
         keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
-        found = stream(usage, keys, self.policy, folder)
-        self._replayer = Replayer(found, scan.catalog, scan.moves, scan.grown, self.policy, self.minimum, self.factor)
+        beside = {name: nw.col(name) for rewrite in scan.rewrites.values() for name in rewrite.columns}
+        for variant in scan.quantities["prompt"]:
+            if variant and all(mark in scan.rewrites for mark in variant):
+                beside |= {end_of(what, variant): scan.quantities[what][variant] for what in ENDS}
+        found = stream(usage, keys, self.policy, folder, beside)
+        self._replayer = Replayer(
+            found, scan.catalog, scan.moves, scan.grown, self.policy, self.minimum, self.factor, scan.rewrites
+        )
         if found.path is None:
             self._groups = groups(usage, self._engine)
             return usage.with_columns(nw.lit(None).cast(nw.Int32).alias(KIND_OF_ROW))

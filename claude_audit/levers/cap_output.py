@@ -172,7 +172,7 @@ class CapOutput(Lever):
         if cut:
             yield (
                 f"{cut / answers:.1%} of the answers ({cut:,} of {answers:,}) would have been cut off; if each is asked "
-                f"again in full, the cap saves {dollars(low)}" + (", so it costs money." if low < 0 else ".")
+                f"again in full, the cap {'costs' if low < 0 else 'saves'} {dollars(abs(low))}."
             )
         if met:
             rows = sum(state.rows for state in met)
@@ -245,5 +245,5 @@ KIND = Kind(
     effort=Effort.VERY_LOW,
     risk=Risk(3, ("truncation",)),
     rollback="raise max_tokens",
-    default={NAME: "1024"},
+    default={NAME: "2x"},
 )

@@ -348,4 +348,5 @@ KIND = Kind(
     risk=Risk(1, ("other answers",)),
     rollback="name the old model again, while it is sold",
     turn=0,
+    default={NAME: "auto"},
 )

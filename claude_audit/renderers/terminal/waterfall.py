@@ -10,7 +10,7 @@ from claude_audit.money import dollars
 from claude_audit.renderers import figures
 from claude_audit.renderers.figures import percent
 from claude_audit.renderers.terminal.screen import Row, Screen, lines, table
-from claude_audit.text import printable
+from claude_audit.text import count, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_CAVEATS = 3
 """Of one step that are shown; how many more there are is said."""
+MOST_DIFFERENCES = 2
+"""Between models, likewise."""
 
 LEGEND = (
     "Each step starts where the one before it ended. alone: without the other steps. "
@@ -156,11 +158,11 @@ def _told(step: Step) -> Iterator[tuple[str, str, str]]:
     for caveat in shown:
         yield "-", "", caveat
     if len(step.caveats) > len(shown):
-        yield "-", "dim", f"and {len(step.caveats) - len(shown)} more notes: --format markdown shows all"
+        yield "-", "dim", f"and {count(len(step.caveats) - len(shown), 'more note')}: --format markdown shows all"
     for words in (figures.reach(step), figures.lacks(step), figures.taken_for_granted(step), figures.left_out(step)):
         if words:
             yield "-", "dim", words
-    for words in step.platform_differences:
+    for words in figures.first_of(step.platform_differences, MOST_DIFFERENCES):
         yield "-", "dim", words
 
 
