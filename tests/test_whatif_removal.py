@@ -110,7 +110,7 @@ def repriced(rows: Sequence[slow.Row], names: Sequence[str]) -> list[slow.Row]:
     return left
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(logs(), st.lists(st.sets(st.sampled_from(list(OPTIONS)), min_size=1), min_size=1, max_size=2))
 def test_any_subset_costs_what_repricing_row_by_row_says(made: list[dict[str, Any]], subsets: list[set[str]]) -> None:
     rows = slow.rows_of(made)
@@ -123,7 +123,7 @@ def test_any_subset_costs_what_repricing_row_by_row_says(made: list[dict[str, An
             assert Fraction(answer.final_usd) == slow.total(repriced(rows, names)), names
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(logs(), st.randoms(use_true_random=False))
 def test_the_laws_hold_and_the_order_of_flags_does_not_matter(made: list[dict[str, Any]], chance: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
