@@ -14,6 +14,8 @@ from claude_audit.store import REJECTS_KEPT, FileRecord, Reject
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from claude_audit.calls import Assumptions
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -129,9 +131,15 @@ def unpriced_models(connection: DuckDBPyConnection) -> dict[str, int]:
     )
 
 
-def warnings(connection: DuckDBPyConnection) -> Iterator[str]:
+def warnings(connection: DuckDBPyConnection, assume: Assumptions) -> Iterator[str]:
     """What was assumed about the new rows, in words and with counts."""
     from claude_audit.usage import FLAGS
+
+    taken = {
+        "time_zone_assumed": f"; {assume.timezone} was taken (--assume-timezone)",
+        "model_assumed": f": {assume.model}",
+        "time_from_file": _file_times(connection),
+    }
 
     rows = connection.execute("""
         SELECT flag, count(*), sum(coalesce(cache_write_unknown_tokens, 0))::BIGINT
@@ -141,9 +149,21 @@ def warnings(connection: DuckDBPyConnection) -> Iterator[str]:
         if flag == "ttl_unknown":
             yield f"{unknown:,} tokens of cache writes have no TTL in the log: billed as 5m"
         elif flag in FLAGS:
-            yield f"{count:,} row{'s' if count != 1 else ''}: {FLAGS[flag]}"
+            yield f"{count:,} row{'s' if count != 1 else ''}: {FLAGS[flag]}{taken.get(flag, '')}"
     cut = connection.execute("""
         SELECT count(*) FILTER (WHERE stop_reason IS NULL), count(*) FROM new_rows
         WHERE format = 'claude_code' AND pass = 0""").fetchone()
     if cut and cut[0]:
         yield f"{cut[0]:,} of {cut[1]:,} Claude Code responses never logged how they ended: their output may be too low"
+
+
+def _file_times(connection: DuckDBPyConnection) -> str:
+    """Where the times of records without one come from: how many from a file's name, how many from its last change."""
+    row = connection.execute("""
+        SELECT count(*) FILTER (r.ts = f.fallback AND f.fallback <> f.written), count(*) FILTER (r.ts = f.written)
+        FROM new_rows AS r JOIN (SELECT DISTINCT ON (name) name, fallback, written FROM files) AS f ON f.name = r.source
+        WHERE list_contains(r.flags, 'time_from_file')""").fetchone()
+    named, written = row or (0, 0)
+    parts = [f"{named:,} by the date in its name"] if named else []
+    parts += [f"{written:,} by its last change"] if written else []
+    return f" ({', '.join(parts)})" if parts else ""

@@ -156,7 +156,7 @@ class Reader:
     def _checked(
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, kind: Kind, paths: Mapping[int, str] = NONE
     ) -> Checked:
-        select = ingestor.query(kind, Reading(connection, self.assume, paths))
+        select = ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT))
         return checked.check(connection, name, ingestor.name, select, self.assume)
 
     def _check(
@@ -173,8 +173,11 @@ class Reader:
                 paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
                 if ingestor.structure:
                     text = json_lines.transformed(ingestor.structure)
-                    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {text}")
-                return self._checked(connection, name, ingestor, kind, paths)
+                    connection.execute(f"CREATE OR REPLACE TABLE raw_{name} AS {text}")
+                    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM raw_{name}")
+                found = self._checked(connection, name, ingestor, kind, paths)
+                connection.execute(f"DROP TABLE IF EXISTS raw_{name}")
+                return found
             except duckdb.Error as error:
                 if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
                     raise

@@ -6,7 +6,6 @@ is checked and typed by one rule for all formats (typed.py); a value that breaks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from claude_audit.pieces import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from claude_audit.mapping import FieldMap
 
 COUNTS = (
     "input_tokens",
@@ -59,6 +60,7 @@ STRUCTURED = {
 SPECIAL = {
     "file": "INTEGER",
     "line": "BIGINT",
+    "part": "INTEGER",
     "ignore": "VARCHAR",
     "reject": "VARCHAR",
     "ts": "VARCHAR",
@@ -67,9 +69,10 @@ SPECIAL = {
     "inclusive": "BOOLEAN",
     "cache_unseen": "BOOLEAN",
 }
-"""`ignore`: why a line is no call (then nothing else is read); `reject`: why it is broken. `identity`: what duplicates are
-found by, where it is not request_id or message_id. `snapshots`: lines of one identity are one call whatever they count
-(a transcript's growing lines). `inclusive`: input_tokens contains reads and writes."""
+"""`part`: the record's number where one line lists several. `ignore`: why a line is no call (then nothing else is read);
+`reject`: why it is broken. `identity`: what duplicates are found by, where it is not request_id or message_id.
+`snapshots`: lines of one identity are one call whatever they count (a transcript's growing lines). `inclusive`:
+input_tokens contains reads and writes."""
 
 MOST = 2**63 - 1
 """What a count can be at most."""
@@ -82,6 +85,7 @@ PLAIN = tuple(c for c in TEXTS if c not in ("model_raw", "endpoint", "tier", "sp
 """Texts that are taken as they are."""
 
 CALL = {
+    "part": "INTEGER",
     "ts": "TIMESTAMPTZ",
     **dict.fromkeys((*PLAIN, "model_name", "endpoint", "tier", "speed", "geo"), "VARCHAR"),
     **dict.fromkeys(("writes", "uncached", "cache_read_tokens", "write_5m", "write_1h", "write_unknown"), "BIGINT"),
@@ -106,8 +110,8 @@ class Assumptions:
     model: str | None = None
     timezone: str = "UTC"
     endpoint: str | None = None
-    mapping: Mapping[str, str] | None = None
-    """Of --map: our field -> the log's column."""
+    mapping: FieldMap | None = None
+    """Of --map."""
 
 
 def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:

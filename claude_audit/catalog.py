@@ -87,15 +87,15 @@ class Catalog:
         return frozenset(rate.model for rate in self._all_rates() if rate.band)
 
     @cached_property
-    def contract(self) -> bool:
-        """Whether a file of the user's changes what the list says of a price."""
-        return bool(self._contents.discounts) or any(not rate.listed for rate in self._all_rates())
-
-    @cached_property
     def without_cache_price(self) -> frozenset[str]:
         """Models that at some time have no price for cache tokens."""
         models = self.models.values()
         return frozenset(m.id for m in models if any(r.usd_per_mtok["cache_read"] is None for r in m.rates))
+
+    @cached_property
+    def contract(self) -> bool:
+        """Whether a file of the user's changes what the list says of a price."""
+        return bool(self._contents.discounts) or any(not rate.listed for rate in self._all_rates())
 
     def _all_rates(self) -> Iterator[Rate]:
         for model in self.models.values():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KEY = """CASE
-    WHEN identity IS NULL THEN 'line:' || path || ':' || line
+    WHEN identity IS NULL THEN 'line:' || path || ':' || line || coalesce('#' || part, '')
     WHEN snapshots THEN identity
     ELSE identity || '|' || concat_ws(',', coalesce(uncached, 0), coalesce(cache_read_tokens, 0), writes, coalesce(model_name, ''))
 END"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,35 +47,66 @@ def ingest(
     asked for only when there is something to read. Every rejected line's place and reason goes to `rejects_file`, as CSV.
     Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
     """
-    _check_format(input_format)
+    check_format(input_format)
     with store.writing() as scratch:
-        manifest = store.manifest()
-        found = [_log_file(path, name) for path, name in reading.expand(arguments, scratch)]
-        files, unchanged = _to_read(found, manifest)
-        if not files:
-            return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
-        jobs, papers, unread = _recognised(files, input_format, assume)
-        if not jobs and not papers:
-            return _nothing_read(found, unread, unchanged, manifest, arguments)
-        prices = catalog()
-        if not papers:
-            run = _Run(store, manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
-            return run.commit(progress, rejects_file)
-        from claude_audit import evidence_files
-
-        taken = evidence_files.take(papers, store, manifest, prices)
-        if jobs:
-            run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
-            report = run.commit(progress, rejects_file)
-        else:
-            store.commit(taken.manifest)
-            report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
-        if rejects_file:
-            taken.write_rejects(rejects_file, fresh=not jobs)
-        return taken.told(report)
+        found = [log_file(path, name) for path, name in reading.expand(arguments, scratch)]
+        report = take_in(
+            found,
+            store,
+            scratch,
+            catalog,
+            assume,
+            input_format=input_format,
+            progress=progress,
+            rejects_file=rejects_file,
+        )
+    if report is None:
+        raise AuditError(
+            f"{', '.join(arguments)}: no log lines found",
+            "the files are empty: point at the folder that holds your logs",
+        )
+    return report
 
 
-def _check_format(name: str | None) -> None:
+def take_in(
+    found: Sequence[LogFile],
+    store: Store,
+    scratch: Path,
+    catalog: Callable[[], Catalog],
+    assume: Assumptions,
+    *,
+    input_format: str | None = None,
+    progress: Progress | None = None,
+    rejects_file: Path | None = None,
+) -> IngestReport | None:
+    """The same of these files, by a writer of the store (Store.writing yields `scratch`). None: they are all empty."""
+    manifest = store.manifest()
+    files, unchanged = _to_read(found, manifest)
+    if not files:
+        return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
+    jobs, papers, unread = recognised(files, input_format, assume)
+    if not jobs and not papers:
+        return _nothing_read(found, unread, unchanged, manifest)
+    prices = catalog()
+    if not papers:
+        run = _Run(store, manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+        return run.commit(progress, rejects_file)
+    from claude_audit import evidence_files
+
+    taken = evidence_files.take(papers, store, manifest, prices)
+    if jobs:
+        run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+        report = run.commit(progress, rejects_file)
+    else:
+        store.commit(taken.manifest)
+        report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
+    if rejects_file:
+        taken.write_rejects(rejects_file, fresh=not jobs)
+    return taken.told(report)
+
+
+def check_format(name: str | None) -> None:
+    """Raises AuditError for a name that is no format's."""
     if name is None:
         return
     from claude_audit import ingestors_evidence
@@ -87,7 +118,8 @@ def _check_format(name: str | None) -> None:
     raise AuditError(f"unknown format {name!r}", f"use one of: {', '.join(known)}")
 
 
-def _log_file(path: Path, name: str) -> LogFile:
+def log_file(path: Path, name: str) -> LogFile:
+    """A file as it lies there now."""
     stat = path.stat()
     return LogFile(path, name, stat.st_size, stat.st_mtime_ns)
 
@@ -108,7 +140,7 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
     return files, unchanged
 
 
-def _recognised(
+def recognised(
     files: Sequence[LogFile], forced: str | None, assume: Assumptions
 ) -> tuple[list[Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
     """Logs with their formats, evidence with its formats, and files of no known format with the reason."""
@@ -124,12 +156,14 @@ def _recognised(
         if not head.text.strip():
             continue
         if found is None:
-            unread.append((file, "a binary file" if b"\0" in head.data else "not a log of a format known here"))
+            unread.append((file, _why_unread(head)))
             continue
         if not isinstance(found, Ingestor):
             papers.append((replace(file, start=0, lines_before=0), found))
             continue
         ingestor = found
+        if ingestor.hold:
+            ingestor.hold(head)
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
@@ -148,7 +182,8 @@ def _format(
     """
     from claude_audit.ingestors import Head, registry
 
-    for most in (reading.FIRST_LOOK, reading.HEAD_BYTES):
+    # What --map names must stand in one of the first records: for that all of them are looked at.
+    for most in (reading.HEAD_BYTES,) if assume.mapping else (reading.FIRST_LOOK, reading.HEAD_BYTES):
         data = reading.head(file, most)
         head = Head(file.name, data, assume.mapping, file.path)
         found = _evidence(head, forced)
@@ -173,6 +208,20 @@ def _evidence(head: Head, forced: str | None) -> Ingestor | Report | None:
     return evidence_files.recognised(head, forced)
 
 
+def _why_unread(head: Head) -> str:
+    from claude_audit.ingestors import registry
+
+    if b"\0" in head.data:
+        return "a binary file"
+    try:
+        for ingestor in registry().values():
+            if head.mapping and ingestor.hold:
+                ingestor.hold(head)
+    except AuditError as error:
+        return f"the map does not fit: {error.message}"
+    return "not a log of a format known here"
+
+
 def _time_of(file: LogFile) -> datetime:
     """For records that carry no time: a date in the file's name, else the file's own time."""
     match = re.search(r"(20\d\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)", file.path.name)
@@ -193,8 +242,7 @@ def _nothing_read(
     unread: Sequence[tuple[LogFile, str]],
     unchanged: int,
     manifest: Manifest,
-    arguments: Sequence[str],
-) -> IngestReport:
+) -> IngestReport | None:
     if unread and not unchanged:
         file, why = unread[0]
         more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
@@ -203,10 +251,7 @@ def _nothing_read(
             "claude-audit formats lists what can be read; --input-format NAME forces one, --map FILE.yaml maps columns",
         )
     if not unread and not unchanged:
-        raise AuditError(
-            f"{', '.join(arguments)}: no log lines found",
-            "the files are empty: point at the folder that holds your logs",
-        )
+        return None
     return IngestReport(
         files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread))
     )
@@ -375,8 +420,12 @@ class _Run:
             rows_added=rows - self.manifest.rows,
             rows_total=rows,
             unpriced_models=accounting.unpriced_models(connection),
-            warnings=(*_not_read(self.unread), *accounting.warnings(connection)),
+            warnings=(*_not_read(self.unread), *self._unused_map(), *accounting.warnings(connection, self.assume)),
         )
+
+    def _unused_map(self) -> Iterator[str]:
+        if self.assume.mapping and not any(job.ingestor.hold for job in self.jobs):
+            yield "--map was not used: every file is of a format with a reader of its own; --input-format mapped forces it"
 
 
 def _described(job: Job) -> tuple[str, str, datetime, datetime]:

@@ -24,7 +24,7 @@ BEST_FIRST = (
     ("otlp",),
     ("bedrock", "vertex", "litellm", "openrouter", "langfuse", "helicone", "portkey", "langsmith"),
     ("azure_apim", "cloudflare", "kong", "envoy"),
-    ("text", "csv"),
+    ("text", "csv", "mapped"),
 )
 """How near a source is to the response itself: what it says of tokens is taken before what a later one says."""
 

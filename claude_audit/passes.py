@@ -87,7 +87,8 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winne
             output_tokens AS p_output, thinking_tokens AS p_thinking, web_searches AS p_searches,
             CASE
                 WHEN {_SUM_OF_CALLS} THEN NULL
-                WHEN server_calls > 0 THEN (prompt + server_calls) // (server_calls + 1)
+                WHEN server_calls > 0
+                    THEN CAST((prompt::HUGEINT + server_calls) // (server_calls::HUGEINT + 1) AS BIGINT)
                 ELSE prompt
             END AS p_prompt
         FROM won"""

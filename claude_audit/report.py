@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from claude_audit.filters import Filters
     from claude_audit.limits import Budget
     from claude_audit.opportunities import Opportunities
+    from claude_audit.reconciliation import Reconciliation
     from claude_audit.spend import Spend, SpendRow, UnpricedUsage
     from claude_audit.waterfall import Step, Waterfall
 
@@ -39,6 +40,8 @@ class FormatLines:
     format: str
     files: int
     counted: Lines
+    evidence: bool = False
+    """Whether it is what a console or a billing report claims: rows of evidence then, no calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Report:
     """The first hundred."""
     warnings: tuple[str, ...]
     """What figures rest on where it could be otherwise."""
+    reconciliation: Reconciliation | None = None
+    """Logs against what consoles and billing reports claim; None without such evidence, or of a part of the logs."""
     opportunities: Opportunities | None = None
     """Every lever that the log supports, each alone."""
 
@@ -184,8 +189,18 @@ def build(
         formats=tuple(_formats(audit.manifest)),
         rejects=audit.manifest.rejects,
         warnings=(*by_who.notes, *_flagged(audit)),
+        reconciliation=_reconciled(audit),
         opportunities=opportunities,
     )
+
+
+def _reconciled(audit: Audit) -> Reconciliation | None:
+    # An invoice knows neither endpoints nor tags: against some of the logs, all the others would seem to be missing.
+    if not audit.manifest.evidence or audit.filters.where:
+        return None
+    from claude_audit.reconcile import reconcile
+
+    return reconcile(audit.filtered(timezone=UTC))
 
 
 def _by_who(audit: Audit) -> Spend:
@@ -215,12 +230,14 @@ def _said(filters: Filters) -> Iterator[str]:
 
 
 def _formats(manifest: Manifest) -> Iterator[FormatLines]:
+    from claude_audit.ingestors_evidence import registry
+
     for name in sorted({record.format for record in manifest.files.values()}):
         records = [record for record in manifest.files.values() if record.format == name]
         counted = Lines()
         for r in records:
             counted += Lines(r.lines, r.kept, r.duplicates, dict(r.ignored), r.rejected)
-        yield FormatLines(name, len(records), counted)
+        yield FormatLines(name, len(records), counted, name in registry())
 
 
 def _flagged(audit: Audit) -> Iterator[str]:

@@ -261,15 +261,28 @@ class Scan:
         if level:
             self.bind(**level)
 
-    def reshape(self, mark: str, make: Callable[[Prompt], Prompt]) -> None:
+    def reshape(
+        self,
+        mark: str,
+        make: Callable[[Prompt], Prompt],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """For each prompt so far, the one that this lever makes of it as well.
 
-        What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
-        model are left alone: their caches are void.
+        What is left in the cache below the model's minimum is uncached, unless not `checked`. Prompts that an earlier lever
+        moved to another model are left alone: their caches are void. So are those of which it says that it can't follow.
         """
-        self.reshape_each({mark: make})
+        self.reshape_each({mark: make}, follows=follows, checked=checked)
 
-    def reshape_each(self, makes: Mapping[str, Callable[[Prompt], Prompt]]) -> None:
+    def reshape_each(
+        self,
+        makes: Mapping[str, Callable[[Prompt], Prompt]],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
@@ -279,7 +292,7 @@ class Scan:
         longer: dict[Variant, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
             for mark, make in makes.items():
-                if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+                if not self._follows(variant, mark) or any(m in self.moves for m in variant) or not follows(variant):
                     continue
                 before = self.shape(variant)
                 after = make(before)
@@ -301,13 +314,13 @@ class Scan:
         name = f"p_{len(self.levels)}"
         names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
         self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
-        checked: dict[str, nw.Expr] = {}
-        for variant, was in kept.items():
+        ends: dict[str, nw.Expr] = {}
+        for variant, was in kept.items() if checked else ():
             left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
             enough = flag((left >= nw.col("q_minimum")) | (left >= was))
-            checked |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
-        self.bind(**checked)
+            ends |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+        self.bind(**ends)
         for variant, parts in made.items():
             for what in parts:
                 self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
@@ -362,40 +375,42 @@ class Scan:
         import narwhals.stable.v2 as nw
 
         banded = self.catalog.banded_models
-        if not banded & {model, *self.reach.models}:
+        if not banded & set(self.reach.models if model is None else [model]):
             return
-        prompt = self._whole(variant)
+        prompt = self.whole(variant)
         if model is not None:
-            if model in banded:
-                self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
-        elif banded & set(self.reach.models):
+            self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
+        else:
             whole = flag(~nw.col("prompt_tokens").is_null())
             own = whole * own_size(self.reach, self.catalog, prompt)
             self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
 
-    def _whole(self, variant: Variant) -> nw.Expr:
-        """The prompt of the call that a row is part of, in that variant."""
-        if variant not in self._wholes:
-            self._bind_wholes([variant])
-        return self._wholes.get(variant, self.quantities["prompt"][variant])
+    def whole(self, variant: Variant) -> nw.Expr:
+        """The prompt of the call that a row is part of, in that variant: its own, where no lever has joined requests."""
+        import narwhals.stable.v2 as nw
+
+        prompt = self.quantities["prompt"][variant]
+        pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
+        if pack is not None and variant not in self._wholes:
+            # What several levers made. Bound here, over all rows, before any are picked; slow.
+            name = f"whole_{len(self.levels)}"
+            joint = prompt.sum().over(pack.number)
+            self.bind(**{name: nw.when(nw.col(pack.number).is_null()).then(prompt).otherwise(joint)})
+            self._wholes[variant] = nw.col(name)
+        return self._wholes.get(variant, prompt)
 
     def _bind_wholes(self, variants: Iterable[Variant]) -> None:
-        """Joint prompts, computed over all rows, before any are picked."""
+        """Joint prompts of requests that no lever before has changed."""
         import narwhals.stable.v2 as nw
 
         level: dict[str, nw.Expr] = {}
         prompts = self.quantities["prompt"]
         for variant in variants:
-            pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
-            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
-                continue
-            name = f"whole_{len(self.levels)}_{len(level)}"
-            if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
+            pack = self.packs.get(variant[-1])
+            if pack is not None and prompts[variant[:-1]] is prompts[()]:
+                name = f"whole_{len(self.levels)}_{len(level)}"
                 level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
-            else:  # a window over all rows: slow, and needed for what several levers made
-                whole = prompts[variant].sum().over(pack.number)
-                level[name] = nw.when(nw.col(pack.number).is_null()).then(prompts[variant]).otherwise(whole)
-            self._wholes[variant] = nw.col(name)
+                self._wholes[variant] = nw.col(name)
         if level:
             self.bind(**level)
 

@@ -215,16 +215,16 @@ class Pricer:
             found = EXACT.add(found, self.added(item))
         return found
 
+    def usage(self, group: Group, tokens: Sequence[Decimal], searches: int = 0) -> Decimal | None:
+        """US dollars of usage as logged, exact. None when there is no price."""
+        return self._cost(group, False, tokens, searches)
+
     def added(self, item: Added) -> Decimal:
         """US dollars of usage that a scenario brings beside a state's own."""
         usd = self._cost(item.group, True, item.tokens, item.searches)
         if usd is None:
             raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
         return usd
-
-    def usage(self, group: Group, tokens: Sequence[Decimal], searches: int = 0) -> Decimal | None:
-        """US dollars of usage as logged, exact. None when there is no price."""
-        return self._cost(group, False, tokens, searches)
 
     def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)

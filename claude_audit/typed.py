@@ -128,7 +128,7 @@ class Given:
     def call(self, assume: Assumptions) -> dict[str, str]:
         """SQL of the typed columns of one call, by name. The engine lets a later one use an earlier one."""
         has, zero = self.present.__contains__, self._zero
-        made = {"ts": "ts"}
+        made = {"ts": "ts", **{c: c for c in self._all("part")}}
         made |= {c: f"nullif({c}, '')" for c in self._all(*PLAIN)}
         told = "CASE WHEN absent(model_raw) THEN {} ELSE model_raw END" if has("model_raw") else "{}"
         if has("model_raw") or assume.model:

@@ -84,29 +84,34 @@ def survives(good: Sequence[Line], lines: Sequence[str], usd: Decimal, requests:
 
 
 def native_again(store: Path) -> Decimal:
-    """The bill of a store's calls, written back as native records: by their counts, model, time and way to the model."""
+    """The bill of a store's calls, written back as native records: by their counts, model, time and way to the model.
+
+    What is free stays out: the native record has no word for a hit in a gateway's own cache.
+    """
     wanted = (
         "CAST(ts AS VARCHAR), model_raw, provider, region, tier, geo, speed, requests, input_tokens, cache_read_tokens, "
-        "coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_unknown_tokens, 0), coalesce(cache_write_1h_tokens, 0), "
-        "output_tokens, web_searches"
+        "cache_write_5m_tokens, cache_write_unknown_tokens, cache_write_1h_tokens, output_tokens, web_searches"
     )
-    lines = [_native(row) for row in rows(store, wanted)]
+    found = audit(store)
+    billed = found.engine.sql(f"SELECT {wanted} FROM usage WHERE unbilled IS NULL", found.parts)
     with tempfile.TemporaryDirectory() as folder:
-        read(Path(folder) / "store", write(Path(folder) / "native.jsonl", lines))
+        read(Path(folder) / "store", write(Path(folder) / "native.jsonl", map(_native, billed)), input_format="native")
         return audit(Path(folder) / "store").spend().total_usd
 
 
 def _native(row: Iterable[Any]) -> dict[str, Any]:
-    ts, model, provider, region, tier, geo, speed, _, fresh, cached, w5, w1, output, searches = row
+    ts, model, provider, region, tier, geo, speed, requests, fresh, cached, w5, unknown, w1, output, searches = row
+    written = sum(count or 0 for count in (w5, unknown, w1))
     usage = {
         "input_tokens": fresh,
         "cache_read_input_tokens": cached,
-        "cache_creation_input_tokens": w5 + w1,
+        "cache_creation_input_tokens": written,
         "cache_creation": {"ephemeral_5m_input_tokens": w5, "ephemeral_1h_input_tokens": w1},
-        "output_tokens": output,
+        "output_tokens": output or 0,
         "service_tier": tier,
         "inference_geo": geo,
         "speed": speed,
         "server_tool_use": {"web_search_requests": searches},
     }
-    return {"timestamp": ts, "model": model, "provider": provider, "region": region, "usage": usage}
+    calls = {"calls": requests} if requests is not None and requests > 1 else {}
+    return {"timestamp": ts, "model": model, "provider": provider, "region": region, "usage": usage} | calls

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from logs import audit, read
 
+from claude_audit import ingestors_evidence
 from claude_audit.commands import run
 from claude_audit.ingestors import registry
 
@@ -22,15 +23,22 @@ def test_every_format_has_a_page() -> None:
     for name, format in registry().items():
         assert format.name == name and format.title
         assert "ecognised by" in format.doc, name
+    for name, paper in ingestors_evidence.registry().items():
+        assert paper.name == name and paper.title and paper.doc.strip(), name
 
 
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["formats"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in registry())
+    evidence = list(ingestors_evidence.registry())
+    assert all(name in shown for name in (*registry(), *evidence))
+    assert max(map(len, shown.splitlines())) <= 80 and "never added to spend" in shown
     assert run(["formats", "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [f["name"] for f in told["formats"]] == list(registry())
+    assert [(f["name"], f["kind"]) for f in told["formats"]] == [
+        *((name, "log") for name in registry()),
+        *((name, "evidence") for name in evidence),
+    ]
 
 
 def test_one_page(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +46,23 @@ def test_one_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert "input_includes_cache" in capsys.readouterr().out
     assert run(["formats", "show", "cvs"]) == 2
     assert "did you mean 'csv'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*registry(), *ingestors_evidence.registry()])
+def test_pages_fit_a_terminal(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    run(["formats", "show", name])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80 and len(shown) > 200
+
+
+@pytest.mark.parametrize("name", list(ingestors_evidence.registry()))
+def test_one_page_of_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["formats", "show", name]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{name} (evidence: ") and "ecognised by" in shown
+    assert run(["formats", "show", name, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "evidence"
 
 
 def _truth() -> dict[str, Any]:

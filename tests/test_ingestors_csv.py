@@ -19,7 +19,8 @@ from plain_logs import CACHED, CALL, calls, garbage, in_store, ingested
 from claude_audit import pieces
 from claude_audit.calls import Assumptions
 from claude_audit.errors import AuditError
-from claude_audit.mapping import load
+from claude_audit.mapping import FieldMap
+from claude_audit.mapping_file import load
 
 HEADER = "timestamp,model,endpoint,input_tokens,output_tokens\n"
 quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -193,7 +194,7 @@ class TestCache:
         assert found == [(100, 40, 140, "[]"), (100, 400, 500, "[]")]
 
     def test_or_the_user_says_so(self, tmp_path: Path) -> None:
-        mapping = {"input_includes_cache": "=false"}
+        mapping = FieldMap(includes_cache=False)
         found = self.told(tmp_path, "input_tokens,cached_tokens,output_tokens", "100,40,5", mapping=mapping)
         assert found == [(100, 40, 140, "[]")]
 
@@ -302,10 +303,30 @@ def test_map_names_columns_and_constants(tmp_path: Path) -> None:
 
 
 def test_map_of_a_column_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(
-        AuditError, match=r"no column holds the model that --map looks for in 'engin' \(closest: engine"
-    ):
-        ingested(tmp_path, HEADER.replace("model", "engine") + row(1), name="usage.csv", mapping={"model_raw": "engin"})
+    (tmp_path / "map.yaml").write_text("endpoint: =news\nmodel: engin\n")
+    with pytest.raises(AuditError, match=r"map.yaml:2: model: .*usage.csv has no column 'engin' \(closest: engine"):
+        ingested(
+            tmp_path, HEADER.replace("model", "engine") + row(1), name="usage.csv", mapping=load(tmp_path / "map.yaml")
+        )
+
+
+def test_map_with_units_a_format_and_a_way_into_a_cell(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(
+        "model: Engine\ninput_tokens: {from: Tok In, unit: thousands}\noutput_tokens: meta.out\nonly: {kind: llm}\n"
+        'timestamp: {from: when, format: "%d.%m.%Y %H:%M"}\ntags: {branch: meta.branch}\ncost: {from: paid, unit: cents}\n'
+    )
+    text = (
+        "When;engine;tok in;meta;kind;paid\n"
+        '02.11.2026 10:00;claude-opus-4-8;1,204;"{""out"": 5, ""branch"": ""main""}";llm;1.5\n'
+        '02.11.2026 10:01;claude-opus-4-8;0.5;"{""out"": 6}";llm;\n'
+        '02.11.2026 10:02;claude-opus-4-8;0.5;"{""out"": 6}";tool;\n'
+    )
+    columns = "CAST(ts AS VARCHAR), input_tokens, output_tokens, tags['branch'], cost_reported_usd, flags[1]"
+    found = calls(tmp_path, text, columns, name="usage.csv", mapping=load(tmp_path / "map.yaml"))
+    assert found == [
+        ("2026-11-02 10:00:00+00", 1_204_000, 5, "main", Decimal("0.015"), "time_zone_assumed"),
+        ("2026-11-02 10:01:00+00", 500, 6, None, None, "time_zone_assumed"),
+    ]
 
 
 def test_files_with_other_headers_are_read_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claude_audit.commands.common import Format, FormatOption, emit, emit_json, say, session
-from claude_audit.errors import Exit
+from claude_audit.commands.common import Format, FormatOption, Session, emit, emit_json, say, session
+from claude_audit.errors import AuditError, Exit
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
     from claude_audit.batches import Progress
+    from claude_audit.calls import Assumptions
+    from claude_audit.mapping import FieldMap
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +51,9 @@ def ingest(
         str | None,
         typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV)."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the first calls are understood; write nothing to the store.")
+    ] = False,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Read logs into the store."""
@@ -60,11 +66,16 @@ def ingest(
     timezone = assume_timezone or here.config.assume_timezone or "UTC"
     zone(timezone)
     assume = Assumptions(
-        model=assume_model or here.config.assume_model,
+        model=_model(here, assume_model or here.config.assume_model),
         timezone=timezone,
-        endpoint=default_endpoint,
+        endpoint=default_endpoint or here.config.default_endpoint,
         mapping=_mapping(mapping),
     )
+    if dry_run:
+        if rejects:
+            raise AuditError("--dry-run writes no file of rejects", "it shows the rejected lines that it met")
+        _preview(paths, here, assume, input_format, strict, output)
+        return
     with _progress() as progress:
         report = read(
             paths,
@@ -83,10 +94,38 @@ def ingest(
         raise typer.Exit(Exit.ERROR)
 
 
-def _mapping(file: str | None) -> dict[str, str] | None:
+def _model(here: Session, name: str | None) -> str | None:
+    """A model to assume: one that has a price, by its own name ("haiku" would be another one next year)."""
+    if name is None or here.catalog.resolve(name, families=False):
+        return name
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), list(here.catalog.models), n=3, cutoff=0.4)
+    raise AuditError(
+        f"--assume-model {name}: the price list has no model of that name",
+        f"did you mean {', '.join(near)}?" if near else "claude-audit prices lists the models",
+    )
+
+
+def _preview(
+    paths: list[str], here: Session, assume: Assumptions, input_format: str | None, strict: bool, output: Format
+) -> None:
+    from claude_audit.preview import preview
+    from claude_audit.renderers import preview as render
+
+    found = preview(paths, lambda: here.catalog, assume, input_format=input_format)
+    if output is Format.JSON:
+        emit_json(render.document(found))
+    else:
+        emit(render.text(found, width=shutil.get_terminal_size((80, 24)).columns))
+    if strict and found.report.counted.rejected:
+        raise typer.Exit(Exit.ERROR)
+
+
+def _mapping(file: str | None) -> FieldMap | None:
     if file is None:
         return None
-    from claude_audit.mapping import load
+    from claude_audit.mapping_file import load
 
     return load(Path(file))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.calls import Assumptions
+    from claude_audit.mapping import FieldMap
 
 
 class Kind(StrEnum):
@@ -38,8 +39,8 @@ class Head:
 
     name: str
     data: bytes
-    mapping: Mapping[str, str] | None = None
-    """Of --map: our field -> the log's column."""
+    mapping: FieldMap | None = None
+    """Of --map."""
     path: Path | None = None
     """Where the file lies: a Parquet file has its columns' names at its end."""
 
@@ -58,7 +59,7 @@ class Head:
         """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
-            return True
+            return len(self.lines) < 2 or _parsed(self.lines[0]) is None
         return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
 
     @cached_property
@@ -90,8 +91,8 @@ class Head:
 
     @property
     def json(self) -> bool:
-        """Whether it begins like JSON."""
-        return self.text.lstrip().startswith("{") or self.document
+        """Whether it begins like JSON, or would but for a line cut off when the log was rotated."""
+        return self.text.lstrip().startswith("{") or self.document or 0 < len(self.lines[:60]) <= len(self.records) * 4
 
 
 def _parsed(line: str) -> object:
@@ -123,6 +124,8 @@ class Reading:
     assume: Assumptions
     paths: Mapping[int, str] = field(default_factory=dict)
     """File number -> path of the file's first piece, where that is among those read now: it has a table's header."""
+    document: bool = False
+    """Whether the lines are elements of whole-file JSON."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ class Ingestor:
     structure: str | None = None
     """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
     is no JSON, in place of `lines`."""
+    hold: Callable[[Head], None] | None = None
+    """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False

@@ -206,7 +206,7 @@ def asked(body: str, told_by: str = "answer_usage.input_tokens IS NOT NULL") -> 
     """
     request = f"TRY(json_transform({body}, '{json.dumps(REQUEST)}'))"
     prompt = " + ".join(
-        f"coalesce(count_of(answer_usage.{name}), 0)"
+        f"coalesce(count_of(answer_usage.{name}), 0)::HUGEINT"
         for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     )
     return f"""

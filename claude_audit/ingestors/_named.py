@@ -94,7 +94,7 @@ def more_cached_than_input(columns: dict[str, str]) -> str:
     """SQL: whether a record has more cached tokens than input: then its input cannot include them."""
 
     def number(name: str) -> str:
-        return f"coalesce(count_of({columns[name]}), 0)" if name in columns else "0"
+        return f"coalesce(count_of({columns[name]}), 0)::HUGEINT" if name in columns else "0::HUGEINT"
 
     written = f"greatest({number('cache_write_tokens')}, {number('cache_write_5m_tokens')} + {number('cache_write_1h_tokens')})"
     own = f"count_of({columns['input_tokens']})" if "input_tokens" in columns else "NULL"

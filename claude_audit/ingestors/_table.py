@@ -50,6 +50,23 @@ def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
     return (), 0
 
 
+def sample(text: str) -> list[dict[str, str]]:
+    """The first rows at the beginning of a file, by the names of their columns; one of nothing where there is none."""
+    names, delimiter = header(text)
+    found: list[dict[str, str]] = []
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if len(cells) == len(names) and tuple(cells) != names and any(cells):
+                found.append(dict(zip(names, cells, strict=True)))
+            if len(found) == 60:
+                break
+    except csv.Error:  # a field of more than 128 KiB
+        pass
+    return found or [dict.fromkeys(names, "")]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Files that share a header."""

@@ -5,7 +5,9 @@ for each content block or streaming snapshot, and again in every session that re
 request id) are one call: the one with most output counts, at the earliest time. Without a request id the session takes
 its place; without a message id, the line's uuid.
 
-Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent.
+Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent;
+where the transcript has `api-request` records (requestRef), also hashes of the prompt's fixed part and of the request, the
+output cap, effort, cache marks.
 Cannot tell: endpoint, key, workspace, latency; the /compact summary and web-search side calls are not in a transcript, so
 its cost is a lower bound. Under a subscription the dollars are notional.
 """
@@ -29,6 +31,16 @@ STRUCTURE = json.dumps(
         "cwd": "VARCHAR",
         "gitBranch": "VARCHAR",
         "effort": "VARCHAR",
+        "requestRef": "VARCHAR",
+        "id": "VARCHAR",
+        "shapeHash": "VARCHAR",
+        "requestDigest": "VARCHAR",
+        "params": {
+            "max_tokens": "VARCHAR",
+            "thinking": {"type": "VARCHAR"},
+            "output_config": {"effort": "VARCHAR"},
+        },
+        "cacheControl": "JSON",
         "message": {
             "id": "VARCHAR",
             "model": "VARCHAR",
@@ -45,7 +57,27 @@ def _recognise(head: Head) -> bool:
     return any("sessionId" in r and "type" in r for r in head.records)
 
 
-def _select(_: Reading) -> str:
+ASKED = """
+    SELECT file AS asked_in, r.id AS ref, any_value(r.shapeHash) AS shape, any_value(r.requestDigest) AS digest,
+        any_value(r.params) AS params,
+        any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END)::VARCHAR AS marks
+    FROM records WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL"""
+
+OF_REQUEST = """
+            coalesce(r.effort, params.output_config.effort) AS effort,
+            params.max_tokens AS max_tokens,
+            CASE params.thinking."type" WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END
+                AS thinking,
+            shape AS prefix_hash,
+            digest AS request_hash,
+            marks AS cache_breakpoints,"""
+
+
+def _select(reading: Reading) -> str:
+    told, asked = "r.effort AS effort,", ""
+    # Most transcripts have none, and are not to pay for it.
+    if reading.connection.execute("SELECT 1 FROM records WHERE r.\"type\" = 'api-request' LIMIT 1").fetchone():
+        told, asked = OF_REQUEST, f"LEFT JOIN ({ASKED}) ON asked_in = file AND ref = r.requestRef"
     return f"""
         SELECT
             file, line,
@@ -69,7 +101,7 @@ def _select(_: Reading) -> str:
             r.isSidechain AS side_chain,
             r.sessionId AS session,
             r.cwd AS project,
-            r.effort AS effort,
+            {told}
             r.message.stop_reason AS stop_reason,
             r.message.stop_details.category AS refusal_category,
             {counts("r.message.usage")},
@@ -80,7 +112,7 @@ def _select(_: Reading) -> str:
                 {{'k': 'agentId', 'v': r.agentId}},
                 {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
             ], lambda e: e.v IS NOT NULL)) END AS tags
-        FROM records"""
+        FROM records {asked}"""
 
 
 CLAUDE_CODE = Ingestor(

@@ -1,12 +1,13 @@
 """Home-made tables of calls: CSV with commas, semicolons or tabs, one call a row under a header.
 
 Recognised by a header with a column of input or output tokens (names in claude_audit.aliases; case, blanks, `_` and `-`
-make no difference), or by the columns that --map names. Counts may be quoted and have separators of thousands; an empty
+make no difference), or by the columns that --map names (`claude-audit formats show mapped`; a path leads on into a cell
+that holds JSON). Counts may be quoted and have separators of thousands; an empty
 cell, `-` and `null` are "not recorded", which is not 0. Unknown columns become tags, unless they hold text.
 
 - Whether input includes cached tokens: `prompt_tokens` beside `cached_tokens` does (OpenAI's shape), names of Anthropic's
   shape do not; a mixture is taken to include them, flagged, unless a row has more cached tokens than input, which proves
-  the contrary for the whole file. `input_includes_cache: =true` in --map settles it.
+  the contrary for the whole file. `input_includes_cache: true` in --map settles it.
 - A row of several calls (column `calls`) counts as that many requests.
 - A row without a readable time is rejected: that is what a line of totals looks like. So is a row that does not fit the
   header; its neighbours are read.
@@ -21,12 +22,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from claude_audit import json_path
 from claude_audit.aliases import ALIASES, fields, inclusive, normalized, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _mapped as mapped
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _table as table
-from claude_audit.mapping import INCLUDES_CACHE, spoken
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.mapping import FieldMap, check
+from claude_audit.pieces import quoted_list
 
 if TYPE_CHECKING:
     from claude_audit.ingestors._table import Table
@@ -43,14 +46,22 @@ def _recognise(head: Head) -> bool:
     names, _ = table.header(head.text)
     if len(names) < 2:
         return False
-    if head.mapping and _mapped(head.mapping, names, "input_tokens", "output_tokens"):
+    if head.mapping and any(_located(p, names) for source in head.mapping.counted for p in source.paths):
         return True
     known = fields(names)
     return ("input_tokens" in known or "output_tokens" in known) and len(known) > 1
 
 
-def _mapped(mapping: Mapping[str, str], names: tuple[str, ...], *wanted: str) -> bool:
-    return any(_named(mapping[field], names) for field in wanted if field in mapping)
+def _hold(head: Head) -> None:
+    names, _ = table.header(head.text)
+    if head.mapping is None or head.json or len(names) < 2:
+        return
+    rows = table.sample(head.text)
+    for path in (path for source in head.mapping.sources() for path in source.paths):
+        column, steps = _located(path, names) or ("", ())
+        if column and not steps:
+            rows = [row | {path: row[column]} for row in rows]
+    check(head.mapping, rows, head.name, "column")
 
 
 def _named(column: str, names: tuple[str, ...]) -> str | None:
@@ -59,19 +70,34 @@ def _named(column: str, names: tuple[str, ...]) -> str | None:
     return column if column in names else next(alike, None)
 
 
-def _select(reading: Reading) -> str:
+def _located(path: str, names: tuple[str, ...]) -> tuple[str, json_path.Steps] | None:
+    """The column that a path of --map leads to, and the steps on into JSON in its cells; None: no such column."""
+    if column := _named(path, names):
+        return column, ()
+    first, *rest = json_path.ways(path)[-1] or ("",)
+    found = _named(first, names) if isinstance(first, str) and rest else None
+    return (found, tuple(rest)) if found else None
+
+
+def select(reading: Reading) -> str:
+    """The SELECT for tables, of all headers that are read now."""
     parts = [_rows(part, reading) for part in table.tables(reading)]
     return "\nUNION ALL BY NAME\n".join(parts) or "SELECT file, line FROM csv_rows"
 
 
 def _rows(part: Table, reading: Reading) -> str:
     """SQL: the calls of the files with one header."""
-    mapping = reading.assume.mapping or {}
+    mapping = reading.assume.mapping or FieldMap()
     names = _columns(part, mapping)
 
+    def cell(path: str) -> str | None:
+        column, steps = _located(path, part.names) or ("", ())
+        text = f"c{part.positions(column)[0]}" if column else None
+        return mapped.inside(text, steps) if text and steps else text
+
     def value(field: str) -> str | None:
-        if (constant := mapping.get(field, "")).startswith("="):
-            return quoted(constant[1:])
+        if source := mapping.fields.get(field):
+            return mapped.value(source, cell)
         cells = [f"c{place}" for name in names.get(field, ()) for place in part.positions(name)]
         return f"coalesce({', '.join(cells)})" if cells else None
 
@@ -92,11 +118,16 @@ def _rows(part: Table, reading: Reading) -> str:
             part.names,
             "--assume-model ID names one for all rows; --map FILE.yaml says which column holds it (model: COLUMN)",
         )
+    if mapping.excludes_thinking and {"output_tokens", "thinking_tokens"} <= {*counts}:
+        counts["output_tokens"] = mapped.output(counts)
     cached = any(name in counts for name in CACHE)
     columns = {**_times(names, part, value, labels), **counts, **labels}
     columns |= _basis(reading, part, names, counts, mapping) if cached else {"cache_unseen": "true"}
-    if unknown := _unknown(part, names):
+    told = [(name, sql) for name, source in mapping.tags.items() if (sql := mapped.value(source, cell))]
+    if unknown := [*(tag for tag in _unknown(part, names) if tag[0] not in mapping.tags), *told]:
         columns["tags"] = named.tags(unknown)
+    if skipped := mapped.only(mapping.only, cell):
+        columns["ignore"] = f"CASE WHEN broken IS NULL THEN {skipped} END"
     if details := _details(names, part):
         # A list of calls that is empty tells of none, where a count that is empty tells nothing.
         columns["requests"] = f"CASE WHEN {details} IS NULL THEN '0' ELSE {columns['requests']} END"
@@ -108,25 +139,14 @@ def _rows(part: Table, reading: Reading) -> str:
         FROM {part.rows}"""
 
 
-def _columns(part: Table, mapping: Mapping[str, str]) -> dict[str, list[str]]:
+def _columns(part: Table, mapping: FieldMap) -> dict[str, list[str]]:
     """Our field -> the columns that hold it, the likeliest first; what --map says comes before what names say."""
     found = fields(dict.fromkeys(part.names))
-    for field, column in mapping.items():
-        if column.startswith("="):
-            continue
-        name = _named(column, part.names)
-        if name is None:
-            raise table.missing(
-                part.source,
-                f"{spoken(field)} that --map looks for in {column!r}",
-                [column],
-                part.names,
-                "correct the --map file",
-            )
+    for field, source in mapping.fields.items():
+        columns = [located[0] for path in source.paths if (located := _located(path, part.names))]
         for others in found.values():
-            if name in others:
-                others.remove(name)
-        found[field] = [name]
+            others[:] = [name for name in others if name not in columns]
+        found[field] = columns
     return {field: columns for field, columns in found.items() if columns}
 
 
@@ -167,11 +187,11 @@ def _day_and_time(names: list[str], part: Table) -> str | None:
 
 
 def _basis(
-    reading: Reading, part: Table, names: Mapping[str, list[str]], counts: dict[str, str], mapping: Mapping[str, str]
+    reading: Reading, part: Table, names: Mapping[str, list[str]], counts: dict[str, str], mapping: FieldMap
 ) -> dict[str, str]:
     """Whether input includes cached tokens: by --map, by the names, or by a row that could not be otherwise."""
-    if INCLUDES_CACHE in mapping:
-        return {"inclusive": "true" if mapping[INCLUDES_CACHE].lower() == "=true" else "false"}
+    if mapping.includes_cache is not None:
+        return {"inclusive": str(mapping.includes_cache).lower()}
     by_name = inclusive({field: list(columns) for field, columns in names.items()})
     if by_name is False:
         return {"inclusive": "false"}
@@ -205,7 +225,8 @@ CSV = Ingestor(
     title="home-made tables of calls: CSV with commas, semicolons or tabs",
     kind=Kind.TABLE,
     recognise=_recognise,
-    select=_select,
+    hold=_hold,
+    select=select,
     rank=110,
     doc=__doc__,
 )

@@ -70,7 +70,7 @@ def _seconds(later: str) -> str:
 
 
 def _calls(rows: str) -> str:
-    split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
+    split = "coalesce(count_of(w5), 0)::HUGEINT + coalesce(count_of(w1), 0)"
     labelled = labels.labelled(
         rows, gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
     )
@@ -87,7 +87,7 @@ def _calls(rows: str) -> str:
             'langfuse:' || id AS identity,
             "in" AS input_tokens,
             CASE WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
-                THEN CAST(count_of("out") + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
+                THEN CAST(count_of("out")::HUGEINT + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
             thought AS thinking_tokens,
             "read" AS cache_read_tokens,
             CASE WHEN count_of(rest) IS NULL THEN rest

@@ -74,7 +74,7 @@ def _recognise(head: Head) -> bool:
 def _calls(rows: str) -> str:
     """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
     usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
-    split = "coalesce(count_of(w5), 0) + coalesce(count_of(w1), 0)"
+    split = "coalesce(count_of(w5), 0)::HUGEINT + coalesce(count_of(w1), 0)"
     cached = (
         f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
     )

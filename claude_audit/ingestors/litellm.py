@@ -210,8 +210,8 @@ def _calls(rows: str) -> str:
             {_count("cache_creation.ephemeral_1h_input_tokens", split + ".ephemeral_1h_input_tokens")} AS cache_write_1h_tokens,
             u.completion_tokens_details.reasoning_tokens AS thinking_tokens,
             u.server_tool_use.web_search_requests AS web_searches,
-            coalesce(TRY_CAST(u.server_tool_use.web_search_requests AS BIGINT), 0)
-                + coalesce(TRY_CAST(u.server_tool_use.web_fetch_requests AS BIGINT), 0) AS server_calls,
+            TRY(coalesce(TRY_CAST(u.server_tool_use.web_search_requests AS BIGINT), 0)
+                + coalesce(TRY_CAST(u.server_tool_use.web_fetch_requests AS BIGINT), 0)) AS server_calls,
             listed AS iterations,
             u.inference_geo AS geo,
             u.speed AS speed,

@@ -68,8 +68,8 @@ def _calls(rows: str) -> str:
                 -- A cloud's id tells its region, the answer's model does not.
                 ELSE coalesce(nullif(ai_model, ''), json_extract_string(request, '$.model'), answer_model) END"""
     nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-    cached = "coalesce(count_of(cache_read_tokens), 0) + coalesce(count_of(cache_write_tokens), 0)"
-    added = "count_of(chat.total_tokens) - count_of(input_tokens) - count_of(output_tokens)"
+    cached = "coalesce(count_of(cache_read_tokens), 0)::HUGEINT + coalesce(count_of(cache_write_tokens), 0)"
+    added = "count_of(chat.total_tokens)::HUGEINT - count_of(input_tokens) - count_of(output_tokens)"
     labelled = labels.labelled(
         answers.told(answers.answers(rows, "response")),
         gateways.pairs("metadata"),

@@ -142,6 +142,8 @@ class ItemsPerCall(Lever):
             answers[NAME + rest + LOW] = answers[NAME + rest + HIGH] = self._framed(either_way)
         scan.reshape_each(prompts)
         scan.vary_each("output", answers)
+        if "thinking" in scan.quantities:
+            scan.vary_each("thinking", {mark: lambda thinking: thinking for mark in answers})
 
     def _framed(self, concerned: str) -> Callable[[nw.Expr], nw.Expr]:
         """Answers with their framing."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit import __version__
 from claude_audit.accounting import Lines
 from claude_audit.money import EXACT, ZERO, dollars, exact
-from claude_audit.renderers import charts, figures, opportunities
+from claude_audit.renderers import charts, figures, opportunities, reconcile
 from claude_audit.report import Report
 from claude_audit.text import count, day_name, printable
 
@@ -69,6 +69,7 @@ def render(report: Report) -> str:
         else [],
         shortened=figures.shortened,
         lines=_lines,
+        invoice=reconcile.section(report.reconciliation) if report.reconciliation else None,
     )
 
 

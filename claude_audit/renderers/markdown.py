@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from claude_audit import __version__
 from claude_audit.bill import SEARCHES
 from claude_audit.money import dollars
-from claude_audit.renderers import figures, opportunities
+from claude_audit.renderers import figures, opportunities, reconcile
 from claude_audit.renderers.columns import as_markdown, markdown_text
 from claude_audit.renderers.figures import compact, percent, sentence
 from claude_audit.renderers.rows import spend_table, waterfall_markdown
@@ -45,6 +45,9 @@ def _parts(report: Report) -> Iterator[str]:
         yield opportunities.markdown(report.opportunities).rstrip("\n")
     yield "## How sure are we?"
     yield from _sure(report)
+    if report.reconciliation:
+        yield "## Is this all we are billed for?"
+        yield reconcile.markdown(report.reconciliation).partition("\n\n")[2]
     yield f"## Every {figures.dimension(report.who).lower()} and model"
     yield spend_table(report.by_pair, MOST_ROWS)
     yield (
@@ -116,7 +119,7 @@ def _heading(report: Report) -> Iterator[str]:
 
 def _sure(report: Report) -> Iterator[str]:
     header = ("Format", "Files", "Lines", "Calls", "Duplicates", "Ignored", "Rejected")
-    rows = [(row.format, row.files, row.counted) for row in report.formats]
+    rows = [(row.format + (" (evidence)" if row.evidence else ""), row.files, row.counted) for row in report.formats]
     rows.append(("together", sum(row.files for row in report.formats), report.lines))
     yield as_markdown(
         header,

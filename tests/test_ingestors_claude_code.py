@@ -1,0 +1,52 @@
+"""Claude Code transcripts: what the record of a request adds to its responses (identity and replays: tests/test_ingest.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import fates, rows
+from logs import read, said, write
+
+COLUMNS = "max_tokens, effort, thinking, prefix_hash, request_hash, cache_breakpoints"
+
+
+def asked(ref: str = "ask-1", **more: Any) -> dict[str, Any]:
+    """The record of a request, as a transcript has it before the response."""
+    params = {"max_tokens": 32000, "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+    marks = [{"path": ["system", 0]}, {"path": ["messages", 3]}]
+    return {
+        "type": "api-request", "sessionId": "s1", "timestamp": "2026-11-02T10:00:00Z", "id": ref, "shapeHash": "5a5a", "requestDigest": "6b6b",
+        "params": params, "cacheControl": marks,
+    } | more  # fmt: skip
+
+
+def test_a_request_tells_its_cap_its_hashes_and_its_marks(tmp_path: Path) -> None:
+    lines = [
+        asked(), said("msg_1", "req_1", requestRef="ask-1"), said("msg_1", "req_1", output=150, requestRef="ask-1"),
+        said("msg_2", "req_2", ts="2026-11-02T10:01:00Z", requestRef="ask-9"), said("msg_3", "req_3", ts="2026-11-02T10:02:00Z", effort="low"),
+    ]  # fmt: skip
+    report = read(tmp_path / "store", write(tmp_path / "s1.jsonl", lines))
+    assert fates(report) == (3, 1, 1, 0) and dict(report.counted.ignored) == {"api-request": 1}
+    assert rows(tmp_path / "store", f"output_tokens, {COLUMNS}") == [
+        (150, 32000, "high", True, "5a5a", "6b6b", 2),
+        (100, None, None, None, None, None, None),
+        (100, None, "low", None, None, None, None),
+    ]
+
+
+def test_requests_of_other_sessions_tell_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "logs/a.jsonl", [asked()])
+    write(tmp_path / "logs/b.jsonl", [said("msg_1", "req_1", requestRef="ask-1")])
+    read(tmp_path / "store", tmp_path / "logs")
+    assert rows(tmp_path / "store", "max_tokens") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [{"params": None}, {"params": "x"}, {"params": {"max_tokens": "many", "thinking": 3}}, {"cacheControl": {"a": 1}}, {"id": None}],
+)  # fmt: skip
+def test_what_a_request_may_hold_costs_no_call(tmp_path: Path, noise: dict[str, Any]) -> None:
+    lines = [asked(**noise), asked(**noise), said("msg_1", "req_1", requestRef="ask-1")]
+    assert fates(read(tmp_path / "store", write(tmp_path / "s1.jsonl", lines))) == (1, 0, 2, 0)
