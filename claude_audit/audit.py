@@ -165,7 +165,7 @@ class Audit:
         since, until = self.period()
         if self.reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
-        return simulate(
+        found = simulate(
             self.usage(),
             self.reach,
             levers,
@@ -177,6 +177,13 @@ class Audit:
             attribution=attribution,
             order=written,
         )
+        return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
+
+    def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
+        """The same scenario without the user's own prices and discounts."""
+        from claude_audit.catalog import load
+
+        return replace(self, catalog=load()).whatif(**options)
 
     def opportunities(self, **options: Any) -> Opportunities:
         """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""

@@ -99,7 +99,7 @@ def tally(
 
     if not known:
         usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
-    first_day, days = _days(reach, catalog, targets)
+    first_day, days = days_of(reach, catalog, targets)
     billed = nw.col("unbilled").is_null()
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
@@ -121,7 +121,7 @@ def tally(
 
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
     """The same lines from what was summed when the parts were written (sums.py), for `by` among sums.DIMENSIONS."""
-    first_day, days = _days(reach, catalog, ())
+    first_day, days = days_of(reach, catalog, ())
     return _sorted(_line(row, by, days, first_day, 0) for row in kept.tallied(groups, by, days, catalog))
 
 
@@ -131,10 +131,16 @@ def _sorted(lines: Iterable[Line]) -> list[Line]:
     )
 
 
-def _days(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
+def days_of(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
     """The first day, and the later ones from which on something else holds for a price."""
     first, last = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
     return first, catalog.boundaries({*reach.models, *targets}, first, last)
+
+
+def epoch_day(passed: int, reach: Reach, catalog: Catalog) -> date:
+    """The day on which an epoch (the key g_epoch) begins, as a group's day."""
+    first_day, days = days_of(reach, catalog, ())
+    return days[passed - 1] if passed else first_day
 
 
 def line_keys(
@@ -147,7 +153,7 @@ def line_keys(
     """What parts the lines of a tally: expressions by name, the dimensions asked for first, then what decides a price."""
     import narwhals.stable.v2 as nw
 
-    _, days = _days(reach, catalog, targets)
+    _, days = days_of(reach, catalog, targets)
     return {
         **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
         "g_name": model_label(),

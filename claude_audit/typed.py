@@ -11,6 +11,14 @@ from claude_audit.pieces import quoted
 SMALL = 2**59
 """Counts up to this add up to less than MOST, however many of a call's are added."""
 
+TOLD = {
+    "error": "error|errored|failed|failure|expired|cancell?ed",
+    "timeout": "(client[ _-]?)?time(d)?[ _-]?out|aborted|disconnected",
+    "invalid": "invalid([ _-](output|json|answer|response))?",
+}
+"""What became of a call, by the words for it in a log. The client gave up (timeout), or could not use the answer (invalid):
+billed all the same, by what is counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -136,11 +144,16 @@ class Given:
             made["geo"] = "CASE lower(geo) WHEN 'not_available' THEN NULL WHEN '' THEN NULL ELSE lower(geo) END"
         made |= self._tokens()
         made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks")}
-        failed = "regexp_full_match(lower(status), 'error|errored|failed|failure|expired|cancell?ed')"
+        if has("prompt_blocks"):
+            marks = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)::SMALLINT"
+            made["cache_breakpoints"] = f"coalesce(cache_breakpoints, {marks})" if has("cache_breakpoints") else marks
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
-        made["outcome"] = (
-            f"""CASE {f"WHEN {failed} THEN 'error'" if has("status") else ""} WHEN {refused} THEN 'refused' ELSE 'ok' END"""
-        )
+        made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
+        if has("status"):
+            error, timeout, invalid = (
+                f"WHEN regexp_full_match(lower(status), '{words}') THEN '{name}'" for name, words in TOLD.items()
+            )
+            made["outcome"] = f"CASE {error} {timeout} WHEN {refused} THEN 'refused' {invalid} ELSE 'ok' END"
         if has("stop_reason"):
             blocks = self._or("content_blocks", "NULL::INTEGER")
             made["refused_empty"] = f"{refused} AND ({blocks} = 0 OR {blocks} IS NULL AND {zero('output_tokens')} = 0)"

@@ -109,7 +109,12 @@ COLUMNS = _columns(
     ("cache_breakpoints", "SMALLINT", "cache_control marks of the request", "unknown"),
     ("cache_miss_reason", "VARCHAR", "the API's own diagnosis", "not recorded"),
     ("cache_missed_tokens", "BIGINT", "tokens that would have been read from the cache", "not recorded"),
-    ("status", "VARCHAR", "ok, refused or error", ""),
+    (
+        "status",
+        "VARCHAR",
+        "ok, refused, error, timeout (the client gave up) or invalid (it could not use the answer)",
+        "",
+    ),
     ("retry_of", "VARCHAR", "request id that this one repeats", "not recorded"),
     (
         "cost_reported_usd",

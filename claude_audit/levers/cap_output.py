@@ -245,5 +245,5 @@ KIND = Kind(
     effort=Effort.VERY_LOW,
     risk=Risk(3, ("truncation",)),
     rollback="raise max_tokens",
-    default={NAME: "1024"},
+    default={NAME: "2x"},
 )

@@ -114,9 +114,9 @@ class Upgrade(Lever):
             for what in ("output", "thinking"):
                 if what in scan.quantities:
                     scan.vary(what, mark, scale)
-        for variant, prompt in list(scan.quantities["prompt"].items()) if banded else ():
+        for variant in list(scan.quantities["prompt"]) if banded else ():
             if variant and variant[-1] in scales:
-                passed = grows * size(scan.catalog, prompt)
+                passed = grows * size(scan.catalog, scan.whole(variant))
                 scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
         scan.key(NAME, self._room(scan, to), 2)
         scan.key("upgrade_cold", self._cold_yet(), 2)
@@ -348,4 +348,5 @@ KIND = Kind(
     risk=Risk(1, ("other answers",)),
     rollback="name the old model again, while it is sold",
     turn=0,
+    default={NAME: "auto"},
 )
