@@ -1,9 +1,10 @@
 """Claude Code transcripts: a first ingest, one with nothing new, and `spend`, beside a raw scan of the same files.
 
-    python benchmarks/transcripts.py [--mb 200] [--rounds 5] [--peer 'other-tool daily --json']
+    python benchmarks/transcripts.py [--mb 200] [--rounds 5] [--tree DIR] [--peer 'other-tool daily --json']
 
-The raw scan is DuckDB splitting every file into lines and parsing each line's JSON, with no further work. A peer is any
-command; {tree} in it is replaced by the folder that holds projects/, which is also its CLAUDE_CONFIG_DIR.
+`--tree`: transcripts that exist already, DIR/projects/**; else they are made. The raw scan is DuckDB splitting every file
+into lines and parsing each line's JSON, with no further work. A peer is any command; {tree} in it is replaced by the folder
+that holds projects/, which is also its CLAUDE_CONFIG_DIR.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import random
 import shlex
+import statistics
 import sys
 import tempfile
 import uuid
@@ -113,29 +115,45 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ask.add_argument("--mb", type=float, default=200)
     ask.add_argument("--rounds", type=int, default=5)
+    ask.add_argument("--tree", type=Path, help="a folder that holds projects/ (default: made for the occasion)")
     ask.add_argument("--peer", help="another program, run over the same tree")
     given = ask.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        size = fill(folder / "tree", given.mb)
-        os.environ["CLAUDE_CONFIG_DIR"] = str(folder / "tree")
+        tree = given.tree.resolve() if given.tree else folder / "tree"
+        made = sum(path.stat().st_size for path in tree.rglob("*.jsonl"))
+        size = made or fill(tree, given.mb)
+        os.environ["CLAUDE_CONFIG_DIR"] = str(tree)
         rounds: dict[str, list[Run]] = {}
         for n in range(given.rounds + 1):
             audit = [*PROGRAM, "--store", f"store-{n}"]
             jobs = {
-                "raw scan": [sys.executable, "-c", RAW_SCAN, "tree"],
-                "first ingest": [*audit, "ingest", "tree/projects", "--format", "json"],
-                "ingest, nothing new": [*audit, "ingest", "tree/projects", "--format", "json"],
+                "raw scan": [sys.executable, "-c", RAW_SCAN, str(tree)],
+                "first ingest": [*audit, "ingest", str(tree / "projects"), "--format", "json"],
+                "ingest, nothing new": [*audit, "ingest", str(tree / "projects"), "--format", "json"],
                 "spend": [*audit, "spend", "--format", "json"],
             }
             if given.peer:
-                jobs["peer"] = shlex.split(given.peer.replace("{tree}", str(folder / "tree")))
+                jobs["peer"] = shlex.split(given.peer.replace("{tree}", str(tree)))
             for name, command in jobs.items():
                 measured = run(command, folder)
                 if n:  # the first round warms the caches
                     rounds.setdefault(name, []).append(measured)
         print(f"{size / 1e6:.0f} MB, {given.rounds} rounds")
-        table(rounds, "peer" if given.peer else "raw scan")
+        beside = "peer" if given.peer else "raw scan"
+        table(rounds, beside)
+        for what, jobs_of in {
+            "first answer": ("first ingest", "spend"),
+            "new day": ("ingest, nothing new", "spend"),
+        }.items():
+            ratios = {
+                kind: sum(statistics.median(getattr(r, kind) for r in rounds[job]) for job in jobs_of)
+                / statistics.median(getattr(r, kind) for r in rounds[beside])
+                for kind in ("wall", "cpu")
+            }
+            print(
+                f"{what} ({' + '.join(jobs_of)}): {ratios['wall']:.2f} x {beside} by wall, {ratios['cpu']:.2f} x by CPU"
+            )
 
 
 if __name__ == "__main__":

@@ -14,15 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import sums
 from claude_audit.bill import LineItem, explain
+from claude_audit.clock import UTC_ZONE
 from claude_audit.errors import AuditError
 from claude_audit.filters import Filters, dimension
-from claude_audit.history import History
 from claude_audit.money import ZERO
 from claude_audit.spend import TOKEN_TYPE, Spend, spend
 from claude_audit.store import Manifest, Store
-from claude_audit.tally import Line, Reach, tally
-from claude_audit.waterfall import Waterfall
+from claude_audit.tally import Line, Reach, of_sums, tally
+from claude_audit.usage import TIME_DIMENSIONS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.claims import Claim
     from claude_audit.engines.duckdb import DuckDB
+    from claude_audit.history import History
     from claude_audit.opportunities import Opportunities
     from claude_audit.published import Published
+    from claude_audit.waterfall import Waterfall
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,34 @@ class Audit:
         """The tally by these dimensions; empty for an empty store."""
         if self.reach is None:
             return []
+        groups = self._summed(by)
+        if groups is not None:
+            return of_sums(groups, self.reach, self.catalog, by)
         tags = [name.removeprefix("tag:") for name in by if name.startswith("tag:")]
         return tally(self.usage(tags), self.reach, self.catalog, self.engine, by, self.filters.timezone)
+
+    def _summed(self, by: Sequence[str]) -> list[list[Any]] | None:
+        """What was summed when the parts were written, where that answers the question; None: the rows have to be scanned."""
+        timely = not {*by}.isdisjoint(TIME_DIMENSIONS) and self.filters.timezone != UTC_ZONE
+        if timely or not sums.DIMENSIONS.issuperset(by) or not self._unfiltered:
+            return None
+        groups: list[list[Any]] = []
+        for part in self.manifest.parts:
+            found = sums.read(self.store.sums(part.name), self.store.part(part.name), self.catalog.thresholds)
+            if found is None:
+                return None
+            groups += found
+        return groups
+
+    @property
+    def _unfiltered(self) -> bool:
+        return self.filters == replace(Filters(), timezone=self.filters.timezone)
 
     def period(self) -> tuple[datetime | None, datetime | None]:
         """The first and the last instant of the filtered rows, UTC."""
         if self.reach is None:
             return None, None
-        if self.filters == replace(Filters(), timezone=self.filters.timezone):
+        if self._unfiltered:
             return self.reach.first, self.reach.last
         import narwhals.stable.v2 as nw
 
@@ -122,6 +145,8 @@ class Audit:
 
     def history(self) -> History:
         """Spending by day, for forecasts and budgets."""
+        from claude_audit.history import History
+
         return History(self)
 
     def whatif(
@@ -133,13 +158,14 @@ class Audit:
         (as the options stand), or names of levers; the total is the same. Raises AuditError for what makes no sense.
         """
         from claude_audit.scenario import levers_of, ordered, simulate
+        from claude_audit.waterfall import Waterfall
 
         levers = levers_of(options, self.catalog)
         written = ordered(order, options)
         since, until = self.period()
         if self.reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
-        return simulate(
+        found = simulate(
             self.usage(),
             self.reach,
             levers,
@@ -151,6 +177,13 @@ class Audit:
             attribution=attribution,
             order=written,
         )
+        return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
+
+    def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
+        """The same scenario without the user's own prices and discounts."""
+        from claude_audit.catalog import load
+
+        return replace(self, catalog=load()).whatif(**options)
 
     def opportunities(self, **options: Any) -> Opportunities:
         """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""

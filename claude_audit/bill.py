@@ -76,7 +76,7 @@ def cost(quantity: Quantity, usd_per_mtok: Decimal) -> Decimal:
 
 
 def components(
-    price: Price | Unpriced, tokens: Sequence[Quantity], searches: int, catalog: Catalog
+    price: Price | Unpriced, tokens: Sequence[Quantity], searches: Quantity, catalog: Catalog
 ) -> dict[str, Decimal] | None:
     """US dollars by COMPONENTS of tokens by TOKEN_CLASSES. None when they have no price, or a class of them has none."""
     if isinstance(price, Unpriced):

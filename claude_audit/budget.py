@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import accumulate
@@ -12,40 +12,15 @@ from typing import Literal, get_args
 from claude_audit.bill import total
 from claude_audit.errors import Exit
 from claude_audit.forecast import Backtest
+from claude_audit.limits import MAX_UNPRICED, Budget, OnUndecided
 from claude_audit.money import EXACT
-from claude_audit.outlook import AsOf, Driver, History, Outlook, Period, Window, outlook
+from claude_audit.outlook import AsOf, Driver, History, Outlook, Window, outlook
 from claude_audit.text import count, printable
 
 Verdict = Literal["ok", "at_risk", "undecided", "over"]
-FailOn = Literal["actual", "projected", "upper"]
-OnUndecided = Literal["fail", "warn", "pass"]
-Mode = Literal["block", "warn"]
 
 SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 """From best to worst; the gate's verdict is the worst of its budgets'."""
-FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
-ON_UNDECIDED: tuple[OnUndecided, ...] = get_args(OnUndecided)
-MODES: tuple[Mode, ...] = get_args(Mode)
-MAX_UNPRICED = Decimal("0.05")
-"""Share of requests without a price above which a budget that looks kept is undecided."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """One rule: what a period may cost, in dollars or relative to the period before."""
-
-    name: str
-    period: Period = "month"
-    limit: Decimal | None = None
-    """USD; None for a budget of `increase`."""
-    increase: Decimal | None = None
-    """Over the previous period's actual spend, as a share: 0.2 allows 20 % more."""
-    only: Mapping[str, str] = field(default_factory=dict)
-    """Dimension -> value; empty for all spending."""
-    mode: Mode = "block"
-    fail_on: FailOn = "projected"
-    where: str = ""
-    """The rule's place: a flag, or file:line."""
 
 
 @dataclass(frozen=True, slots=True)

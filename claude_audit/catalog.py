@@ -86,6 +86,17 @@ class Catalog:
         """Models for which the size of a prompt decides, at some time."""
         return frozenset(rate.model for rate in self._all_rates() if rate.band)
 
+    @cached_property
+    def without_cache_price(self) -> frozenset[str]:
+        """Models that at some time have no price for cache tokens."""
+        models = self.models.values()
+        return frozenset(m.id for m in models if any(r.usd_per_mtok["cache_read"] is None for r in m.rates))
+
+    @cached_property
+    def contract(self) -> bool:
+        """Whether a file of the user's changes what the list says of a price."""
+        return bool(self._contents.discounts) or any(not rate.listed for rate in self._all_rates())
+
     def _all_rates(self) -> Iterator[Rate]:
         for model in self.models.values():
             yield from model.rates
@@ -214,6 +225,11 @@ class Catalog:
         """(US dollars of one web search, where that is stated). No factor touches it."""
         row = self._contents.tools["web_search"]
         return EXACT.divide(row.usd, Decimal(row.units)), row.where
+
+    def gateway_fee(self, provider: str) -> tuple[Decimal, str] | None:
+        """(the share that a gateway takes on top of prices, where that is stated). None: it takes none, or nobody says."""
+        row = self._contents.gateways.get(provider)
+        return (row.fee, row.where) if row else None
 
     def refusal_billed(self, on: date, category: str | None, provider: str | None = None) -> bool:
         """Whether a refusal without output is billed on that UTC day. `category` is stop_details.category."""

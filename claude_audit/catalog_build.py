@@ -18,6 +18,7 @@ from claude_audit.price_files import (
     AliasEntry,
     Discount,
     FactorRow,
+    GatewayRow,
     LongPromptRow,
     ModelEntry,
     ModelFile,
@@ -78,6 +79,7 @@ class Contents:
     ids: ModelIds
     factors: dict[str, FactorRow]
     tools: Mapping[str, ToolRow]
+    gateways: Mapping[str, GatewayRow]
     refusals: tuple[RefusalRule, ...]
     tokenizer: TokenizerRow
     """The new one against the old."""
@@ -134,6 +136,7 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
         ids=ModelIds(entries, listed.families),
         factors=factors,
         tools=platforms.server_tools,
+        gateways=platforms.gateways,
         refusals=_refusals(platforms.refusals, settings),
         tokenizer=platforms.tokenizers["new"],
         long_prompts_elsewhere=platforms.long_prompts_elsewhere,
@@ -198,7 +201,15 @@ def _model(model: str, entry: ModelEntry, sources: Mapping[str, str]) -> Model:
         notes=entry.notes,
         conflicts=entry.conflicts,
         where=entry.where,
+        thinks=_thinks(entry, sources),
     )
+
+
+def _thinks(entry: ModelEntry, sources: Mapping[str, str]) -> str | None:
+    row = entry.thinks
+    if row is not None and (unknown := [name for name in row.source if name not in sources]):
+        raise AuditError(f"{row.where}: source {unknown[0]!r} is not under `sources`")
+    return row.unless_told if row else None
 
 
 def _rates(model: str, rows: Sequence[PriceRow], sources: Mapping[str, str], *, fast: bool) -> tuple[Rate, ...]:

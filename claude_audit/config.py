@@ -11,10 +11,20 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, cast
 
-from claude_audit.budget import FAIL_ON, MAX_UNPRICED, MODES, ON_UNDECIDED, Budget, FailOn, Mode, OnUndecided
 from claude_audit.config_file import Key, Source, sources
 from claude_audit.errors import AuditError
-from claude_audit.outlook import PERIODS, Period
+from claude_audit.limits import (
+    FAIL_ON,
+    MAX_UNPRICED,
+    MODES,
+    ON_UNDECIDED,
+    PERIODS,
+    Budget,
+    FailOn,
+    Mode,
+    OnUndecided,
+    Period,
+)
 from claude_audit.usage import DIMENSIONS, TIME_DIMENSIONS
 
 PREFIX = "CLAUDE_AUDIT_"

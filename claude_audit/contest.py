@@ -47,8 +47,8 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
     run = connection.execute
     run(f"""
         CREATE TEMP TABLE contest AS
-        SELECT calls.rowid AS call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
-            weight, moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
+        SELECT call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
+            weight, coalesce(ts, fallback) AS moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
             coalesce(write_unknown, 0) AS no_ttl
         FROM calls JOIN files USING (file)""")
     if stored:
@@ -65,9 +65,13 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 OR message_id IN (SELECT message_id FROM contest)
                 OR request_id IN (SELECT request_id FROM contest)
             GROUP BY call_key""")
+    # Of the lines of a key the best one wins: the order of the fields is that of the rules above.
     run("""
         CREATE TEMP TABLE keys AS
-        SELECT key, any_value(call) AS call, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
+        SELECT key, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
+            CASE WHEN count(*) = 1 THEN any_value(call) ELSE nullif(arg_max(coalesce(call, -1), {
+                'weight': weight, 'cached': cached, 'ttl': -no_ttl, 'stored': call IS NULL, 'moment': -epoch_us(moment),
+                'file': -coalesce(file, 0), 'line': -coalesce(line, 0)}), -1) END AS call,
             any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
             bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight
         FROM contest GROUP BY key""")
@@ -83,16 +87,7 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 GROUP BY message_id HAVING count(*) > 1 AND bool_or(side))
         ) WHERE side AND place > 1""")
     run("DELETE FROM keys WHERE key IN (SELECT key FROM replays)")
-    run("""
-        CREATE TEMP TABLE winners AS
-        SELECT call, key, first_at, lines > new_lines AS known FROM keys WHERE lines = 1 AND call IS NOT NULL
-        UNION ALL
-        SELECT c.call, key, k.first_at, k.lines > k.new_lines
-        FROM contest AS c JOIN keys AS k USING (key)
-        WHERE k.lines > 1
-        QUALIFY row_number() OVER (
-            PARTITION BY key
-            ORDER BY c.weight DESC, c.cached DESC, c.no_ttl, c.call IS NULL DESC, c.moment, c.file, c.line) = 1""")
+    run("CREATE TEMP TABLE winners AS SELECT call, key, first_at, lines > new_lines AS known FROM keys")
     better = joined.link(connection)
     run("CREATE TEMP TABLE lost (call BIGINT, key VARCHAR, first_at TIMESTAMPTZ)")
     run("CREATE TEMP TABLE revived (key VARCHAR, first_at TIMESTAMPTZ)")

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_audit import accounting, evidence_files
+from claude_audit import accounting, sums
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
-from claude_audit.pieces import Extent, LogFile, Piece, quoted, quoted_list
+from claude_audit.pieces import Extent, LogFile, quoted, quoted_list
 from claude_audit.store import REJECTS_KEPT, FileRecord, Manifest, Part, Store
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from claude_audit.batches import Job, Progress
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
-    from claude_audit.ingestors import Head, Ingestor, Kind
+    from claude_audit.checked import Checked
+    from claude_audit.ingestors import Head, Ingestor
     from claude_audit.ingestors_evidence import Report
 
-BATCH_BYTES = 256 * 2**20
-"""Read at a time: bounds memory, and how often progress is told."""
-
-SMALL_BATCH = 4 * 2**20
-"""Less than this is read by one thread."""
-
-MOST_SHARES = 8
-
 _RFC3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes read, bytes in all)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A file to read, the format it is read by, and what its records are."""
-
-    index: int
-    file: LogFile
-    ingestor: Ingestor
-    kind: Kind
-    fallback: datetime
 
 
 def ingest(
@@ -109,6 +88,11 @@ def take_in(
     if not jobs and not papers:
         return _nothing_read(found, unread, unchanged, manifest)
     prices = catalog()
+    if not papers:
+        run = _Run(store, manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
+        return run.commit(progress, rejects_file)
+    from claude_audit import evidence_files
+
     taken = evidence_files.take(papers, store, manifest, prices)
     if jobs:
         run = _Run(store, taken.manifest, scratch, jobs, prices, assume, len(found), unchanged, unread)
@@ -123,10 +107,12 @@ def take_in(
 
 def check_format(name: str | None) -> None:
     """Raises AuditError for a name that is no format's."""
+    if name is None:
+        return
     from claude_audit import ingestors_evidence
     from claude_audit.ingestors import registry
 
-    if name is None or name in registry() or name in ingestors_evidence.registry():
+    if name in registry() or name in ingestors_evidence.registry():
         return
     known = sorted({*registry(), *ingestors_evidence.registry()})
     raise AuditError(f"unknown format {name!r}", f"use one of: {', '.join(known)}")
@@ -158,42 +144,81 @@ def recognised(
     files: Sequence[LogFile], forced: str | None, assume: Assumptions
 ) -> tuple[list[Job], list[tuple[LogFile, Report]], tuple[tuple[LogFile, str], ...]]:
     """Logs with their formats, evidence with its formats, and files of no known format with the reason."""
-    from claude_audit.ingestors import Head, Kind, registry
+    from claude_audit.batches import Job
+    from claude_audit.ingestors import Ingestor, Kind
 
-    formats = registry()
     jobs: list[Job] = []
     papers = []
     unread = []
+    seen: set[str] = set()
     for file in files:
-        head = Head(file.name, reading.head(file), assume.mapping, file.path)
+        head, found = _format(file, forced, assume, seen)
         if not head.text.strip():
             continue
-        if report := evidence_files.recognised(head, forced):
-            papers.append((replace(file, start=0, lines_before=0), report))
+        if found is None:
+            unread.append((file, _why_unread(head)))
             continue
-        ingestor = formats[forced] if forced else next((f for f in formats.values() if f.recognise(head)), None)
-        if ingestor is None:
-            unread.append((file, _why_unread(head, formats.values())))
+        if not isinstance(found, Ingestor):
+            papers.append((replace(file, start=0, lines_before=0), found))
             continue
+        ingestor = found
         if ingestor.hold:
             ingestor.hold(head)
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
-        jobs.append(Job(len(jobs), file, ingestor, kind, _time_of(file)))
+        plain = kind is Kind.LINES and head.json and not ingestor.cross_line and not ingestor.by_number
+        jobs.append(Job(len(jobs), file, ingestor, kind, plain, _time_of(file)))
     return jobs, papers, tuple(unread)
 
 
-def _why_unread(head: Head, formats: Iterable[Ingestor]) -> str:
+def _why_unread(head: Head) -> str:
+    from claude_audit.ingestors import registry
+
     if b"\0" in head.data:
         return "a binary file"
     try:
-        for ingestor in formats:
+        for ingestor in registry().values():
             if head.mapping and ingestor.hold:
                 ingestor.hold(head)
     except AuditError as error:
         return f"the map does not fit: {error.message}"
     return "not a log of a format known here"
+
+
+def _format(
+    file: LogFile, forced: str | None, assume: Assumptions, seen: set[str]
+) -> tuple[Head, Ingestor | Report | None]:
+    """The beginning of a file, and the format that it is recognised by; None where it is of no known one.
+
+    Of a tree of many files each begins like its neighbours: a format that a long look at one of them has found (it is
+    among `seen` then) is known by the first lines of the next.
+    """
+    from claude_audit.ingestors import Head, registry
+
+    for most in (reading.FIRST_LOOK, reading.HEAD_BYTES):
+        data = reading.head(file, most)
+        head = Head(file.name, data, assume.mapping, file.path)
+        found = _evidence(head, forced)
+        if found is None:
+            formats = registry()
+            found = formats.get(forced) if forced else next((f for f in formats.values() if f.recognise(head)), None)
+        if len(data) < most or most == reading.HEAD_BYTES or (found is not None and found.name in seen):
+            break
+    if found is not None:
+        seen.add(found.name)
+    return head, found
+
+
+def _evidence(head: Head, forced: str | None) -> Ingestor | Report | None:
+    """The format of evidence that a file is of. Asked first: few files are of one, and those that can't be cost nothing."""
+    from claude_audit import ingestors_evidence
+
+    if forced is None and not ingestors_evidence.may_be(head):
+        return None
+    from claude_audit import evidence_files
+
+    return evidence_files.recognised(head, forced)
 
 
 def _time_of(file: LogFile) -> datetime:
@@ -204,6 +229,10 @@ def _time_of(file: LogFile) -> datetime:
             return datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC)
         except ValueError:
             pass  # 30 February is no date: the file's time then
+    return _written(file)
+
+
+def _written(file: LogFile) -> datetime:
     return datetime.fromtimestamp(file.mtime_ns / 1e9, UTC)
 
 
@@ -235,7 +264,7 @@ def _not_read(unread: Sequence[tuple[LogFile, str]]) -> list[str]:
 
 def connect(scratch: Path, size: int) -> DuckDBPyConnection:
     """A DuckDB connection for reading logs: nothing from the network, spilling into `scratch`."""
-    import duckdb
+    from claude_audit.engines.bare import duckdb
 
     # A gigabyte of logs and more is worked on in a file, so that memory holds what is in use, not all of it.
     connection = duckdb.connect(str(scratch / "work.duckdb") if size > 2**30 else ":memory:")
@@ -268,24 +297,26 @@ class _Run:
 
     def commit(self, progress: Progress | None, rejects_file: Path | None) -> IngestReport:
         """Read the jobs, decide the duplicates, write the parts, make them the store's; say what was done."""
-        import duckdb
-
-        from claude_audit import calls, contest, passes
+        from claude_audit import calls, checked, contest, passes
+        from claude_audit.batches import Reader
+        from claude_audit.engines.bare import duckdb
 
         size = sum(job.file.size - job.file.start for job in self.jobs)
         connection = connect(self.scratch, size)
         try:
             calls.macros(connection, self.assume)
-            calls.prepare(connection, [_described(job) for job in self.jobs])
-            self._read(connection, size, progress)
-            digests = _known_copies(connection, self.jobs, self.manifest)
+            checked.prepare(connection, [_described(job) for job in self.jobs])
+            tables = Reader(self.jobs, self.scratch, self.assume, self.catalog).read(connection, progress)
+            checked.view(connection, tables)
+            digests = _known_copies(connection, tables, self.jobs, self.manifest)
             passes.models(connection, self.catalog)
-            passes.plausible_times(connection)
+            if any(job.fallback != _written(job.file) for job in self.jobs):
+                passes.plausible_times(connection)
             outcome = contest.decide(connection, self._stored())
-            passes.rows(connection, self.catalog)
+            rows = passes.rows(connection, self.catalog)
             if outcome.joined:
-                self._fill_joined(connection)
-            parts = self._write(connection, bool(outcome.stale))
+                rows = self._fill_joined(connection, rows)
+            parts = self._write(connection, rows, bool(outcome.stale))
             counts = accounting.lines_by_file(connection)
             if rejects_file:
                 accounting.write_rejects(connection, rejects_file)
@@ -303,107 +334,51 @@ class _Run:
         finally:
             connection.close()
 
-    def _read(self, connection: DuckDBPyConnection, size: int, progress: Progress | None) -> None:
-        done = 0
-        for ingestor, batch, kind in _batches(self.jobs, self.scratch):
-            bytes_in_batch = sum(piece.size for piece in batch)
-            self._read_batch(connection, ingestor, batch, kind)
-            done += bytes_in_batch
-            if progress:
-                progress(min(done, size), size)
-
-    def _read_batch(self, connection: DuckDBPyConnection, ingestor: Ingestor, batch: list[Piece], kind: Kind) -> None:
-        """One batch into `calls`: a share of its pieces for each core, checked side by side."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        from claude_audit import calls
-        from claude_audit.ingestors import Kind
-
-        shares = _shares(batch) if kind is Kind.LINES else [batch]
-        names = [f"checked_{n}" for n in range(len(shares))]
-        with ThreadPoolExecutor(len(shares)) as pool:
-            # A cursor is a connection of its own to the same database: each share is read by one thread.
-            work = [
-                pool.submit(self._check, connection.cursor(), name, ingestor, share, kind)
-                for name, share in zip(names, shares, strict=True)
-            ]
-            for done in work:
-                done.result()
-        calls.take(connection, names, ingestor.name, self.assume, self.catalog, ingestor.shared)
-
-    def _check(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
-    ) -> None:
-        """Pieces into a table of checked lines. Those that are not UTF-8 are copied, the broken bytes replaced, and read again."""
-        import duckdb
-
-        from claude_audit import calls
-        from claude_audit.ingestors import Kind, Reading
-
-        connection.execute("SET TimeZone = 'UTC'")
-        for attempt in (1, 2):
-            try:
-                view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
-                view(connection, pieces)
-                paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
-                calls.check(
-                    connection,
-                    name,
-                    ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT)),
-                )
-                return
-            except duckdb.Error as error:
-                if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
-                    raise
-                pieces = [mended for piece in pieces for mended in self._mended(piece, kind)]
-
-    def _mended(self, piece: Piece, kind: Kind) -> Iterator[Piece]:
-        from claude_audit.ingestors import Kind
-
-        if reading.not_utf8(piece.path):
-            file = self.jobs[piece.file].file
-            part = replace(file, path=piece.path, start=0, lines_before=piece.lines_before)
-            yield from reading.copied(piece.file, part, self.scratch, mend=True, quoted=kind is Kind.TABLE)
-        else:
-            yield piece
-
-    def _fill_joined(self, connection: DuckDBPyConnection) -> None:
+    def _fill_joined(self, connection: DuckDBPyConnection, rows: str) -> str:
         """Calls that several formats tell of: what the best source did not record comes from the others."""
         from claude_audit import joined, passes
 
-        passes.rows(connection, self.catalog, "lost", "lost_rows")
-        donors = "SELECT j.leader, r.* FROM lost_rows AS r JOIN joined AS j ON j.key = r.call_key"
+        connection.execute(f"CREATE TEMP TABLE told_best AS {rows}")
+        lost = passes.rows(connection, self.catalog, "lost")
+        donors = f"SELECT j.leader, r.* FROM ({lost}) AS r JOIN joined AS j ON j.key = r.call_key"
         if stored := self._stored():
             connection.execute(f"""
-                INSERT INTO new_rows
+                INSERT INTO told_best
                 SELECT s.* REPLACE (v.first_at AS ts) FROM {stored} AS s JOIN revived AS v ON v.key = s.call_key""")
             donors += f"""
                 UNION ALL BY NAME SELECT j.leader, s.* FROM {stored} AS s JOIN joined AS j ON j.key = s.call_key
                 WHERE j.key <> j.leader"""
-        joined.fill(connection, donors)
+        return joined.filled(connection, "told_best", donors)
 
     def _stored(self) -> str | None:
         paths = self.store.part_paths(self.manifest)
         return f"read_parquet({quoted_list([str(p) for p in paths])}, union_by_name = true)" if paths else None
 
-    def _write(self, connection: DuckDBPyConnection, stale: bool) -> list[Part]:
-        """The parts of the next manifest: those that stay, those written again without stale rows, and the new one."""
+    def _write(self, connection: DuckDBPyConnection, rows: str, stale: bool) -> list[Part]:
+        """The parts of the next manifest: those that stay, those written again without stale rows, and the new one.
+
+        The view `new_rows` is then what the new part holds.
+        """
         parts = []
         for part in self.manifest.parts:
             source = f"read_parquet({quoted(str(self.store.part(part.name)))})"
             if stale and _count(connection, f"SELECT count(*) FROM {source} WHERE call_key IN (SELECT key FROM stale)"):
                 parts += self._written(
                     connection,
+                    self.store.new_part(),
                     f"""SELECT p.* REPLACE (coalesce(m.first_at, p.ts) AS ts)
                     FROM {source} AS p LEFT JOIN moved AS m ON m.key = p.call_key
                     WHERE m.key IS NOT NULL OR p.call_key NOT IN (SELECT key FROM stale)""",
                 )
             else:
                 parts.append(part)
-        return parts + self._written(connection, "SELECT * FROM new_rows")
-
-    def _written(self, connection: DuckDBPyConnection, query: str) -> list[Part]:
         name = self.store.new_part()
+        parts += self._written(connection, name, rows)
+        place = quoted(str(self.store.part(name)))
+        connection.execute(f"CREATE TEMP VIEW new_rows AS SELECT * FROM read_parquet({place})")
+        return parts
+
+    def _written(self, connection: DuckDBPyConnection, name: str, query: str) -> list[Part]:
         place = quoted(str(self.store.part(name)))
         connection.execute(f"COPY ({query}) TO {place} (FORMAT parquet)")
         row = connection.execute(
@@ -412,6 +387,8 @@ class _Run:
         ).fetchone()
         if row is None or not row[0]:
             return []
+        if summed := sums.of_part(connection, f"read_parquet({place})", self.catalog.thresholds):
+            sums.write(self.store.sums(name), self.store.part(name), summed)
         return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
 
     def _records(self, counts: dict[int, Lines], digests: dict[int, str]) -> dict[str, FileRecord]:
@@ -451,7 +428,7 @@ class _Run:
 
 
 def _described(job: Job) -> tuple[str, str, datetime, datetime]:
-    return job.file.name, _key_path(job.file), job.fallback, datetime.fromtimestamp(job.file.mtime_ns / 1e9, UTC)
+    return job.file.name, _key_path(job.file), job.fallback, _written(job.file)
 
 
 def _key_path(file: LogFile) -> str:
@@ -461,63 +438,14 @@ def _key_path(file: LogFile) -> str:
     return str(file.path)
 
 
-def _batches(jobs: Sequence[Job], scratch: Path) -> Iterator[tuple[Ingestor, list[Piece], Kind]]:
-    """Pieces in groups of one format, BATCH_BYTES at most (but never less than one piece). Temporary ones are removed after use."""
-    groups: dict[tuple[str, Kind], list[Job]] = defaultdict(list)
-    for job in jobs:
-        groups[job.ingestor.name, job.kind].append(job)
-    for (_, kind), members in groups.items():
-        batch: list[Piece] = []
-        for job in members:
-            for piece in _pieces(job, scratch):
-                if batch and sum(p.size for p in batch) + piece.size > BATCH_BYTES:
-                    yield members[0].ingestor, batch, kind
-                    _drop(batch, scratch)
-                    batch = []
-                batch.append(piece)
-        if batch:
-            yield members[0].ingestor, batch, kind
-            _drop(batch, scratch)
-
-
-def _shares(batch: Sequence[Piece]) -> list[list[Piece]]:
-    """The pieces dealt to the cores, by size; files that lie together stay together where that costs nothing."""
-    cores = min(os.cpu_count() or 1, MOST_SHARES)
-    if sum(piece.size for piece in batch) < SMALL_BATCH:
-        cores = 1
-    shares: list[list[Piece]] = [[] for _ in range(min(cores, len(batch)))]
-    sizes = [0] * len(shares)
-    for piece in sorted(batch, key=lambda p: p.size, reverse=True):
-        least = sizes.index(min(sizes))
-        shares[least].append(piece)
-        sizes[least] += piece.size
-    return [sorted(share, key=lambda p: (p.file, p.lines_before)) for share in shares]
-
-
-def _pieces(job: Job, scratch: Path) -> Iterator[Piece]:
-    from claude_audit.ingestors import Kind
-
-    if job.kind is Kind.DOCUMENT:
-        yield reading.document(job.index, job.file, scratch)
-    elif job.kind is Kind.PARQUET:
-        yield reading.in_place(job.index, job.file, scratch)
-    elif piece := reading.whole(job.index, job.file, any_size=job.ingestor.cross_line):
-        yield piece
-    else:
-        quoted_fields, one = job.kind is Kind.TABLE, job.ingestor.cross_line
-        yield from reading.copied(job.index, job.file, scratch, quoted=quoted_fields, any_size=one)
-
-
-def _drop(batch: Sequence[Piece], scratch: Path) -> None:
-    for piece in batch:
-        if piece.path.parent == scratch and piece.path.name.startswith("piece-"):
-            piece.path.unlink(missing_ok=True)
-
-
-def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[Job], manifest: Manifest) -> dict[int, str]:
+def _known_copies(
+    connection: DuckDBPyConnection, tables: Sequence[Checked], jobs: Sequence[Job], manifest: Manifest
+) -> dict[int, str]:
     """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
     taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
     """
+    from claude_audit import checked
+
     anonymous = [
         row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()
     ]
@@ -534,11 +462,11 @@ def _known_copies(connection: DuckDBPyConnection, jobs: Sequence[Job], manifest:
         if not seen:
             continue
         lines = reading.count_lines(file.path, max(seen)) if not file.packed else 2**62
-        gone = f"file = {index} AND identity IS NULL AND line <= {lines}"
-        connection.execute(
-            f"INSERT INTO line_counts SELECT file, 'duplicate', NULL, count(*) FROM calls WHERE {gone} GROUP BY file"
-        )
-        connection.execute(f"DELETE FROM calls WHERE {gone}")
+        connection.execute(f"""
+            INSERT INTO line_counts
+            SELECT file, 'duplicate', NULL, count(*) FROM calls
+            WHERE file = {index} AND identity IS NULL AND line <= {lines} GROUP BY file""")
+        checked.remove(connection, tables, index, lines)
     return digests
 
 

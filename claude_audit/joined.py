@@ -88,8 +88,8 @@ def link(connection: DuckDBPyConnection) -> int:
     return int(found[0]) if found else 0
 
 
-def fill(connection: DuckDBPyConnection, donors: str) -> None:
-    """Fill the unrecorded columns of joined calls in `new_rows` from the other sources' rows, and merge their tags.
+def filled(connection: DuckDBPyConnection, rows: str, donors: str) -> str:
+    """SQL: the table `rows` with what its joined calls did not record filled from the other sources' rows, and tags merged.
 
     `donors`: a relation of rows of the table with a column `leader`, the call_key that they give to.
     """
@@ -101,12 +101,11 @@ def fill(connection: DuckDBPyConnection, donors: str) -> None:
             any_value(cacheable_tokens) FILTER (WHERE cacheable_tokens IS NOT NULL) AS cacheable_tokens,
             map_from_entries(list_distinct(flatten(list(map_entries(tags))))) AS tags
         FROM ({donors}) WHERE pass = 0 GROUP BY leader""")
-    filled = ", ".join(f"coalesce(r.{name}, g.{name}) AS {name}" for name in FILLED)
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE new_rows AS
+    columns = ", ".join(f"coalesce(r.{name}, g.{name}) AS {name}" for name in FILLED)
+    return f"""
         SELECT r.* REPLACE (
-            {filled},
+            {columns},
             CASE WHEN r.pass = 0 THEN coalesce(r.prompt_blocks, g.prompt_blocks) END AS prompt_blocks,
             CASE WHEN r.pass = 0 THEN coalesce(r.cacheable_tokens, g.cacheable_tokens) END AS cacheable_tokens,
             CASE WHEN g.tags IS NULL THEN r.tags ELSE map_concat(g.tags, r.tags) END AS tags)
-        FROM new_rows AS r LEFT JOIN gifts AS g ON g.leader = r.call_key""")
+        FROM {rows} AS r LEFT JOIN gifts AS g ON g.leader = r.call_key"""

@@ -31,6 +31,15 @@ def rounded(value: Fraction | Decimal, places: int) -> Decimal:
         return value.quantize(Decimal(1).scaleb(-places))
 
 
+def ended(value: Fraction, places: int = 12) -> Decimal:
+    """`value` exactly where its decimals end; else half even to `places`, for a bound that rests on a quotient."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return EXACT.divide(Decimal(value.numerator), Decimal(value.denominator)) if rest == 1 else rounded(value, places)
+
+
 def dollars(value: Decimal | None, unknown: str = "unknown") -> str:
     """A figure for people: cents from a dollar up, four significant digits below, so that nothing rounds to $0.00."""
     if value is None:

@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 from claude_audit.bill import total
 from claude_audit.clock import week_start
 from claude_audit.forecast import Backtest, Forecast, Segment, backtest, forecast, undecided
+from claude_audit.limits import Period
 from claude_audit.money import ZERO
 from claude_audit.text import count, day_name
-
-Period = Literal["month", "week", "day"]
-PERIODS: tuple[Period, ...] = ("month", "week", "day")
 
 STALE_DAYS = 7
 """A log that ends longer ago than this says too little about the days to come."""

@@ -59,9 +59,9 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
     "advisor-20260301.json" names a version, not a day.
     """
     connection.execute("""
-        UPDATE calls SET moment = f.written
-        FROM (
-            SELECT files.file, files.written
+        UPDATE files SET fallback = written
+        WHERE file IN (
+            SELECT files.file
             FROM files
             JOIN (
                 SELECT file, model_name AS spelling FROM calls WHERE list_contains(flags, 'time_from_file')
@@ -72,16 +72,15 @@ def plausible_times(connection: DuckDBPyConnection) -> None:
             WHERE files.fallback <> files.written
             GROUP BY files.file, files.written, files.fallback
             HAVING max(models.first_sold) > files.fallback
-        ) AS f
-        WHERE calls.file = f.file AND list_contains(calls.flags, 'time_from_file')""")
+        )""")
 
 
-def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners", into: str = "new_rows") -> None:
-    """Create the table `into`: the table's columns, one row a pass, for every call in `winners(call, key, first_at)`."""
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE won AS
-        SELECT calls.*, w.key, w.first_at, w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused)) AS reused
-        FROM {winners} AS w JOIN calls ON calls.rowid = w.call""")
+def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winners") -> str:
+    """SQL: the table's columns, one row a pass, of every call in `winners(call, key, first_at)`."""
+    reused = "false"
+    if _any(connection, "reused"):
+        reused = "w.key IN (SELECT key FROM keys WHERE identity IN (SELECT identity FROM reused))"
+    won = f"SELECT calls.*, w.key, w.first_at, {reused} AS reused FROM {winners} AS w JOIN calls USING (call)"
     plain = f"""
         SELECT *, 'call' AS kind, 0 AS pass, model_name AS pass_model, free AS pass_free,
             uncached AS p_input, cache_read_tokens AS p_read, write_5m AS p_5m, write_1h AS p_1h, write_unknown AS p_unknown,
@@ -92,10 +91,16 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winne
                     THEN CAST((prompt::HUGEINT + server_calls) // (server_calls::HUGEINT + 1) AS BIGINT)
                 ELSE prompt
             END AS p_prompt
-        FROM won WHERE passes_in(iterations) = 0"""
-    found = connection.execute("SELECT count(*) FROM won WHERE passes_in(iterations) > 0").fetchone()
-    several = f"UNION ALL BY NAME {_several()}" if found and found[0] else ""
-    connection.execute(f"CREATE TEMP TABLE {into} AS SELECT {_columns(catalog)} FROM ({plain} {several}) AS p {_JOINS}")
+        FROM won"""
+    columns = _columns(catalog)
+    if not _any(connection, "calls WHERE passes_in(iterations) > 0"):
+        return f"WITH won AS ({won}) SELECT {columns} FROM ({plain}) AS p {_JOINS}"
+    every = f"{plain} WHERE passes_in(iterations) = 0 UNION ALL BY NAME {_several()}"
+    return f"WITH won AS MATERIALIZED ({won}) SELECT {columns} FROM ({every}) AS p {_JOINS}"
+
+
+def _any(connection: DuckDBPyConnection, rows: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
 
 
 _SUM_OF_CALLS = "(coalesce(requests, 1) > 1 OR list_contains(flags, 'sums_only'))"
@@ -185,15 +190,15 @@ def _several() -> str:
 def _columns(catalog: Catalog) -> str:
     """SQL: every column of the table, in order."""
     smallest = min(catalog.thresholds, default=0)
+    several = f"(server_calls > 0 OR {_SUM_OF_CALLS}) AND passes_in(iterations) = 0"
+    unsure = f"coalesce(pass = 0 AND prompt > {smallest} AND {several}, false)"
     made = {
         "row_id": "left(sha256(concat_ws('|', format, key, kind, pass)), 32)",
         "source": "files.name",
         "call_key": "key",
-        "flags": f"""list_concat(flags, list_filter([
-            CASE WHEN reused THEN 'id_reused' END,
-            CASE WHEN pass = 0 AND (server_calls > 0 OR {_SUM_OF_CALLS}) AND passes_in(iterations) = 0 AND prompt > {smallest}
-                THEN 'band_unknown' END],
-            lambda x: x IS NOT NULL))""",
+        "flags": f"""CASE WHEN reused OR {unsure} THEN list_concat(flags, list_filter([
+            CASE WHEN reused THEN 'id_reused' END, CASE WHEN {unsure} THEN 'band_unknown' END],
+            lambda x: x IS NOT NULL)) ELSE flags END""",
         "ts": "first_at",
         "row_kind": "kind",
         "requests": "CASE WHEN requests IS NOT NULL THEN CASE WHEN pass = 0 THEN requests ELSE 0 END "

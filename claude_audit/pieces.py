@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ bounded and both cores have work."""
 BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 4096
 HEAD_BYTES = 256 * 1024
+FIRST_LOOK = 8 * 1024
+"""Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
@@ -89,7 +92,7 @@ def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
         path = Path(argument)
         try:
             if path.is_dir():
-                files = sorted(p for p in path.rglob("*") if not _hidden(p.relative_to(path)) and p.is_file())
+                files = sorted(_walked(path))
                 if not files:
                     raise AuditError(
                         f"{argument}: the folder holds no files", "point at the folder that holds your logs"
@@ -113,9 +116,20 @@ def _pattern(path: Path) -> str:
     return path.relative_to(path.anchor).as_posix() if path.anchor else path.as_posix() or "*"
 
 
-def _hidden(path: Path) -> bool:
-    # A store inside the folder (.claude-audit) and editors' leftovers are no logs; "~/.claude/projects" is named itself.
-    return any(part.startswith(".") for part in path.parts)
+def _walked(folder: Path) -> Iterator[Path]:
+    """Every file below the folder. A store inside it (.claude-audit) and editors' leftovers are no logs; the folder itself
+    may be hidden: "~/.claude/projects" is named.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, inner, names in os.walk(folder, onerror=fail):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -129,11 +143,11 @@ def opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def head(file: LogFile) -> bytes:
+def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
     """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
     try:
         with opened(file.path) as stream:
-            data = stream.read(HEAD_BYTES)
+            data = stream.read(most)
             while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
                 data += block
             return data
@@ -146,12 +160,12 @@ def _unreadable(file: LogFile, error: Exception) -> AuditError:
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
 
 
-def whole(index: int, file: LogFile, *, any_size: bool = False) -> Piece | None:
-    """The file itself as one piece, when it can be read where it lies."""
+def whole(index: int, file: LogFile, most: int | None) -> Piece | None:
+    """The file itself as one piece, when it can be read where it lies: of `most` bytes, or of any size."""
     if (
         file.packed
         or file.start
-        or (file.size > PIECE_BYTES and not any_size)
+        or (most is not None and file.size > most)
         or not GLOB_CHARACTERS.isdisjoint(str(file.path))
     ):
         return None
@@ -237,14 +251,14 @@ def extent(file: LogFile) -> Extent:
 
 
 def _after_last_break(stream: IO[bytes], start: int, size: int) -> int:
-    at = size
+    at, block = size, SAMPLE_BYTES
     while at > start:
-        begin = max(start, at - BLOCK_BYTES)
+        begin = max(start, at - block)
         stream.seek(begin)
         found = stream.read(at - begin).rfind(b"\n")
         if found >= 0:
             return begin + found + 1
-        at = begin
+        at, block = begin, BLOCK_BYTES
     return start
 
 

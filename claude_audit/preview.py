@@ -20,9 +20,9 @@ from claude_audit.usage import NAMES
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
+    from claude_audit.batches import Job
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
-    from claude_audit.ingest import Job
     from claude_audit.mapping import FieldMap
     from claude_audit.pieces import LogFile
     from claude_audit.store import FileRecord

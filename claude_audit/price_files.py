@@ -87,6 +87,16 @@ class LongContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThinksRow:
+    """That a model thinks when a request does not say whether it should."""
+
+    where: str
+    unless_told: Annotated[Literal["can_be_off", "always"], "always: no request can turn it off"]
+    source: Sources
+    read: ReadOn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
     """One model, under its id."""
 
@@ -109,6 +119,7 @@ class ModelEntry:
     vertex: Annotated[tuple[str, ...], "ids on Google Cloud"] = ()
     minimum_cacheable: tuple[MinimumRow, ...] = ()
     tool_prompt_tokens: ToolPrompt | None = None
+    thinks: Annotated[ThinksRow | None, "thinks by default; left out: it does not, or nobody says"] = None
     prices: tuple[PriceRow, ...]
     fast: Annotated[tuple[PriceRow, ...], "prices when usage.speed is fast"] = ()
     notes: tuple[str, ...] = ()
@@ -148,6 +159,17 @@ class ToolRow:
     units: Annotated[int, "how many of `per` that buys"] = 1
     per: str
     since: Since | None = None
+    source: Sources
+    read: ReadOn
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRow:
+    """What a gateway takes on top of the prices of those behind it. Its fee is on no bill of tokens: what-ifs add it."""
+
+    where: str
+    fee: Annotated[Decimal, "a share: 0.05 is five percent"]
     source: Sources
     read: ReadOn
     note: str | None = None
@@ -214,6 +236,7 @@ class PlatformFile:
     sources: Mapping[str, str]
     factors: Mapping[str, FactorRow]
     server_tools: Mapping[str, ToolRow]
+    gateways: Mapping[str, GatewayRow]
     refusals: tuple[RefusalRow, ...]
     tokenizers: Mapping[Literal["old", "new"], TokenizerRow]
     long_prompts_elsewhere: LongPromptRow

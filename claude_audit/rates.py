@@ -85,6 +85,8 @@ class Model:
     notes: tuple[str, ...]
     conflicts: tuple[str, ...]
     where: str
+    thinks: str | None = None
+    """It thinks unless a request turns that off (can_be_off), or in any case (always). None: it does not, or nobody says."""
 
     def minimum(self, on: date, *, lenient: bool = False) -> int | None:
         """The shortest prompt that is cached on that day, in tokens. None: not known, or no caching yet.

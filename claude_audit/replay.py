@@ -58,6 +58,8 @@ class Requests:
     upto: Ints
     """Tokens up to and including the block."""
     marked: Flags
+    head: Ints | None = None
+    """By request: how many of its blocks are its start, the leading tools and system blocks; None: nobody asks."""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -77,6 +79,8 @@ class Place:
     """Tokens that stand before the log's first block, as the log counts them."""
     floor: int = 0
     """The least that the log's own reads and writes add up to where they are taken over; 0 where they are billed here."""
+    start_only: bool = False
+    """What follows a prompt's start is in no other prompt: no blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +168,11 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
     space = np.array([names[p.space] if p else -1 for p in places])[requests.kind]
     minimum = np.array([p.minimum if p else 0 for p in places], np.int64)[requests.kind]
     sizes = np.diff(requests.first)
+    cut = np.array([p is not None and p.start_only for p in places])[requests.kind]
+    if requests.head is not None and cut.any():
+        sizes = np.where(cut, requests.head, sizes)
     whole = np.zeros(len(requests), np.int64)
-    whole[sizes > 0] = requests.upto[requests.first[1:][sizes > 0] - 1]
+    whole[sizes > 0] = requests.upto[(requests.first[:-1] + sizes)[sizes > 0] - 1]
     enough = (space >= 0) & (sizes > 0) & (at_place(whole, requests.kind, places) >= minimum)
     rows = np.flatnonzero(enough)
     rows = rows[np.argsort(space[rows], kind="stable")]
@@ -179,7 +186,7 @@ def _by_space(requests: Requests, places: Sequence[Place | None]) -> Iterator[_S
         # The whole of a log in one space is the usual case, and the largest: its arrays are not copied.
         at = (
             slice(None)
-            if len(here) == len(requests)
+            if len(here) == len(requests) and first[-1] == requests.first[-1]
             else np.arange(first[-1]) + np.repeat(requests.first[here] - first[:-1], sizes[here])
         )
         kinds = np.repeat(requests.kind[here], sizes[here])

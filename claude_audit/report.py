@@ -18,8 +18,9 @@ from claude_audit.usage import FLAGS
 
 if TYPE_CHECKING:
     from claude_audit.audit import Audit
-    from claude_audit.budget import Budget, BudgetResult
+    from claude_audit.budget import BudgetResult
     from claude_audit.filters import Filters
+    from claude_audit.limits import Budget
     from claude_audit.opportunities import Opportunities
     from claude_audit.reconciliation import Reconciliation
     from claude_audit.spend import Spend, SpendRow, UnpricedUsage

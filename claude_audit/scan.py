@@ -12,7 +12,7 @@ What a lever takes out of a prompt or adds to it so comes off, or on, the class 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
@@ -59,6 +59,8 @@ class Prompt:
     wrote_5m: nw.Expr
     prompt: nw.Expr
     cacheable: nw.Expr | None = None
+    head: nw.Expr | None = None
+    """Where the start ends that all prompts of a template share."""
 
     def each(self, change: Callable[[nw.Expr], nw.Expr]) -> Prompt:
         """The same change of every end."""
@@ -68,6 +70,7 @@ class Prompt:
             change(self.wrote_5m),
             change(self.prompt),
             None if self.cacheable is None else change(self.cacheable),
+            None if self.head is None else change(self.head),
         )
 
     def without(self, at: nw.Expr | int, tokens: nw.Expr) -> Prompt:
@@ -82,16 +85,23 @@ class Prompt:
 
     def with_start(self, tokens: nw.Expr) -> Prompt:
         """With `tokens` more near its start: in whatever class its first token is billed."""
+        head = None if self.head is None else self.head + flag(self.head > 0) * tokens
         begun = Prompt(
             self.read + flag(self.read > 0) * tokens,
             self.wrote_1h + flag(self.wrote_1h > 0) * tokens,
             self.wrote_5m + flag(self.wrote_5m > 0) * tokens,
             self.prompt + tokens,
+            head=head,
         )
         if self.cacheable is None:
             return begun
         return Prompt(
-            begun.read, begun.wrote_1h, begun.wrote_5m, begun.prompt, self.cacheable + flag(self.cacheable > 0) * tokens
+            begun.read,
+            begun.wrote_1h,
+            begun.wrote_5m,
+            begun.prompt,
+            self.cacheable + flag(self.cacheable > 0) * tokens,
+            head,
         )
 
     def cold(self) -> Prompt:
@@ -99,7 +109,7 @@ class Prompt:
         import narwhals.stable.v2 as nw
 
         nothing = nw.lit(0)
-        return Prompt(nothing, nothing, nothing, self.prompt, self.cacheable)
+        return Prompt(nothing, nothing, nothing, self.prompt, self.cacheable, self.head)
 
 
 PACKED = "packed_"
@@ -107,6 +117,18 @@ PACKED_VALUES = 2**62
 """Values that one packed key may have: it fits a whole number of 64 bits."""
 
 ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Columns that tell of requests which go out as one."""
+
+    number: str
+    """Of the call; null for what stays alone."""
+    prompt: str
+    """Tokens of the call's prompt, for requests that no lever before has changed; null for what stays alone."""
+    follows: str
+    """1 where the request has left its start to another one's call, else 0."""
 
 
 @dataclass
@@ -137,8 +159,12 @@ class Scan:
     """What is joined to the rows before the tally, given the dimensions asked for."""
     levels: list[dict[str, nw.Expr]] = field(default_factory=list)
     """Columns added to the rows, in this order: each level may use those before it."""
+    packs: dict[str, Pack] = field(default_factory=dict)
+    """By mark of a lever that joins requests into one."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Sums that are not asked for, because they equal another: filled by extra()."""
+    _wholes: dict[Variant, nw.Expr] = field(default_factory=dict)
+    """Variants of prompts that are joined -> the joint prompt."""
 
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
@@ -210,19 +236,28 @@ class Scan:
 
     def vary(self, what: str, mark: str, make: Callable[[nw.Expr], nw.Expr]) -> None:
         """For each variant of a quantity so far, one that this lever (by its mark) makes of it as well."""
+        self.vary_each(what, {mark: make})
+
+    def vary_each(self, what: str, makes: Mapping[str, Callable[[nw.Expr], nw.Expr]]) -> None:
+        """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
         level: dict[str, nw.Expr] = {}
         known = self.quantities[what]
         for variant, expression in list(known.items()):
-            if not self._follows(variant, mark):
-                continue
-            made = make(expression)
-            if made is not expression:
-                name = f"q_{what}_{len(self.levels)}_{len(level)}"
-                level[name] = made
-                made = nw.col(name)
-            known[(*variant, mark)] = made
+            for mark, make in makes.items():
+                if not self._follows(variant, mark):
+                    continue
+                made = make(expression)
+                if made is not expression:
+                    name = f"q_{what}_{len(self.levels)}_{len(level)}"
+                    level[name] = made
+                    made = nw.col(name)
+                known[(*variant, mark)] = made
+                if what == "prompt" and variant in self._wholes:
+                    name = f"whole_{len(self.levels)}_{len(level)}"
+                    level[name] = make(self._wholes[variant])
+                    self._wholes[(*variant, mark)] = nw.col(name)
         if level:
             self.bind(**level)
 
@@ -232,24 +267,57 @@ class Scan:
         What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
         model are left alone: their caches are void.
         """
+        self.reshape_each({mark: make})
+
+    def reshape_each(self, makes: Mapping[str, Callable[[Prompt], Prompt]]) -> None:
+        """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
         self._bind_minimum()
+        made: dict[Variant, dict[str, nw.Expr]] = {}
+        kept: dict[Variant, nw.Expr] = {}
+        longer: dict[Variant, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
-            if not self._follows(variant, mark) or any(m in self.moves for m in variant):
-                continue
-            before = self.shape(variant)
-            after = make(before)
-            name = f"p_{len(self.levels)}"
-            names = (*ENDS, "cacheable") if after.cacheable is not None else ENDS
-            self.bind(**{f"{name}_{what}": getattr(after, what) for what in names})
-            left = nw.col(f"{name}_wrote_5m")
+            for mark, make in makes.items():
+                if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+                    continue
+                before = self.shape(variant)
+                after = make(before)
+                parts = {what: getattr(after, what) for what in ENDS}
+                parts |= {} if after.cacheable is None else {"cacheable": after.cacheable}
+                if before.head is not None:
+                    parts["head"] = before.head if after.head is None else after.head
+                pack = next((self.packs[m] for m in variant if m in self.packs), None)
+                if pack is not None:
+                    # Once a call: those that go out in another one's call have no start to change.
+                    stays = nw.col(pack.follows) == 1
+                    if variant in self._wholes:
+                        more = parts["prompt"] - before.prompt
+                        longer[*variant, mark] = self._wholes[variant] + flag(~nw.col(pack.number).is_null()) * more
+                    was_part = {what: getattr(before, what) for what in parts}
+                    parts = {what: either(stays, was_part[what], part) for what, part in parts.items()}
+                made[*variant, mark] = parts
+                kept[*variant, mark] = before.wrote_5m
+        name = f"p_{len(self.levels)}"
+        names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
+        self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
+        checked: dict[str, nw.Expr] = {}
+        for variant, was in kept.items():
+            left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
-            kept = flag((left >= nw.col("q_minimum")) | (left >= before.wrote_5m))
-            self.bind(**{f"{name}_{what}": nw.col(f"{name}_{what}") * kept for what in ENDS[:3]})
-            for what in names:
-                self.quantities[what][(*variant, mark)] = nw.col(f"{name}_{what}")
-            self.size_key((*variant, mark))
+            enough = flag((left >= nw.col("q_minimum")) | (left >= was))
+            checked |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+        self.bind(**checked)
+        for variant, parts in made.items():
+            for what in parts:
+                self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
+        level = {f"whole_{len(self.levels)}_{n}": whole for n, whole in enumerate(longer.values())}
+        self._wholes |= {variant: nw.col(column) for variant, column in zip(longer, level, strict=True)}
+        if level:
+            self.bind(**level)
+        self._bind_wholes(variant for variant in made if variant not in longer)
+        for variant in made:
+            self.size_key(variant)
 
     def remodel(self, scales: Mapping[str, Callable[[nw.Expr], nw.Expr]], minimum: nw.Expr) -> None:
         """For each prompt so far, and each mark, the same text on another model that takes over its caches too.
@@ -277,20 +345,26 @@ class Scan:
                     elif end is not known[variant]:
                         counted[column] = end
                     known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+                if variant in self._wholes:
+                    counted[f"{name}_whole"] = scale(self._wholes[variant])
+                    self._wholes[(*variant, mark)] = nw.col(f"{name}_whole")
         self.bind(**counted)
         self.bind(**taken)
 
     def shape(self, variant: Variant) -> Prompt:
         """The prompt in that variant."""
         read, wrote_1h, wrote_5m, prompt = (self.quantities[what][variant] for what in ENDS)
-        return Prompt(read, wrote_1h, wrote_5m, prompt, self.quantities.get("cacheable", {}).get(variant))
+        more = (self.quantities.get(what, {}).get(variant) for what in ("cacheable", "head"))
+        return Prompt(read, wrote_1h, wrote_5m, prompt, *more)
 
     def size_key(self, variant: Variant, model: str | None = None) -> None:
         """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given."""
         import narwhals.stable.v2 as nw
 
         banded = self.catalog.banded_models
-        prompt = self.quantities["prompt"][variant]
+        if not banded & {model, *self.reach.models}:
+            return
+        prompt = self._whole(variant)
         if model is not None:
             if model in banded:
                 self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
@@ -299,14 +373,40 @@ class Scan:
             own = whole * own_size(self.reach, self.catalog, prompt)
             self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
 
+    def _whole(self, variant: Variant) -> nw.Expr:
+        """The prompt of the call that a row is part of, in that variant."""
+        if variant not in self._wholes:
+            self._bind_wholes([variant])
+        return self._wholes.get(variant, self.quantities["prompt"][variant])
+
+    def _bind_wholes(self, variants: Iterable[Variant]) -> None:
+        """Joint prompts, computed over all rows, before any are picked."""
+        import narwhals.stable.v2 as nw
+
+        level: dict[str, nw.Expr] = {}
+        prompts = self.quantities["prompt"]
+        for variant in variants:
+            pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
+            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
+                continue
+            name = f"whole_{len(self.levels)}_{len(level)}"
+            if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
+                level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
+            else:  # a window over all rows: slow, and needed for what several levers made
+                whole = prompts[variant].sum().over(pack.number)
+                level[name] = nw.when(nw.col(pack.number).is_null()).then(prompts[variant]).otherwise(whole)
+            self._wholes[variant] = nw.col(name)
+        if level:
+            self.bind(**level)
+
     def _follows(self, variant: Variant, mark: str) -> bool:
         """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
         if not self.combine and variant:
             return False
-        lever = mark.partition("@")[0]
+        lever = _lever(mark)
         if lever in self.moves and any(m in self.moves for m in variant):
             return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
-        return not any("@" in m or m == lever for m in variant)
+        return not any("@" in m or _lever(m) == lever for m in variant)
 
     def _bind_minimum(self) -> None:
         if not any("q_minimum" in level for level in self.levels):
@@ -416,6 +516,11 @@ class Scan:
                 else:
                     self.aliases[name] = first[id(expression)]
         return Extra(self._packed_keys(), sums)
+
+
+def _lever(mark: str) -> str:
+    """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
+    return mark.partition("@")[0].partition("~")[0]
 
 
 def flag(condition: nw.Expr) -> nw.Expr:

@@ -59,16 +59,21 @@ class State(NamedTuple):
     labels: Mapping[str, str | None]
     keys: Mapping[str, Any]
     sums: Mapping[str, int]
+    """Whole, but for the rows, in a share of a line: there they are exact Decimals."""
     group: Group
     tokens: tuple[Decimal, ...]
     """By TOKEN_CLASSES; a lever that sets a rate may leave fractions."""
-    searches: int = 0
+    searches: int | Decimal = 0
     output: Variant = ()
     prompt: Variant = ()
     moved: bool = False
     """Its model was changed: what was cached for the old one is void, and a day before the new one's first price takes that."""
     void: bool = False
     """Its prompts are others now: what was cached is void, on the same model."""
+    packed: str | None = None
+    """The mark of the lever that joined its requests into calls with others: what follows the shared start is not cacheable."""
+    follows: bool = False
+    """Packed, and its requests have left the shared start to another one's call."""
     removed: str | None = None
     """The mark of the lever that left out its requests."""
     shorter: tuple[tuple[str, Decimal], ...] = ()
@@ -90,6 +95,19 @@ class State(NamedTuple):
             variant = self.output if what in ("output", "thinking") else self.prompt
         return self.sums["+".join((what, *variant))]
 
+    def share_of(self, share: Decimal, rows: int, **keys: Any) -> State:
+        """This share of a line as logged, counted as so many rows: cost is linear, so shares add up to the line."""
+
+        def part(quantity: Decimal | int) -> Any:
+            return EXACT.multiply(Decimal(quantity), share)
+
+        return self._replace(
+            keys={**self.keys, **keys},
+            sums={name: part(value) for name, value in self.sums.items()} | {"rows": rows},
+            tokens=tuple(map(part, self.tokens)),
+            searches=part(self.searches),
+        )
+
     @property
     def but(self) -> Callable[..., State]:
         """The same with other fields: `state.but(moved=True)`."""
@@ -105,6 +123,28 @@ class State(NamedTuple):
     def regrouped(self, **changes: Any) -> State:
         """The same in another price group."""
         return self._replace(group=_regrouped(self.group, **changes))
+
+    def logged(self) -> State:
+        """The same requests as the log has them: before any lever."""
+        whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
+        before = self._replace(
+            group=self.line.group,
+            searches=self.searches,
+            output=(),
+            prompt=(),
+            moved=False,
+            void=False,
+            shorter=(),
+            beside=(),
+            offer=None,
+        )
+        return before.with_tokens(
+            input=whole - cached,
+            cache_read=read,
+            cache_write_1h=hour - read,
+            cache_write_5m=cached - hour,
+            output=output,
+        )
 
     def gone(self, mark: str) -> State:
         """Its requests left out: nothing is billed, searches neither."""
@@ -142,6 +182,8 @@ class Pricer:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
+        self.logged: Sequence[State] = ()
+        """All states of the log before any lever."""
         self._known: dict[int, tuple[State, Decimal | None]] = {}
         self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
 
@@ -168,11 +210,19 @@ class Pricer:
             if isinstance(item, Fee):
                 found = EXACT.add(found, item.usd)
                 continue
-            more = self._cost(item.group, True, item.tokens, item.searches)
-            if more is None:
-                raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
-            found = EXACT.add(found, more)
+            found = EXACT.add(found, self.added(item))
         return found
+
+    def usage(self, group: Group, tokens: Sequence[Decimal], searches: int = 0) -> Decimal | None:
+        """US dollars of usage as logged, exact. None when there is no price."""
+        return self._cost(group, False, tokens, searches)
+
+    def added(self, item: Added) -> Decimal:
+        """US dollars of usage that a scenario brings beside a state's own."""
+        usd = self._cost(item.group, True, item.tokens, item.searches)
+        if usd is None:
+            raise AssertionError(f"a lever added {item.what} where there is no price: {item.group}")
+        return usd
 
     def _cost(self, group: Group, lenient: bool, tokens: Sequence[Decimal], searches: Decimal | int) -> Decimal | None:
         key = (group, lenient)

@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from claude_audit.usage import SCHEMA_VERSION
 MANIFEST = "manifest.json"
 LOCK = "lock"
 PARTS = "parts"
+SUMS = "sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Store:
 
         try:
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
+            (self.path / SUMS).mkdir(exist_ok=True)
             with (self.path / LOCK).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._sweep()
@@ -182,14 +184,16 @@ class Store:
         """Make `manifest` what the store holds: its parts lie in place already. Atomic, and durable when it returns."""
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "parts": [asdict(part) for part in manifest.parts],
-            "rejects": [asdict(reject) for reject in manifest.rejects[:REJECTS_KEPT]],
-            "files": [asdict(record) for record in manifest.files.values()],
-            "evidence": [asdict(part) for part in manifest.evidence],
-            "exports": [asdict(export) for export in manifest.exports],
+            "parts": [_fields(part) for part in manifest.parts],
+            "rejects": [_fields(reject) for reject in manifest.rejects[:REJECTS_KEPT]],
+            "files": [_fields(record) for record in manifest.files.values()],
+            "evidence": [_fields(part) for part in manifest.evidence],
+            "exports": [_fields(export) for export in manifest.exports],
         }
         for part in (*manifest.parts, *manifest.evidence):
             _to_disk(self.part(part.name))
+            if self.sums(part.name).exists():
+                _to_disk(self.sums(part.name))
         draft = self.path / f"{MANIFEST}.{uuid.uuid4().hex}"
         with draft.open("w", encoding="utf-8") as out:
             json.dump(document, out, ensure_ascii=False, separators=(",", ":"))
@@ -202,6 +206,10 @@ class Store:
         """Where the part of that name lies."""
         return self.path / PARTS / name
 
+    def sums(self, name: str) -> Path:
+        """Where the sums of the part of that name lie, if it has any (claude_audit.sums)."""
+        return self.path / SUMS / f"{name}.json"
+
     def new_part(self) -> str:
         """A name for a part that no other part has."""
         return f"{uuid.uuid4().hex}.parquet"
@@ -210,14 +218,19 @@ class Store:
         # Left by a writer that was killed, or replaced by an earlier commit (kept until now for readers that had begun).
         manifest = self.manifest()
         named = {part.name for part in (*manifest.parts, *manifest.evidence)}
-        for path in (self.path / PARTS).iterdir():
-            if path.name not in named:
+        for path in (*(self.path / PARTS).iterdir(), *(self.path / SUMS).iterdir()):
+            if path.name.removesuffix(".json") not in named:
                 path.unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name.startswith("scratch-"):
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name.startswith(f"{MANIFEST}."):
                 path.unlink(missing_ok=True)
+
+
+def _fields(record: Part | FileRecord | Reject | Export) -> dict[str, Any]:
+    # Not dataclasses.asdict: it copies every value, and there may be hundreds of thousands of files.
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _to_disk(path: Path) -> None:

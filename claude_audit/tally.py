@@ -6,15 +6,16 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
-from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES
+from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -68,16 +69,6 @@ class Extra:
     sums: Mapping[str, Any]
 
 
-TOKEN_COLUMNS = {
-    "input": ("input_tokens",),
-    "cache_read": ("cache_read_tokens",),
-    "cache_write_5m": ("cache_write_5m_tokens", "cache_write_unknown_tokens"),
-    "cache_write_1h": ("cache_write_1h_tokens",),
-    "output": ("output_tokens",),
-}
-"""Token class -> the columns of the usage table that make it up."""
-
-
 def quantity(token_class: str) -> nw.Expr:
     """The tokens of that class of a row; what was not recorded adds nothing."""
     import narwhals.stable.v2 as nw
@@ -108,7 +99,7 @@ def tally(
 
     if not known:
         usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
-    first_day, days = _days(reach, catalog, targets)
+    first_day, days = days_of(reach, catalog, targets)
     billed = nw.col("unbilled").is_null()
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
@@ -125,16 +116,31 @@ def tally(
     frame = usage.select(*(e.alias(n) for n, e in keys.items()), *(e.alias(n) for n, e in sums.items()))
     grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
     rows = engine.rows(grouped.select(*keys, *sums))
-    lines = [_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows]
+    return _sorted(_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows)
+
+
+def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
+    """The same lines from what was summed when the parts were written (sums.py), for `by` among sums.DIMENSIONS."""
+    first_day, days = days_of(reach, catalog, ())
+    return _sorted(_line(row, by, days, first_day, 0) for row in kept.tallied(groups, by, days, catalog))
+
+
+def _sorted(lines: Iterable[Line]) -> list[Line]:
     return sorted(
         lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
     )
 
 
-def _days(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
+def days_of(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
     """The first day, and the later ones from which on something else holds for a price."""
     first, last = reach.first.astimezone(UTC).date(), reach.last.astimezone(UTC).date()
     return first, catalog.boundaries({*reach.models, *targets}, first, last)
+
+
+def epoch_day(passed: int, reach: Reach, catalog: Catalog) -> date:
+    """The day on which an epoch (the key g_epoch) begins, as a group's day."""
+    first_day, days = days_of(reach, catalog, ())
+    return days[passed - 1] if passed else first_day
 
 
 def line_keys(
@@ -147,7 +153,7 @@ def line_keys(
     """What parts the lines of a tally: expressions by name, the dimensions asked for first, then what decides a price."""
     import narwhals.stable.v2 as nw
 
-    _, days = _days(reach, catalog, targets)
+    _, days = days_of(reach, catalog, targets)
     return {
         **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
         "g_name": model_label(),
@@ -226,9 +232,8 @@ def model_facts(reach: Reach, catalog: Catalog) -> dict[str, Mapping[str, int]]:
     return {name: dict.fromkeys(sorted(models), 1) for name, models in listed.items() if models}
 
 
-def _without_cache_price(reach: Reach, catalog: Catalog) -> set[str]:
-    known = (catalog.models[name] for name in reach.models if name in catalog.models)
-    return {m.id for m in known if any(r.usd_per_mtok["cache_read"] is None for r in m.rates)}
+def _without_cache_price(reach: Reach, catalog: Catalog) -> frozenset[str]:
+    return catalog.without_cache_price & set(reach.models)
 
 
 def with_model_facts(

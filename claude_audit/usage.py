@@ -15,6 +15,16 @@ TOKEN_CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "out
 """Disjoint classes of billed tokens, in invoice order. Writes of unknown TTL are billed and shown as 5m."""
 
 
+TOKEN_COLUMNS = {
+    "input": ("input_tokens",),
+    "cache_read": ("cache_read_tokens",),
+    "cache_write_5m": ("cache_write_5m_tokens", "cache_write_unknown_tokens"),
+    "cache_write_1h": ("cache_write_1h_tokens",),
+    "output": ("output_tokens",),
+}
+"""Token class -> the columns of the usage table that make it up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of the table."""
@@ -99,7 +109,12 @@ COLUMNS = _columns(
     ("cache_breakpoints", "SMALLINT", "cache_control marks of the request", "unknown"),
     ("cache_miss_reason", "VARCHAR", "the API's own diagnosis", "not recorded"),
     ("cache_missed_tokens", "BIGINT", "tokens that would have been read from the cache", "not recorded"),
-    ("status", "VARCHAR", "ok, refused or error", ""),
+    (
+        "status",
+        "VARCHAR",
+        "ok, refused, error, timeout (the client gave up) or invalid (it could not use the answer)",
+        "",
+    ),
     ("retry_of", "VARCHAR", "request id that this one repeats", "not recorded"),
     (
         "cost_reported_usd",

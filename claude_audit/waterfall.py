@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.money import EXACT, ZERO
+from claude_audit.money import EXACT, ZERO, dollars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,6 +202,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class AtList:
+    """A scenario at list prices."""
+
+    baseline_usd: Decimal
+    final_usd: Decimal
+    unpriced_requests: int
+    """That the list has no price for."""
+
+    @property
+    def saving_usd(self) -> Decimal:
+        """baseline - final."""
+        return EXACT.subtract(self.baseline_usd, self.final_usd)
+
+
+@dataclass(frozen=True, slots=True)
 class Waterfall:
     """baseline - the steps' savings = final, exactly."""
 
@@ -224,6 +239,24 @@ class Waterfall:
     """How the saving is shared out among the steps: waterfall, alone, shapley or all."""
     price_book: str = ""
     """The day to which the prices are known to be complete."""
+
+    at_list: AtList | None = None
+    """The same at list prices, where the user's own differ."""
+
+    def beside_list(self, other: Waterfall) -> Waterfall:
+        """With the figures of the same scenario at list prices beside its own, and in words."""
+        listed = AtList(other.baseline_usd, other.final_usd, other.unpriced_requests)
+        off = ""
+        if listed.baseline_usd and listed.baseline_usd != self.baseline_usd:
+            share = abs(self.baseline_usd / listed.baseline_usd - 1) * 100
+            off = f", {share:.1f} % {'less' if self.baseline_usd < listed.baseline_usd else 'more'} than the list"
+        note = (
+            f"At your own prices these requests cost {dollars(self.baseline_usd)}{off}, and the steps save "
+            f"{dollars(self.saving_usd)}; at list prices {dollars(listed.baseline_usd)}, and {dollars(listed.saving_usd)}."
+        )
+        if listed.unpriced_requests > self.unpriced_requests:
+            note += f" {listed.unpriced_requests - self.unpriced_requests:,} of them have no list price."
+        return replace(self, at_list=listed, notes=(*self.notes, note))
 
     @property
     def final_usd(self) -> Decimal:

@@ -11,7 +11,7 @@ from claude_audit.money import exact
 if TYPE_CHECKING:
     import pandas as pd
 
-    from claude_audit.waterfall import Coverage, Step, Waterfall
+    from claude_audit.waterfall import AtList, Coverage, Step, Waterfall
 
 PLAIN = (
     "lever",
@@ -80,6 +80,7 @@ def document(waterfall: Waterfall) -> dict[str, Any]:
         "requests": waterfall.requests,
         "unpriced_requests": waterfall.unpriced_requests,
         "attribution": waterfall.attribution,
+        "at_list_prices": _at_list(waterfall.at_list),
         "steps": [step_document(step) for step in waterfall.steps],
         "next": [
             {
@@ -92,6 +93,17 @@ def document(waterfall: Waterfall) -> dict[str, Any]:
             for entry in waterfall.next
         ],
         "notes": list(waterfall.notes),
+    }
+
+
+def _at_list(listed: AtList | None) -> dict[str, Any] | None:
+    if listed is None:
+        return None
+    return {
+        "baseline_usd": exact(listed.baseline_usd),
+        "final_usd": exact(listed.final_usd),
+        "saving_usd": exact(listed.saving_usd),
+        "unpriced_requests": listed.unpriced_requests,
     }
 
 

@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from claude_audit.audit import Audit
-from claude_audit.budget import Budget
 from claude_audit.commands.demo import read_samples
+from claude_audit.limits import Budget
 from claude_audit.outlook import AsOf
 from claude_audit.renderers import html, json, markdown
 from claude_audit.report import SCENARIO, Report, build

@@ -116,5 +116,8 @@ def differences(want: Mapping[str, Any], got: Mapping[str, Any], place: str = ""
             said = got.get(name.removesuffix("_says"))
             if not any(value in line for line in (said if isinstance(said, list) else [str(said)])):
                 yield f"{where}: {value!r} is not in {said!r}"
+        elif isinstance(value, Decimal):
+            if got.get(name) != float(value):
+                yield f"{where}: {value} expected, not {got.get(name)!r}"
         elif got.get(name) != value:
             yield f"{where}: {value!r} expected, not {got.get(name)!r}"

@@ -82,6 +82,7 @@ def _row(line: int, record: Mapping[str, Any]) -> dict[str, Any]:
         "speed": usage.get("speed"),
         "geo": usage.get("inference_geo"),
         "prompt_blocks": blocks,
+        "cache_breakpoints": None if blocks is None else sum(bool(block["breakpoint"]) for block in blocks),
         "cacheable_tokens": None if blocks is None else _cacheable(blocks),
         "status": record.get("status", "ok"),
     }

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_audit.bill import total
-from claude_audit.budget import SEVERITY, Budget, BudgetResult, Gate, OnUndecided, evaluate
+from claude_audit.budget import SEVERITY, BudgetResult, Gate, evaluate
+from claude_audit.limits import Budget, OnUndecided
 from claude_audit.money import EXACT
 from claude_audit.outlook import AsOf, Window
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from claude_audit.budget import Budget
 from claude_audit.config import SETTINGS, Config, load, variable
 from claude_audit.errors import AuditError, Exit
+from claude_audit.limits import Budget
 
 YAML = "claude-audit.yaml"
 

@@ -14,10 +14,11 @@ from xml.etree import ElementTree as Xml
 import pytest
 from fake_history import FakeHistory, Row, steady
 
-from claude_audit.budget import Budget, Gate, OnUndecided, evaluate
+from claude_audit.budget import Gate, evaluate
 from claude_audit.commands import run
 from claude_audit.commands.common import Session
 from claude_audit.gate_words import Advice, message, told_apart, verdict_line
+from claude_audit.limits import Budget, OnUndecided
 from claude_audit.outlook import AsOf
 from claude_audit.renderers import gate as render
 from claude_audit.renderers import github, junit

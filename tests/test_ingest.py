@@ -181,7 +181,7 @@ def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) 
 
 def test_a_log_larger_than_one_piece_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("claude_audit.pieces.PIECE_BYTES", 2_000)
-    monkeypatch.setattr("claude_audit.ingest.BATCH_BYTES", 5_000)
+    monkeypatch.setattr("claude_audit.batches.BATCH_BYTES", 5_000)
     log = write(tmp_path / "app.jsonl", [*(record(n) for n in range(100)), "broken", "x" * 9_000, record(100)])
     report = read(tmp_path / "store", log)
     assert counts(report) == (103, 101, 0, 0, 2)

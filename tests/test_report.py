@@ -18,11 +18,11 @@ from sample_report import report as sample
 
 from claude_audit.accounting import IngestReport
 from claude_audit.audit import Audit
-from claude_audit.budget import Budget
 from claude_audit.commands import demo
 from claude_audit.commands._write import write_whole
 from claude_audit.errors import AuditError
 from claude_audit.filters import parse
+from claude_audit.limits import Budget
 from claude_audit.outlook import AsOf
 from claude_audit.renderers import charts, html, markdown
 from claude_audit.renderers import json as json_report

@@ -34,6 +34,9 @@ class Row:
     speed: str
     geo: str
     moved: bool = False
+    void: bool = False
+    joint: Fraction = Fraction(0)
+    """Of a request that goes out with others: the prompt of their call."""
     h: Fraction = Fraction(0)
     """The thinking part of o."""
     cut_visible: Fraction = Fraction(0)
@@ -41,6 +44,10 @@ class Row:
     """Shares of the two parts of the answer that are left out, after every rounding."""
     before: Row | None = None
     """What it was before its model was changed."""
+    share: Fraction = Fraction(1)
+    """Of a request of which a router judges a part wrongly."""
+    beside: Fraction = Fraction(0)
+    """US dollars of what a scenario brings beside it."""
 
     @property
     def answer(self) -> Fraction:
@@ -51,7 +58,8 @@ class Row:
         return self.u + self.r + self.w5 + self.w1
 
     def usd(self) -> Fraction | None:
-        size = sum(self.prompt > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
+        whole = self.joint or self.prompt
+        size = sum(whole > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
         price = CATALOG.price(
             Group(self.model, self.day, size, self.tier, self.speed, self.geo, "anthropic"), lenient=self.moved
         )
@@ -62,7 +70,8 @@ class Row:
         if any(amounts[name] and rates[name] is None for name in TOKEN_CLASSES):
             return None
         fee = Fraction(self.logged["usage"].get("server_tool_use", {}).get("web_search_requests", 0), 100)
-        return sum((amounts[n] * Fraction(rates[n] or 0) for n in TOKEN_CLASSES), Fraction(0)) / 10**6 + fee
+        tokens = sum((amounts[n] * Fraction(rates[n] or 0) for n in TOKEN_CLASSES), Fraction(0)) / 10**6
+        return self.share * (tokens + fee) + self.beside
 
 
 def rows_of(records: Sequence[dict[str, Any]]) -> list[Row]:
@@ -128,10 +137,21 @@ def cap(row: Row, limit: int) -> Row:
 
 
 def route(row: Row, target: str, factor: Fraction) -> Row:
+    return routed(row, target, factor) if may_go(row, target, factor) else row
+
+
+def ratio_of(row: Row, target: str, factor: Fraction) -> Fraction:
+    """Tokens of the target for one of the row's own."""
+    there = CATALOG.models[target]
+    if CATALOG.models[log_model(row)].tokenizer == there.tokenizer:
+        return Fraction(1)
+    return factor if there.tokenizer == "new" else 1 / factor
+
+
+def may_go(row: Row, target: str, factor: Fraction) -> bool | None:
+    """Whether the row is simple; None when a gate keeps it where it is."""
     log, there = row.logged, CATALOG.models[target]
-    ratio = Fraction(1)
-    if CATALOG.models[log_model(row)].tokenizer != there.tokenizer:
-        ratio = factor if there.tokenizer == "new" else 1 / factor
+    ratio = ratio_of(row, target, factor)
     logged = rows_of([log])[0]
     big_in, big_out = ceil(ratio * logged.prompt), ceil(ratio * logged.o)
     task = log.get("task")
@@ -160,8 +180,13 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
     then = CATALOG.price(Group(target, row.day, 0), lenient=True)
     assert not isinstance(now, Unpriced) and not isinstance(then, Unpriced)
     cheaper = [(then.rate.usd_per_mtok[c] or 0) < (now.rate.usd_per_mtok[c] or 0) for c in ("input", "output")]
-    if barred or not simple or not any(cheaper) or row.model == target:
+    return None if barred or not any(cheaper) else simple
+
+
+def routed(row: Row, target: str, factor: Fraction) -> Row:
+    if row.model == target:
         return row
+    ratio = ratio_of(row, target, factor)
     row = row.before or row
     return replace(
         row,
@@ -174,6 +199,7 @@ def route(row: Row, target: str, factor: Fraction) -> Row:
         h=Fraction(ceil(ratio * row.h)),
         cacheable=Fraction(ceil(ratio * row.cacheable)),
         moved=True,
+        joint=Fraction(ceil(ratio * row.joint)),
     )
 
 
@@ -189,11 +215,14 @@ def cache(rows: Sequence[Row], rate: Fraction) -> list[Row]:
         minimum = CATALOG.models[row.model].minimum(row.day, lenient=row.moved) or 1
         cached = row.r + row.w5 + row.w1
         if row.cacheable > 0 and (row.cacheable >= minimum or (cached > 0 and not row.moved)):
-            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved)
+            key = (row.logged.get("workspace"), row.logged.get("endpoint"), row.model, row.moved, row.void)
             groups.setdefault(key, []).append(n)
     found = list(rows)
     for members in groups.values():
-        if sum(rows[n].r for n in members) >= rate * sum(rows[n].cacheable for n in members):
+        read, whole = (
+            sum(rows[n].share * part(rows[n]) for n in members) for part in (lambda r: r.r, lambda r: r.cacheable)
+        )
+        if read >= rate * whole:
             continue
         for n in members:
             row = rows[n]

@@ -28,9 +28,10 @@ from claude_audit.commands.common import (
 from claude_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from claude_audit.budget import Budget, Gate
+    from claude_audit.budget import Gate
     from claude_audit.config import Config, Value
     from claude_audit.gate_words import Advice
+    from claude_audit.limits import Budget
     from claude_audit.outlook import AsOf, History
 
 
@@ -81,8 +82,9 @@ def check(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Hold spending against budgets."""
-    from claude_audit.budget import FAIL_ON, ON_UNDECIDED, FailOn, OnUndecided, evaluate
+    from claude_audit.budget import evaluate
     from claude_audit.gate_words import Advice, verdict_line
+    from claude_audit.limits import FAIL_ON, ON_UNDECIDED, FailOn, OnUndecided
 
     here = session(ctx)
     config = here.config
@@ -108,8 +110,8 @@ def check(
 
 def budgets(config: Config, limits: Mapping[str, str | None], increase: str | None) -> list[Budget]:
     """The configured budgets; those that flags give come first and replace configured ones of their name."""
-    from claude_audit.budget import Budget
     from claude_audit.config import PERIOD_NAMES
+    from claude_audit.limits import Budget
 
     given: list[Budget] = []
     for period, name in PERIOD_NAMES.items():

@@ -12,8 +12,8 @@ import typer
 from claude_audit.commands.common import Format, FormatOption, emit, emit_json, session
 
 if TYPE_CHECKING:
-    from claude_audit.budget import Budget
     from claude_audit.config import Config
+    from claude_audit.limits import Budget
 
 
 def register(app: typer.Typer) -> None:

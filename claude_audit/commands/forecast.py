@@ -48,7 +48,8 @@ def forecast(
 ) -> None:
     """What the month, week or day will cost."""
     from claude_audit.forecast import backtest as try_out
-    from claude_audit.outlook import PERIODS, Period, Window, outlook
+    from claude_audit.limits import PERIODS, Period
+    from claude_audit.outlook import Window, outlook
     from claude_audit.renderers import forecast as render
 
     chosen = cast(Period, one_of(period, PERIODS, "period"))

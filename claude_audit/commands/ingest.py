@@ -16,8 +16,8 @@ from claude_audit.errors import AuditError, Exit
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
+    from claude_audit.batches import Progress
     from claude_audit.calls import Assumptions
-    from claude_audit.ingest import Progress
     from claude_audit.mapping import FieldMap
 
 

@@ -27,7 +27,7 @@ from claude_audit.commands.common import (
 from claude_audit.errors import AuditError
 
 if TYPE_CHECKING:
-    from claude_audit.budget import Budget
+    from claude_audit.limits import Budget
     from claude_audit.report import Report
 
 DEFAULT = "reports/audit.html"
@@ -120,7 +120,7 @@ def _build(
 
 def _budgets(here: Session, monthly: str | None) -> list[Budget]:
     """The configured ones; --monthly comes first and replaces one of its name."""
-    from claude_audit.budget import Budget
+    from claude_audit.limits import Budget
 
     configured = list(here.config.budgets)
     if monthly is None:

@@ -70,6 +70,13 @@ class Head:
         return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
 
     @cached_property
+    def inside(self) -> tuple[Mapping[str, Any], ...]:
+        """The records, and what they wrap or list: where a format may find its own."""
+        from claude_audit.ingestors import _records
+
+        return tuple(found for record in self.records for found in _records.inside(record))
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of a Parquet file; none for any other."""
         if not self.data.startswith(b"PAR1") or self.path is None:
@@ -141,6 +148,11 @@ class Ingestor:
     """The same records in a Parquet file."""
     hold: Callable[[Head], None] | None = None
     """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
+    structure: str | None = None
+    """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
+    is no JSON, in place of `lines`."""
+    by_number: bool = False
+    """Its SELECT looks at `lines` several times and tells them by their numbers: they are those of the text then."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False

@@ -23,6 +23,8 @@ OBJECTS = ("jsonPayload", "_source", "fields", "event", "data", "body", "respons
 STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload", "data", "event")
 WRAPPERS = tuple(dict.fromkeys((*OBJECTS, *STRINGS)))
 """What log collectors put around a record: an object, or a string of JSON."""
+_AROUND = (*WRAPPERS, *LISTS)
+_NAMES = frozenset(_AROUND)
 DEPTH = 3
 MOST = 20
 """Records looked at to recognise a list."""
@@ -55,19 +57,24 @@ def fields(texts: str, nested: str, marks: str) -> Fields:
 def inside(record: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """A JSON object and those that it wraps or lists: candidates for a record."""
     yield record
-    if depth == DEPTH:
+    if depth == DEPTH or _NAMES.isdisjoint(record):
         return
-    for name in (*WRAPPERS, *LISTS):
+    for name in _AROUND:
         value = record.get(name)
-        if isinstance(value, str) and value.lstrip().startswith("{"):
+        if isinstance(value, str):
+            if not value.lstrip().startswith("{"):
+                continue
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
                 continue
-        for item in value[:MOST] if isinstance(value, list) else [value]:
-            found = of_fields(item) if isinstance(item, list) else item
-            if isinstance(found, dict):
-                yield from inside(found, depth + 1)
+        if isinstance(value, dict):
+            yield from inside(value, depth + 1)
+        elif isinstance(value, list):
+            for item in value[:MOST]:
+                found = of_fields(item) if isinstance(item, list) else item
+                if isinstance(found, dict):
+                    yield from inside(found, depth + 1)
 
 
 def of_fields(parts: Sequence[object]) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def recognised(head: Head, belongs: Callable[[Mapping[str, Any] | Sequence[str]]
     if head.columns:
         return belongs(head.columns)
     if head.json:
-        return any(belongs(found) for record in head.records for found in inside(record))
+        return any(map(belongs, head.inside))
     return belongs(table.header(head.text)[0])
 
 
@@ -186,7 +193,7 @@ def of_parquet(reading: Reading, wanted: Fields) -> str:
 
     Raises AuditError for a file that is no readable Parquet.
     """
-    import duckdb
+    from claude_audit.engines.bare import duckdb
 
     parts = []
     for file, path in reading.paths.items():

@@ -78,10 +78,10 @@ BODY_FILE = re.compile(r"BedrockModelInvocationLogs/.*/data/[^/]+_(?:input|outpu
 def _recognise(head: Head) -> bool:
     if BODY_FILE.search(head.name):
         return True
-    found = [*head.records, records.of_fields(head.records)]
+    found: list[Mapping[str, Any]] = [records.of_fields(head.records)]
     if SCHEMA in head.text and not head.records:
         found = [record for line in head.lines[:20] if (record := _exported(line))]
-    return any(_belongs(inner) for record in found for inner in records.inside(record))
+    return any(map(_belongs, head.inside)) or any(_belongs(inner) for r in found for inner in records.inside(r))
 
 
 def _exported(line: str) -> Mapping[str, Any] | None:

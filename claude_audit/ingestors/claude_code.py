@@ -59,18 +59,12 @@ def _recognise(head: Head) -> bool:
 
 def _select(_: Reading) -> str:
     return f"""
-        WITH parsed AS (
-            SELECT file, line, coalesce(
-                TRY(json_transform(text, '{STRUCTURE}')),
-                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
-            FROM lines
-        ),
-        asked AS (
+        WITH asked AS (
             SELECT file AS asked_in, r.id AS ref, any_value(r.shapeHash) AS shape, any_value(r.requestDigest) AS digest,
                 any_value(r.params) AS params,
                 CAST(any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END) AS VARCHAR)
                     AS marks
-            FROM parsed WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL
+            FROM records WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL
         )
         SELECT
             file, line,
@@ -85,9 +79,10 @@ def _select(_: Reading) -> str:
             r.requestId AS request_id,
             r.message.id AS message_id,
             CASE
+                WHEN r.message.usage IS NULL THEN NULL
                 WHEN r.message.id IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.uuid
                 WHEN r.requestId IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.message.id
-                ELSE 'claude_code:' || r.message.id || '/' || r.requestId
+                ELSE concat('claude_code:', r.message.id, '/', r.requestId)
             END AS identity,
             true AS snapshots,
             r.isSidechain AS side_chain,
@@ -105,12 +100,12 @@ def _select(_: Reading) -> str:
             {counts("r.message.usage")},
             'claude_code' AS gateway,
             ['lower_bound'] AS notes,
-            map_from_entries(list_filter([
+            CASE WHEN r.message.usage IS NOT NULL THEN map_from_entries(list_filter([
                 {{'k': 'gitBranch', 'v': r.gitBranch}},
                 {{'k': 'agentId', 'v': r.agentId}},
                 {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
-            ], lambda e: e.v IS NOT NULL)) AS tags
-        FROM parsed LEFT JOIN asked ON asked_in = file AND ref = r.requestRef"""
+            ], lambda e: e.v IS NOT NULL)) END AS tags
+        FROM records LEFT JOIN asked ON asked_in = file AND ref = r.requestRef"""
 
 
 CLAUDE_CODE = Ingestor(
@@ -119,6 +114,7 @@ CLAUDE_CODE = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
+    structure=STRUCTURE,
     rank=40,
     doc=__doc__,
 )

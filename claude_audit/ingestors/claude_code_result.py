@@ -62,9 +62,7 @@ def _select(reading: Reading) -> str:
             r."type" = 'result' AND r.session_id IS NOT NULL
                 AND (json_type(r.modelUsage) = 'OBJECT' AND r.modelUsage <> '{{}}' OR r.usage IS NOT NULL) AS billed
         FROM (
-            SELECT file, line, coalesce(
-                TRY(json_transform(text, '{STRUCTURE}')),
-                TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
+            SELECT file, line, json_record(text, '{STRUCTURE}') AS r
             FROM lines
         )""")
     reading.connection.execute("""

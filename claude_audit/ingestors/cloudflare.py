@@ -43,7 +43,7 @@ MARKS = frozenset((MARK, "tokens_out", "cached"))
 
 
 def _recognise(head: Head) -> bool:
-    return any(_belongs(found) for line in head.records for found in wrapped.inside(line))
+    return any(_belongs(found) for found in head.inside)
 
 
 def _belongs(record: Mapping[str, Any]) -> bool:

@@ -48,7 +48,7 @@ CONNECTION = (
 
 
 def _recognise(head: Head) -> bool:
-    return any(mark in found for line in head.records for found in wrapped.inside(line) for mark in MARKS)
+    return any(mark in found for found in head.inside for mark in MARKS)
 
 
 def _value(name: str) -> str:

@@ -59,7 +59,7 @@ AI_LINE = re.compile(r'(?<!\\)"ai"\s*:\s*\{\s*"[a-z-]*(proxy|transformer)[a-z-]*
 
 
 def _recognise(head: Head) -> bool:
-    for record in (found for line in head.records for found in wrapped.inside(line)):
+    for record in head.inside:
         ai = record.get("ai")
         plugins = ai.values() if isinstance(ai, dict) else ()
         if any(isinstance(p, dict) and isinstance(p.get("usage", p.get("meta")), dict) for p in plugins):

@@ -113,9 +113,7 @@ def _select(_: Reading) -> str:
         SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
             {", ".join(f'r."{name}"' for name in TEXTS)}, {nested}
         FROM (
-            SELECT file, line, coalesce(
-                TRY(json_transform(text, {structure})),
-                TRY(json_transform(without_lone_surrogates(text), {structure}))) AS r
+            SELECT file, line, json_record(text, {structure}) AS r
             FROM lines
         )""")
 

@@ -203,6 +203,7 @@ MAPPED = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     hold=_hold,
+    by_number=True,
     select=_select,
     rank=75,
     table=csv.select,

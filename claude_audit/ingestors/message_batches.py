@@ -60,9 +60,7 @@ def _select(_: Reading) -> str:
         FROM (
             SELECT file, line, r, r.result.message AS m
             FROM (
-                SELECT file, line, coalesce(
-                    TRY(json_transform(text, '{STRUCTURE}')),
-                    TRY(json_transform(without_lone_surrogates(text), '{STRUCTURE}'))) AS r
+                SELECT file, line, json_record(text, '{STRUCTURE}') AS r
                 FROM lines
             )
         )"""

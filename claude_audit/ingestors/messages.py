@@ -13,7 +13,8 @@ taken, and flagged). Text is never kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from claude_audit.aliases import field_of, fields, inclusive, taggable
@@ -50,7 +51,16 @@ REQUEST = {
     "system": "JSON",
     "messages": "JSON",
 }
+OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
+"""Objects beside a record, or around it, that tell of it."""
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
+COUNTED_IN = frozenset(
+    "usage inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
+)
+"""A key of a record with counts, in small letters and digits only."""
+MOST_WRAPPED = 500
+MOST_KEYS = 20_000
+"""Different lists of keys that are looked at."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -86,61 +96,73 @@ def select(reading: Reading, lines: str = "lines") -> str:
     keys = _keys(reading, "text", lines)
     direct = all("usage" in names or _has_counts(names) for names in keys)
     outer = _told_apart(_union(keys))
-    inner = outer if direct else _told_apart(_union(_keys(reading, _body("text"), lines)))
-    body = "text" if direct else _body("text")
+    bare = [n for n in keys if not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", k.lower()) for k in n)]
+    wrapped = _among("text", [names for names in keys if names not in bare])
+    inner = outer if direct else _told_apart(_union([*bare, *_keys(reading, _body("text"), lines, wrapped)]))
+    body = "text" if direct else f"CASE WHEN {wrapped} THEN {_body('text')} ELSE text END"
     inner_fields, outer_fields = fields(inner), fields(outer)
     unknown = sorted(k for k in outer if k not in NOT_TAGS | {*CONTAINERS} and not field_of(k) and taggable(k))[
         :MOST_TAGS
     ]
     structure = {**BODY, **{k: "VARCHAR" for k in inner if k not in BODY and field_of(k)}}
+    names = set(OUTSIDE) if len(keys) == MOST_KEYS else {name for listed in keys for name in listed}
     wrapper = {
         **dict.fromkeys((*unknown, *(k for k in outer if field_of(k))), "VARCHAR"),
-        "request": REQUEST,
-        "record": {"time": {"timestamp": "VARCHAR"}},
+        **{name: shape for name, shape in OUTSIDE.items() if name in names},
     }
+    if direct:  # what stands at the top is looked at once
+        shape = quoted(json.dumps({**structure, **wrapper}))
+        records = f"""
+            SELECT *, r AS o
+            FROM (SELECT file, line, is_json(text) AS valid, json_record(text, {shape}) AS r FROM {lines})"""
+    else:
+        records = f"""
+            SELECT file, line, is_json(text) AS valid,
+                {_transform(body, structure)} AS r, {_transform("text", wrapper or OUTSIDE)} AS o
+            FROM {_valid_lines(lines)}"""
+    asks = "request" in names
     named = f"""
-        WITH parsed AS (
-            SELECT file, line, json_valid(text) AS valid,
-                {_transform(body, structure)} AS r,
-                {_transform("text", wrapper)} AS o
-            FROM {_valid_lines(lines)}
-        )
+        WITH parsed AS ({records})
         SELECT
             file, line,
             CASE WHEN NOT valid THEN 'not valid JSON' END AS reject,
             CASE WHEN r IS NULL OR {_nothing(inner_fields)} THEN 'record without usage' END AS ignore,
-            {_own(inner_fields, outer_fields)},
+            {_own(inner_fields, outer_fields, names)},
             {_counts(inner_fields)},
             r.stop_details.category AS refusal_category,
-            r.prompt_blocks AS listed_blocks,
+            r.prompt_blocks AS {"listed_blocks" if asks else "prompt_blocks"},
             {_tags(unknown)} AS tags,
             coalesce({_first(inner_fields, "output_blocks", "r")}, CAST(json_array_length(r.content) AS VARCHAR)) AS content_blocks,
             r.diagnostics.cache_miss_reason."type" AS cache_miss_reason,
-            r.diagnostics.cache_miss_reason.cache_missed_input_tokens AS cache_missed_tokens,
-            o.request.output_config.effort AS effort,
-            o.request AS request
+            r.diagnostics.cache_miss_reason.cache_missed_input_tokens AS cache_missed_tokens
+            {", o.request.output_config.effort AS effort, o.request AS request" if asks else ""}
         FROM parsed"""
-    return pairs.with_request(named)
+    return pairs.with_request(named) if asks else named
 
 
 def _valid_lines(lines: str) -> str:
     """SQL: the lines, those that only a lone surrogate spoils mended."""
-    return f"""(
-        SELECT file, line, CASE WHEN json_valid(text) THEN text ELSE
-            CASE WHEN json_valid(without_lone_surrogates(text)) THEN without_lone_surrogates(text) ELSE text END END AS text
-        FROM {lines})"""
+    return f"(SELECT file, line, mended(text) AS text FROM {lines})"
 
 
 def _transform(text: str, structure: Mapping[str, Any]) -> str:
     return f"CASE WHEN valid THEN TRY(json_transform({text}, {quoted(json.dumps(structure))})) END"
 
 
-def _keys(reading: Reading, text: str, lines: str) -> list[list[str]]:
+def _keys(reading: Reading, text: str, lines: str, where: str = "true") -> list[list[str]]:
     """The distinct lists of keys of the JSON objects."""
     rows = reading.connection.execute(
-        f"SELECT DISTINCT TRY(json_keys({text})) FROM {_valid_lines(lines)} LIMIT 20000"
+        f"SELECT DISTINCT TRY(json_keys({text})) FROM {_valid_lines(lines)} WHERE {where} LIMIT {MOST_KEYS}"
     ).fetchall()
     return [row[0] for row in rows if row[0]]
+
+
+def _among(text: str, lists: Sequence[Sequence[str]]) -> str:
+    """SQL: whether an object's keys are one of these lists; of too many lists, whether it is an object or anything else."""
+    if len(lists) > MOST_WRAPPED:
+        return "true"
+    listed = ", ".join(map(quoted_list, lists))
+    return f"coalesce(list_contains([{listed}]::VARCHAR[][], TRY(json_keys({text}))), false)"
 
 
 def _union(keys: Iterable[Sequence[str]]) -> list[str]:
@@ -162,20 +184,7 @@ def _has_counts(names: Sequence[str]) -> bool:
 
 def _body(text: str) -> str:
     """SQL: the JSON that holds the counts: the record itself, or what stands in a container, three levels down at most."""
-    names = quoted_list(
-        sorted(
-            {
-                "usage",
-                "inputtokens",
-                "prompttokens",
-                "tokensin",
-                "inputtokencount",
-                "outputtokens",
-                "completiontokens",
-                "tokensout",
-            }
-        )
-    )
+    names = quoted_list(sorted(COUNTED_IN))
     paths = ", ".join(
         f"CASE WHEN starts_with(ltrim(json_extract_string(x, '$.\"{c}\"')), '{{') "
         f"AND contains(lower(json_extract_string(x, '$.\"{c}\"')), 'token') THEN json_extract_string(x, '$.\"{c}\"') END"
@@ -213,16 +222,18 @@ def _value(field: str, inner: Mapping[str, list[str]], outer: Mapping[str, list[
     return f"coalesce({_first(inner, field, 'r')}, {_first(outer, field, 'o')})"
 
 
-def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
-    """SQL: the record's own fields, its wrapper's where it has none."""
-    special = {
-        "ts": 'coalesce({v}, o.record."time"."timestamp")',
-        "model_raw": "coalesce({v}, o.request.model)",
-        "max_tokens": "coalesce({v}, o.request.max_tokens)",
-        "stream": "coalesce({v}, o.request.stream)",
-        "thinking": "coalesce({v}, CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END)",
-        "stop_reason": "{v}",
-    }
+def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]], keys: Collection[str]) -> str:
+    """SQL: the record's own fields, its wrapper's where it has none. `keys`: those of the record, or of its wrapper."""
+    special = {}
+    if "record" in keys:
+        special["ts"] = 'coalesce({v}, o.record."time"."timestamp")'
+    if "request" in keys:
+        special |= {
+            "model_raw": "coalesce({v}, o.request.model)",
+            "max_tokens": "coalesce({v}, o.request.max_tokens)",
+            "stream": "coalesce({v}, o.request.stream)",
+            "thinking": "coalesce({v}, CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END)",
+        }
     parts = []
     for field in OWN:
         value = _value(field, inner, outer)

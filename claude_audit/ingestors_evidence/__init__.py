@@ -10,10 +10,11 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from claude_audit.evidence import Download
-from claude_audit.ingestors import Head
+if TYPE_CHECKING:
+    from claude_audit.evidence import Download
+    from claude_audit.ingestors import Head
 
 Kind = Literal["usage", "cost"]
 
@@ -38,6 +39,16 @@ class Report:
     scope: str = "anthropic"
     """What part of the spend it covers: anthropic, openrouter, or claude_code alone."""
     doc: str = ""
+
+
+PAGES = ("starting_at", "model_breakdown")
+"""A page of an API's answer holds one of these words as a key: a log hardly ever does."""
+
+
+def may_be(head: Head) -> bool:
+    """Whether a file that begins like this can be evidence at all: told without loading a format."""
+    text = head.text
+    return text.lstrip()[:1] not in ("{", "[") or any(f'"{word}"' in text for word in PAGES)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 from claude_audit.evidence import BadValueError, Claim, Download, Unread, amount, count, instant, with_rounding
 from claude_audit.evidence import text as label
 from claude_audit.ingestors import Head
+from claude_audit.ingestors_evidence import may_be
 
 Item = Mapping[str, Any]
 
@@ -24,8 +25,8 @@ _BETWEEN = re.compile(r"[ \t\r\n,]*")
 def sample(head: Head) -> tuple[Item, ...]:
     """The first entries of the pages that a file begins with; of a page cut off, those that are whole."""
     text = head.text.lstrip()
-    if text[:1] not in ("{", "[") or not any(f'"{word}"' in text for word in ("starting_at", "model_breakdown")):
-        return ()  # a log, almost always: no time is spent on it
+    if text[:1] not in ("{", "[") or not may_be(head):
+        return ()
     return _sampled(text)
 
 

@@ -122,6 +122,10 @@ class Lever(Protocol):
         """Ask the engine for the keys and variants it needs."""
         ...
 
+    def part(self, states: Sequence[State], pricer: Pricer) -> list[State]:
+        """The lines as logged, those of which it concerns only a share in shares (State.share_of): asked before any moves."""
+        return list(states)
+
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """The states after it, in the same order; those it does not concern are the same objects."""
         ...
@@ -247,12 +251,14 @@ def positive(value: Any, flag: str, what: str = "a whole number above 0", exampl
 
 
 def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
-    """Rows of the states that are no longer what they were."""
-    return sum(
+    """Rows of the states that are no longer what they were. Of a share smaller than a request one is counted."""
+    changed = [
         b.rows
         for b, a in zip(before, after, strict=True)
-        if a is not b and (a.group, a.tokens, a.removed, a.beside) != (b.group, b.tokens, b.removed, b.beside)
-    )
+        if a is not b
+        and (a.group, a.tokens, a.removed, a.beside, a.offer) != (b.group, b.tokens, b.removed, b.beside, b.offer)
+    ]
+    return sum(changed) or min(len(changed), 1)
 
 
 def pairs(before: Sequence[State], after: Sequence[State]) -> list[tuple[State, State]]:

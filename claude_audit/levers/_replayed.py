@@ -138,7 +138,10 @@ class Replayer:
             return GATES[kind]
         if state.removed:
             return "left out by an earlier step"
-        if any(m not in self._moves and m not in self._grown and m not in self._rewrites for m in state.prompt):
+        if state.follows:
+            return "sent in another request's call by an earlier step"
+        known = {*self._moves, *self._grown, *self._rewrites, state.packed}
+        if any(mark not in known for mark in state.prompt):
             return "prompt changed by an earlier step"
         price = pricer.price(state)
         if isinstance(price, Unpriced) or price.usd("cache_read") is None:
@@ -168,7 +171,7 @@ class Replayer:
             floor = model.minimum(state.group.on, lenient=True) or 1
         more = sum(self._grown.get(mark, 0) for mark in state.prompt)
         # A prompt with more text at its start shares no entry with one without.
-        return Place((self.space(state), more), minimum, factor, more, floor)
+        return Place((self.space(state), more), minimum, factor, more, floor, state.packed is not None)
 
     def _places(self, states: Sequence[State], pricer: Pricer) -> Served:
         """By kind: where it is served, and what became of its prompts.
@@ -310,6 +313,8 @@ class Replayer:
     def back_test(self, states: Sequence[State], pricer: Pricer, ttl: str, visible: str) -> BackTest | None:
         """Over the (workspace, endpoint, model) groups of the log that cache today; None when none does.
 
+        `states`: of the whole log, for requests that a step left out were there when the others were billed.
+
         The log's own streams are replayed, at the run's TTL; under `auto` at the one that most of a group's writes were
         billed at.
         """
@@ -341,7 +346,15 @@ def end_of(what: str, variant: Variant) -> str:
 def as_logged(state: State) -> State:
     """The state before any lever."""
     line = state.line
-    return state.but(group=line.group, tokens=tuple(map(Decimal, line.tokens)), output=(), prompt=(), moved=False)
+    return state.but(
+        group=line.group,
+        tokens=tuple(map(Decimal, line.tokens)),
+        output=(),
+        prompt=(),
+        moved=False,
+        packed=None,
+        follows=False,
+    )
 
 
 def _under(state: State, ttl: str | None, totals: Mapping[str, Totals]) -> State:

@@ -151,7 +151,8 @@ def stream(
     token, end = columns.whole("ttft")[order], columns.whole("latency")[order]
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
-    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at])
+    head = columns.whole("head")[order]
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head)
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,
@@ -241,6 +242,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
     columns.add(
         gate=gate.astype(np.int32),
         size=sizes,
+        head=leading(pc.struct_field(flat, "kind"), begins, sizes),
         upto=running[1:] - np.repeat(running[begins], sizes),
         marked=marked,
         start=numbers("start"),
@@ -257,6 +259,18 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         columns.code(name, array)
     for n in range(keys):
         columns.code(f"key_{n}", batch.column(f"key_{n}"))
+
+
+def leading(kinds: pa.Array, begins: Ints, sizes: Ints) -> Ints:
+    """How many of each prompt's blocks are its start: the leading tools and system blocks."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of_start = pc.is_in(kinds, pa.array(["tools", "system"])).to_numpy(zero_copy_only=False)
+    others = np.append(np.flatnonzero(~of_start), len(of_start))
+    found: Ints = np.minimum(others[np.searchsorted(others, begins)], begins + sizes) - begins
+    return found
 
 
 def _delay(ms: Any) -> Any:

@@ -36,3 +36,11 @@ def thinking(scan: Scan) -> nw.Expr:
     if "thinking" in scan.quantities:
         return scan.quantities["thinking"][()]
     return scan.quantity("thinking", nw.min_horizontal(nw.col(FIELD).fill_null(0), quantity("output")))
+
+
+def in_agent_loop() -> nw.Expr:
+    """True where the answer calls a tool, or waits for one: the next request depends on it."""
+    import narwhals.stable.v2 as nw
+
+    reason = nw.col("stop_reason").fill_null("")
+    return (reason == "tool_use") | (reason == "pause_turn") | (nw.col("tools_used").fill_null(0) > 0)

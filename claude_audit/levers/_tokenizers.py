@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -88,3 +88,14 @@ def factor_of(value: Any) -> Decimal:
         hint = "a number from 0.1 to 10 with at most four decimal places, such as 1.3"
         raise AuditError(f"--tokenizer-factor {value!r} is not a factor", hint)
     return factor
+
+
+def counted_otherwise(model: Model | None, catalog: Catalog) -> tuple[str, ...]:
+    """The models that count by another tokenizer than this one; none for no model."""
+    return tuple(sorted(m.id for m in catalog.models.values() if model and m.tokenizer != model.tokenizer))
+
+
+def as_counted(scan: Scan, tokens: nw.Expr, factor: Decimal, model: Model, others: Sequence[str]) -> nw.Expr:
+    """The tokens as that model counts them, of rows of `others`, which count otherwise."""
+    ratio = Fraction(factor) if model.tokenizer == "new" else 1 / Fraction(factor)
+    return scan.scaled(tokens, ratio, others) if others and ratio != 1 else tokens

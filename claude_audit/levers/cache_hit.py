@@ -8,11 +8,19 @@ else all blocks, never less than what was billed as cached; without blocks, what
 `--cacheable` (tokens, or a percentage of the prompt), by default the whole prompt, and then the low end leaves such rows as
 they are. Rows under the model's minimum are never cached.
 
+Where the log's prompts can be replayed, the rate that its own times support is told beside the one assumed, and one above
+(n - 1) / n, the best that n uses of a prefix can reach, is called out of reach.
+
 Formula: read = RATE x K, write = (1 - RATE) x K, uncached = prompt - K, over groups of workspace, endpoint and model; a
 group that reads RATE or more already is left as it is, so only the change from today counts.
 
 Example: prompts of 4,500 tokens with a system prompt of 4,000 on Claude Sonnet 4.5, at 0.85: 500 x 3 + 600 x 3.75 +
 3,400 x 0.30 = $0.00477 for $0.0135.
+
+Break-even, with writes at W and reads at R times the input price: H* = (W - 1) / (W - R), 21.7 % (5 minutes) or 52.6 % (1
+hour) at R = 0.1, 20.8 % or 51.3 % at 0.05; one read pays a 5-minute write, two a 1-hour one. A ping that keeps a prefix
+alive is a read of it: up to (W - R) / R of them, 11 at R = 0.1 and 24 at 0.05, are worth a write saved. An hour pays where
+5-minute entries would be written more than (W1 - R) / (W5 - R) = 1.652 (R = 0.1) or 1.625 (0.05) times as often.
 
 When it costs money: at low rates, on cold traffic, and for the parallel first requests of a burst.
 """
@@ -27,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
+from claude_audit.levers import _cache_advice as advice
 from claude_audit.money import EXACT
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
@@ -36,9 +45,13 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
+    from claude_audit.engines import Engine
+    from claude_audit.levers._supported_rate import Supported
     from claude_audit.scan import Pricer, Scan
 
 NAME = "cache_hit"
+LEAST = "cache_least"
+"""The column with the shortest cacheable prompt of a row's model on its day."""
 
 
 @dataclass
@@ -55,6 +68,12 @@ class CacheHit(Lever):
     dimensions: tuple[str, ...] = ("workspace", "endpoint")
     _known: dict[int, tuple[State, State]] = field(default_factory=dict, repr=False)
     """By id of a state, it and what it becomes when its group is cached."""
+    _engine: Engine | None = field(default=None, repr=False)
+    _rows: nw.LazyFrame[Any] | None = field(default=None, repr=False)
+    """The log's rows with what was bound to them."""
+    _supported: list[Supported | None] = field(default_factory=list, repr=False)
+    """What a replay of them finds, once somebody asks."""
+    _contradicted: list[str] | None = field(default=None, repr=False)
 
     @property
     def argument(self) -> str:
@@ -65,6 +84,15 @@ class CacheHit(Lever):
     def guessed(self) -> bool:
         """What is cacheable in prompts without structure is a guess: nobody said."""
         return self.cacheable_tokens is None and self.cacheable_share is None
+
+    def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+        """Nothing to read before the rows carry what all levers bind to them."""
+        self._engine = engine
+        return usage
+
+    def _kept(self, usage: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
+        self._rows = usage
+        return usage
 
     def provide(self, scan: Scan) -> None:
         """The cacheable tokens, for the levers before it to scale."""
@@ -77,15 +105,22 @@ class CacheHit(Lever):
         if self.guessed:
             guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
             scan.key("cache_guess", guess, 2)
+        scan.bind(**{LEAST: scan.minimum()})
+        scan.bind(**{advice.ODD: advice.odd(scan, nw.col(LEAST))})
+        scan.key(advice.ODD, nw.col(advice.ODD), 3)
+        scan.joins.append(self._kept)
         for variant, cacheable in scan.quantities["cacheable"].items():
             to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
-            enough = cacheable >= scan.minimum(to)
+            least = nw.col(LEAST) if to is None else scan.minimum(to)
+            enough = cacheable >= least
             if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
                 enough = enough | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
             scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
+            short = advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
+            scan.key(_short(variant), (scan.call & ~enough & short).fill_null(False), 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""
@@ -153,17 +188,28 @@ class CacheHit(Lever):
                 guessed_rows += old.rows
             else:
                 sure = EXACT.add(sure, saving)
-        caveats = []
+        cached = [new for old, new in zip(before, after, strict=True) if old is not new]
+        by_model = advice.of_models(cached, pricer)
+        found = self._replayed()
+        caveats = advice.timestamps(found, self.rate)
+        caveats += advice.below_break_even(by_model, self.rate, self.ttl)
+        caveats += advice.out_of_reach(advice.uses(cached), self.rate)
         if guessed_rows:
             caveats.append(
                 f"{guessed_rows:,} requests show no prompt structure: the rate applies to their whole prompt, which is an "
                 "assumption; say --cacheable TOKENS, or log prompt_blocks."
             )
+        caveats += advice.padded(list(filter(self._is_short, before)), pricer, self.rate, self.ttl)
+        caveats += self._learned(before)
         unknown = sorted(
             {str(b.group.model) for b, a in zip(before, after, strict=True) if a is not b} & _without_minimum(pricer)
         )
         if unknown:
             caveats.append(f"No source states the shortest cacheable prompt of {', '.join(unknown)}: none was applied.")
+        facts: dict[str, Any] = {"break_even": advice.facts(by_model, self.ttl)}
+        if found:
+            shares = {"low": found.low, "high": found.high, "best": found.best}
+            facts["supported_rate"] = {"requests": found.requests} | {n: round(float(s), 6) for n, s in shares.items()}
         return Outcome(
             changed=changed_rows(before, after),
             low=min(point, sure),
@@ -179,7 +225,33 @@ class CacheHit(Lever):
                     else (Assumption("cacheable part of prompts without structure", self._said(), "flag"),)
                 ),
             ),
+            facts=facts,
         )
+
+    def _replayed(self) -> Supported | None:
+        """What the log's own times and prompts support: replayed once."""
+        if not self._supported:
+            from claude_audit.levers._supported_rate import supported
+
+            if self._rows is None or self._engine is None:
+                raise AssertionError("rows are known once the scan has begun")
+            self._supported.append(supported(self._rows, self._engine, self.ttl, LEAST))
+        return self._supported[0]
+
+    def _learned(self, before: Sequence[State]) -> list[str]:
+        """Where what was billed contradicts the catalog's minimum: looked up only where a row shows it does."""
+        if not any(state.keys[advice.ODD] for state in before):
+            return []
+        if self._contradicted is None:
+            if self._rows is None or self._engine is None:
+                raise AssertionError("rows are known once the scan has begun")
+            self._contradicted = advice.contradicted(self._rows, self._engine, LEAST)
+        return self._contradicted
+
+    def _is_short(self, state: State) -> bool:
+        if self.guessed and state.keys["cache_guess"]:
+            return False
+        return bool(state.keys.get(_short(state.prompt)))
 
     def _said(self) -> str:
         return (
@@ -191,6 +263,10 @@ class CacheHit(Lever):
 
 def _reaches(variant: Variant) -> str:
     return "+".join(("cache_reaches", *variant))
+
+
+def _short(variant: Variant) -> str:
+    return "+".join(("cache_short", *variant))
 
 
 def _without_minimum(pricer: Pricer) -> set[str]:

@@ -152,7 +152,7 @@ class CacheReplay(Lever):
         seen = {visible: replay(self.ttl, visible) for visible in VISIBLE}
         savings = [saving(point), *map(saving, seen.values())]
         by_ttl = {"none": saving(replay(None))} | {ttl: saving(replay(ttl)) for ttl in TTLS}
-        test = self.replayer.back_test(before, pricer, self.ttl, self.visible)
+        test = self.replayer.back_test(pricer.logged or before, pricer, self.ttl, self.visible)
         barred = self._barred(before, pricer)
         left_out = sum((usd for _, usd in barred.values()), ZERO)
         settled = None
