@@ -203,7 +203,8 @@ def _format(
         if found is None:
             formats = registry()
             found = formats.get(forced) if forced else next((f for f in formats.values() if f.recognise(head)), None)
-        if len(data) < most or most == reading.HEAD_BYTES or (found is not None and found.name in seen):
+        known = found is not None and found.name in seen and (head.json or not forced)
+        if len(data) < most or most == reading.HEAD_BYTES or known:
             break
     if found is not None:
         seen.add(found.name)

@@ -145,8 +145,9 @@ class Given:
         made |= self._tokens()
         made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks", "part")}
         if has("prompt_blocks"):
-            marks = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)::SMALLINT"
-            made["cache_breakpoints"] = f"coalesce({self._or('cache_breakpoints', 'NULL')}, {marks})"
+            # Where there is no list there are no marks to count; the least of nothing and a number is the number.
+            marks = "CASE WHEN prompt_blocks IS NOT NULL THEN least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767) END"
+            made["cache_breakpoints"] = f"coalesce({self._or('cache_breakpoints', 'NULL')}, {marks}::SMALLINT)"
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
         made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
         if has("status"):
