@@ -323,7 +323,10 @@ def _file(path: Path, data: bytes) -> Path:
 
 
 def test_marks_of_a_prompt_are_counted_where_its_blocks_are_told(tmp_path: Path) -> None:
-    blocks = [{"hash": "a", "tokens": 5, "kind": "system", "breakpoint": True}, {"hash": "b", "tokens": 5, "kind": "message"}]
+    blocks = [
+        {"hash": "a", "tokens": 5, "kind": "system", "breakpoint": True},
+        {"hash": "b", "tokens": 5, "kind": "message"},
+    ]
     write(tmp_path / "app.jsonl", [record(1), record(2, prompt_blocks=blocks), record(3, prompt_blocks=[])])
     read(tmp_path / "store", tmp_path / "app.jsonl")
     found = audit(tmp_path / "store")

@@ -104,21 +104,22 @@ class TestSpansOfTheSdk:
         assert audit(tmp_path / "store").spend().total_usd == USD
 
 
+@pytest.fixture(scope="module")
+def litellm() -> Any:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches its prices from the network
+    if os.environ.get("REAL_PROGRAMS"):
+        import litellm
+    else:
+        litellm = pytest.importorskip("litellm", reason="pip install -e '.[litellm]' to run it")
+    return litellm
+
+
 class TestLiteLlm:
     """Its callback for one's own logging writes StandardLoggingPayloads, a line each.
 
     LiteLLM is some 200 MB with all it needs, so it is an extra of its own (`.[litellm]`); CI installs it and sets
     REAL_PROGRAMS, so that these tests are skipped nowhere without a word.
     """
-
-    @pytest.fixture(scope="class")
-    def litellm(self) -> Any:
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches its prices from the network
-        if os.environ.get("REAL_PROGRAMS"):
-            import litellm
-        else:
-            litellm = pytest.importorskip("litellm", reason="pip install -e '.[litellm]' to run it")
-        return litellm
 
     @pytest.mark.parametrize("streamed", [False, True])
     def test_a_payload(self, api: str, tmp_path: Path, litellm: Any, streamed: bool) -> None:
