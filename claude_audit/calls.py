@@ -85,8 +85,8 @@ PLAIN = tuple(c for c in TEXTS if c not in ("model_raw", "endpoint", "tier", "sp
 """Texts that are taken as they are."""
 
 CALL = {
-    "part": "INTEGER",
     "ts": "TIMESTAMPTZ",
+    "part": "INTEGER",
     **dict.fromkeys((*PLAIN, "model_name", "endpoint", "tier", "speed", "geo"), "VARCHAR"),
     **dict.fromkeys(("writes", "uncached", "cache_read_tokens", "write_5m", "write_1h", "write_unknown"), "BIGINT"),
     **dict.fromkeys(("output_tokens", "thinking_tokens", "web_searches", "server_calls", "prompt", "weight"), "BIGINT"),

@@ -24,7 +24,10 @@ KEY = """CASE
     WHEN identity IS NULL THEN 'line:' || path || ':' || line || coalesce('#' || part, '')
     WHEN snapshots THEN identity
     ELSE identity || '|' || concat_ws(',', coalesce(uncached, 0), coalesce(cache_read_tokens, 0), writes, coalesce(model_name, ''))
+        || '@' || format
 END"""
+BASE = "CASE WHEN ends_with({key}, '@' || format) THEN left({key}, len({key}) - len(format) - 1) ELSE {key} END".format
+"""SQL: a key without its format. What two formats tell under one of these is one call, each with what it knows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         CREATE TEMP TABLE contest AS
         SELECT call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
             weight, coalesce(ts, fallback) AS moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
-            coalesce(write_unknown, 0) AS no_ttl
+            coalesce(write_unknown, 0) AS no_ttl, {BASE(key="key")} AS base
         FROM calls JOIN files USING (file)""")
     if stored:
         run(f"""
@@ -59,9 +62,9 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 any_value(format),
                 sum(coalesce(cache_read_tokens, 0) + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
                     + coalesce(cache_write_unknown_tokens, 0)),
-                coalesce(sum(cache_write_unknown_tokens), 0)
+                coalesce(sum(cache_write_unknown_tokens), 0), any_value({BASE(key="call_key")})
             FROM {stored}
-            WHERE call_key IN (SELECT key FROM contest)
+            WHERE {BASE(key="call_key")} IN (SELECT base FROM contest)
                 OR message_id IN (SELECT message_id FROM contest)
                 OR request_id IN (SELECT request_id FROM contest)
             GROUP BY call_key""")
@@ -73,7 +76,7 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 'weight': weight, 'cached': cached, 'ttl': -no_ttl, 'stored': call IS NULL, 'moment': -epoch_us(moment),
                 'file': -coalesce(file, 0), 'line': -coalesce(line, 0)}), -1) END AS call,
             any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
-            bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight
+            bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight, any_value(base) AS base
         FROM contest GROUP BY key""")
     # Of the keys of one message id, a main-chain one is the call and the side-chain ones are replays; of side chains
     # alone the earliest is the call.
@@ -110,7 +113,9 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         run("DELETE FROM winners WHERE call IS NULL")
     run("""
         CREATE TEMP TABLE reused AS
-        SELECT identity FROM keys WHERE identity IS NOT NULL AND new_lines > 0 GROUP BY identity HAVING count(*) > 1""")
+        SELECT identity FROM keys
+        WHERE identity IS NOT NULL AND new_lines > 0 AND key NOT IN (SELECT key FROM joined WHERE key <> leader)
+        GROUP BY identity HAVING count(*) > 1""")
     run("""
         INSERT INTO line_counts
         SELECT c.file, CASE WHEN w.call IS NOT NULL AND NOT w.known THEN 'kept' ELSE 'duplicate' END, NULL, count(*)

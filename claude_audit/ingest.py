@@ -167,9 +167,23 @@ def recognised(
         kind = ingestor.shape(head)
         if ingestor.cross_line or kind is not Kind.LINES:
             file = replace(file, start=0, lines_before=0)  # what was added makes no sense without what stands before it
-        plain = kind is Kind.LINES and head.json and not ingestor.cross_line
+        plain = kind is Kind.LINES and head.json and not ingestor.cross_line and not ingestor.by_number
         jobs.append(Job(len(jobs), file, ingestor, kind, plain, _time_of(file)))
     return jobs, papers, tuple(unread)
+
+
+def _why_unread(head: Head) -> str:
+    from claude_audit.ingestors import registry
+
+    if b"\0" in head.data:
+        return "a binary file"
+    try:
+        for ingestor in registry().values():
+            if head.mapping and ingestor.hold:
+                ingestor.hold(head)
+    except AuditError as error:
+        return f"the map does not fit: {error.message}"
+    return "not a log of a format known here"
 
 
 def _format(
@@ -190,7 +204,8 @@ def _format(
         if found is None:
             formats = registry()
             found = formats.get(forced) if forced else next((f for f in formats.values() if f.recognise(head)), None)
-        if len(data) < most or most == reading.HEAD_BYTES or (found is not None and found.name in seen):
+        known = found is not None and found.name in seen and (head.json or not forced)
+        if len(data) < most or most == reading.HEAD_BYTES or known:
             break
     if found is not None:
         seen.add(found.name)
@@ -206,20 +221,6 @@ def _evidence(head: Head, forced: str | None) -> Ingestor | Report | None:
     from claude_audit import evidence_files
 
     return evidence_files.recognised(head, forced)
-
-
-def _why_unread(head: Head) -> str:
-    from claude_audit.ingestors import registry
-
-    if b"\0" in head.data:
-        return "a binary file"
-    try:
-        for ingestor in registry().values():
-            if head.mapping and ingestor.hold:
-                ingestor.hold(head)
-    except AuditError as error:
-        return f"the map does not fit: {error.message}"
-    return "not a log of a format known here"
 
 
 def _time_of(file: LogFile) -> datetime:

@@ -1,6 +1,7 @@
 """One call in several files: an application's log, a gateway's row, a span and a transcript may all tell of it.
 
-Calls of different formats are one when they carry the same request id, or the same message id and no two request ids. The
+Calls of different formats are one when they carry the same request id, or the same message id and no two request ids, or
+another id of one spelling with the same input counters and model. The
 token figures are taken whole from the best source, its unrecorded columns are filled from the others, and nothing is ever
 added. Without a common id nothing is joined. OpenTelemetry has many emitters in one format: a span with a message id alone
 joins the span that has the request id too.
@@ -53,7 +54,7 @@ def _in(names: tuple[str, ...]) -> str:
 def link(connection: DuckDBPyConnection) -> int:
     """Create `joined(key, leader, first_at)`: the keys whose call another key tells better. Returns how many they are.
 
-    Reads `keys(key, format, request_id, message_id, weight, first_at)` of the contest.
+    Reads `keys(key, base, format, request_id, message_id, weight, first_at)` of the contest.
     """
     run = connection.execute
     run("CREATE TEMP TABLE joined (key VARCHAR, leader VARCHAR, first_at TIMESTAMPTZ)")
@@ -66,6 +67,8 @@ def link(connection: DuckDBPyConnection) -> int:
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format <> b.format
         WHERE a.request_id IS NULL OR b.request_id IS NULL OR a.request_id = b.request_id
+        UNION
+        SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.base = b.base AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format = b.format
         WHERE a.format = 'otlp' AND (a.request_id IS NULL) <> (b.request_id IS NULL)""")

@@ -128,7 +128,7 @@ class Given:
     def call(self, assume: Assumptions) -> dict[str, str]:
         """SQL of the typed columns of one call, by name. The engine lets a later one use an earlier one."""
         has, zero = self.present.__contains__, self._zero
-        made = {"ts": "ts", **{c: c for c in self._all("part")}}
+        made = {"ts": "ts"}
         made |= {c: f"nullif({c}, '')" for c in self._all(*PLAIN)}
         told = "CASE WHEN absent(model_raw) THEN {} ELSE model_raw END" if has("model_raw") else "{}"
         if has("model_raw") or assume.model:
@@ -143,10 +143,11 @@ class Given:
         if has("geo"):
             made["geo"] = "CASE lower(geo) WHEN 'not_available' THEN NULL WHEN '' THEN NULL ELSE lower(geo) END"
         made |= self._tokens()
-        made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks")}
+        made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks", "part")}
         if has("prompt_blocks"):
-            marks = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)::SMALLINT"
-            made["cache_breakpoints"] = f"coalesce(cache_breakpoints, {marks})" if has("cache_breakpoints") else marks
+            # Where there is no list there are no marks to count; the least of nothing and a number is the number.
+            marks = "CASE WHEN prompt_blocks IS NOT NULL THEN least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767) END"
+            made["cache_breakpoints"] = f"coalesce({self._or('cache_breakpoints', 'NULL')}, {marks}::SMALLINT)"
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
         made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
         if has("status"):

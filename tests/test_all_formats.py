@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from logs import audit, read, table
 
-from claude_audit import calls, ingest
+from claude_audit import batches, checked
 from claude_audit.accounting import IngestReport
 from claude_audit.calls import Assumptions
 from claude_audit.errors import AuditError
@@ -66,17 +66,18 @@ def test_a_sample_tells_all_that_its_format_can_tell(
 ) -> None:
     """Each column that the SELECT has is filled by some record: else the table of what formats fill would be short."""
     filled: dict[str, int] = {}
-    check = calls.check
+    check = checked.check
 
-    def watched(connection: Any, table: str, select: str) -> None:
+    def watched(connection: Any, table: str, format: str, select: str, assume: Assumptions) -> checked.Checked:
         columns = [row[0] for row in connection.execute(f"DESCRIBE {select}").fetchall()]
         counts = connection.execute(
             f"SELECT {', '.join(f'count({c!r})'.replace(chr(39), chr(34)) for c in columns)} FROM ({select})"
         )
-        filled.update(zip(columns, counts.fetchone(), strict=True))
-        check(connection, table, select)
+        for column, count in zip(columns, counts.fetchone(), strict=True):
+            filled[column] = filled.get(column, 0) + count
+        return check(connection, table, format, select, assume)
 
-    monkeypatch.setattr(calls, "check", watched)
+    monkeypatch.setattr(checked, "check", watched)
     ingested(name, tmp_path)
     assert [column for column, count in filled.items() if not count] in ([], ["reject"], ["ignore"], ["ignore", "reject"], ["reject", "ignore"])  # fmt: skip
 
@@ -266,7 +267,7 @@ def test_formats_side_by_side_are_read_the_same_whatever_the_batches(
         if not sample.flags:  # the others are nobody's without a flag
             Sample(f"{name}-{sample.name}", sample.records, sample.text).write(tmp_path / "logs")
     at_once = read(tmp_path / "one", tmp_path / "logs")
-    monkeypatch.setattr(ingest, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 3000)
     in_parts = read(tmp_path / "two", tmp_path / "logs")
     assert set(at_once.formats) == {name for name, sample in SAMPLES.items() if not sample.flags}
     assert at_once.counted == in_parts.counted and table(tmp_path / "one") == table(tmp_path / "two")

@@ -320,3 +320,14 @@ def test_input_that_cannot_be_read_is_named(tmp_path: Path, make: object, says: 
 def _file(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+def test_marks_of_a_prompt_are_counted_where_its_blocks_are_told(tmp_path: Path) -> None:
+    blocks = [
+        {"hash": "a", "tokens": 5, "kind": "system", "breakpoint": True},
+        {"hash": "b", "tokens": 5, "kind": "message"},
+    ]
+    write(tmp_path / "app.jsonl", [record(1), record(2, prompt_blocks=blocks), record(3, prompt_blocks=[])])
+    read(tmp_path / "store", tmp_path / "app.jsonl")
+    found = audit(tmp_path / "store")
+    assert found.engine.sql("SELECT cache_breakpoints FROM usage ORDER BY ts", found.parts) == [(None,), (1,), (0,)]

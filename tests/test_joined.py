@@ -60,3 +60,18 @@ def test_a_message_id_alone_joins_where_one_side_has_no_request_id(tmp_path: Pat
         write(tmp_path / "s.jsonl", [said("msg_x", "req_b")]),
     )
     assert audit(tmp_path / "store").spend().requests == 1
+
+
+@pytest.mark.parametrize("order", [("app", "kong"), ("kong", "app")])
+def test_an_id_of_a_gateway_s_own_joins_what_counts_the_same(tmp_path: Path, order: tuple[str, str]) -> None:
+    app = record(1, request_id="k-1", output=100)
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    told = {"meta": {"response_model": "claude-sonnet-5-5", "llm_latency": 7}, "usage": usage}
+    kong = {"started_at": 1793613601000, "request": {"id": "k-1"}, "route": {"name": "shop"}, "ai": {"ai-proxy": told}}
+    files = {"app": write(tmp_path / "app.jsonl", [app]), "kong": write(tmp_path / "kong.jsonl", [kong])}
+    for name in order:
+        read(tmp_path / "store", files[name])
+    found = audit(tmp_path / "store")
+    columns = "format, endpoint, latency_ms, flags"
+    assert found.engine.sql(f"SELECT {columns} FROM usage", found.parts) == [("native", "chat", 7.0, [])]
+    assert found.spend().requests == 1

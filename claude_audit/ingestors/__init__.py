@@ -158,13 +158,15 @@ class Ingestor:
     """The same records as rows under a header: the SELECT for a file of this format that does not begin like JSON."""
     parquet: Callable[[Reading], str] | None = None
     """The same records in a Parquet file."""
+    hold: Callable[[Head], None] | None = None
+    """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
     structure: str | None = None
     """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
     is no JSON, in place of `lines`."""
     wider: Wider | None = None
     """The structure where there are records of a certain type."""
-    hold: Callable[[Head], None] | None = None
-    """Of a format that --map describes: raises AuditError for a map that does not fit a file that begins like this."""
+    by_number: bool = False
+    """Its SELECT looks at `lines` several times and tells them by their numbers: they are those of the text then."""
     shared: bool = False
     """Other vendors' models are logged in it too: their rows are ignored."""
     cross_line: bool = False

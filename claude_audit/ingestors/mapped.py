@@ -121,7 +121,7 @@ def _view(reading: Reading, map_: FieldMap, lines: str) -> None:
         # Of a document the number of the record is its place; of lines it is the line, and the record's number in it.
         place, part = ("line + n - 1", "NULL") if reading.document else ("line", "n")
         select = f"""
-            SELECT file, line::HUGEINT * {MOST_PARTS} + n AS line, {place} AS place, CAST({part} AS INTEGER) AS part, text,
+            SELECT file, line * {MOST_PARTS} + n AS line, {place} AS place, CAST({part} AS INTEGER) AS part, text,
                 CASE WHEN listed THEN NULL WHEN json_valid(text) THEN {nothing} END AS bare
             FROM (
                 SELECT file, line, len(items) > 0 AS listed, unnest(CASE WHEN len(items) > 0 THEN items ELSE [text] END) AS text,
@@ -203,6 +203,7 @@ MAPPED = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     hold=_hold,
+    by_number=True,
     select=_select,
     rank=75,
     table=csv.select,
