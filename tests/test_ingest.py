@@ -13,6 +13,7 @@ from logs import audit, audited, read, record, said, table, write
 from claude_audit.accounting import IngestReport
 from claude_audit.calls import Assumptions
 from claude_audit.errors import AuditError
+from claude_audit.usage import NAMES
 
 
 def counts(report: IngestReport) -> tuple[int, int, int, int, int]:
@@ -320,3 +321,12 @@ def test_input_that_cannot_be_read_is_named(tmp_path: Path, make: object, says: 
 def _file(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+def test_marks_of_a_prompt_are_counted_where_its_blocks_are_logged_and_unknown_elsewhere(tmp_path: Path) -> None:
+    blocks = [{"hash": "ab", "tokens": 10, "kind": "system", "breakpoint": True}, {"hash": "cd", "tokens": 5}]
+    made = [record(1), record(2, prompt_blocks=blocks), record(3, prompt_blocks=[])]
+    read(tmp_path / "store", write(tmp_path / "a.jsonl", made))
+    place, line = NAMES.index("cache_breakpoints"), NAMES.index("line")
+    found = {row[line]: row[place] for row in table(tmp_path / "store")}
+    assert found == {"1": None, "2": "1", "3": "0"}
