@@ -267,7 +267,7 @@ def states(
     keys, sums = list(extra.keys), list(extra.sums)
     found, unpriced = [], 0
     for line in lines:
-        values = scan.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
+        values = scan.keys.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
         summed = dict(zip(LOGGED, _logged(line), strict=True))

@@ -16,7 +16,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers._streams import BROKEN as UNREADABLE
 from claude_audit.levers._streams import GATES as BLOCK_GATES
 from claude_audit.levers._streams import MOST_TOKENS, TOO_LARGE
-from claude_audit.scan import Prompt, flag
+from claude_audit.prompt_ends import Prompt, flag
 from claude_audit.tally import quantity
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from claude_audit.levers import Lever, Outcome, Stage, changed_rows, coverage, k
 from claude_audit.levers._cuts import AS_IT_WAS, CUT, GATES, UNKNOWN, Cuts
 from claude_audit.levers._reblocked import shrunk
 from claude_audit.money import EXACT, ZERO, dollars, exact
-from claude_audit.scan import Prompt, flag
+from claude_audit.prompt_ends import Prompt, flag
 from claude_audit.states import INPUT, READ, WRITE_1H, WRITE_5M, State
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Grade
@@ -127,7 +127,7 @@ class Shorter(Lever):
 
     def _most(self, before: Prompt) -> Prompt:
         """The cheapest that such rows could become: reads stay reads, writes below the minimum are written no more."""
-        from claude_audit.scan import either
+        from claude_audit.prompt_ends import either
 
         after = self._without(before)
         loses = self._crossing(before, after) > 0

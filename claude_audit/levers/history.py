@@ -142,7 +142,7 @@ class History(Lever):
         from claude_audit.levers._messages import EXACT_SIZES, KNOWN, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, uncached_from, written_from
-        from claude_audit.scan import Prompt, flag
+        from claude_audit.prompt_ends import Prompt, flag
 
         scan.bind(
             history_how=how("history_known"),

@@ -35,7 +35,7 @@ from claude_audit.levers._cuts import AS_IT_WAS, CUT, UNKNOWN, Cuts, all_but
 from claude_audit.levers._reblocked import shrunk
 from claude_audit.levers._shorter import Shorter
 from claude_audit.money import ZERO, dollars, exact
-from claude_audit.scan import Prompt, flag
+from claude_audit.prompt_ends import Prompt, flag
 from claude_audit.states import READ, WRITE_1H, State
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk

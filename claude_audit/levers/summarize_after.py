@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._messages import Ints
-    from claude_audit.scan import Pricer, Prompt, Scan, State
+    from claude_audit.prompt_ends import Prompt
+    from claude_audit.scan import Pricer, Scan, State
     from claude_audit.tally import Reach
 
 NAME = "summarize_after"
@@ -174,7 +175,7 @@ class SummarizeAfter(Lever):
         from claude_audit.levers._messages import EXACT_SIZES, KNOWN, NEEDS_SESSION, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, written_from
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
         from claude_audit.tally import size
 
         scan.bind(

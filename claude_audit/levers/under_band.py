@@ -27,8 +27,8 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._reblocked import until
 from claude_audit.levers._shorter import CHANGED_BEFORE
 from claude_audit.money import EXACT, ZERO, dollars, exact
+from claude_audit.prompt_ends import Prompt, flag
 from claude_audit.rates import Unpriced
-from claude_audit.scan import Prompt, flag
 from claude_audit.states import State, Variant
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk

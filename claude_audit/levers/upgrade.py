@@ -94,7 +94,7 @@ class Upgrade(Lever):
         """Each row's text as its target counts it under each factor, whether it fits, and whether its cache is cold yet."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
         from claude_audit.tally import size
 
         to = {name: self.to[name] for name in scan.reach.models if name in self.to}
@@ -125,7 +125,7 @@ class Upgrade(Lever):
         """FREE or NO_ROOM. Of sums over several calls no prompt is known, so that none can be too large."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
 
         prompt, output = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
         context = scan.fact({name: target.context for name, target in to.items()}, UNLIMITED)
