@@ -199,7 +199,7 @@ def text() -> Sample:
     pairs = (
         "claude call model=claude-sonnet-4-6 endpoint=chat input_tokens=1200 output_tokens=150 cache_read_input_tokens=4000 "
         "latency_ms=1200 user=u-1 session_id=s-1 request_id=req_1 message_id=msg_1 team=growth project=shop environment=production "
-        "workspace=w-1 api_key=web max_tokens=1024 stop_reason=end_turn cost_usd=0.01 branch=main"
+        "workspace=w-1 api_key=web max_tokens=1024 stop_reason=end_turn ttft_ms=300 request_hash=h1 cost_usd=0.01 branch=main"
     )
     lines = (
         f"2026-11-02 10:00:01,123 INFO app {pairs}\n2026-11-02 10:00:02,123 INFO app started\n"

@@ -4,7 +4,7 @@
     python tests/readme.py --write    put in what is printed now
 
 A block is fenced with ```console. A line that begins with "$ " is a command; the lines under it are its output. Commands
-of one file run in one folder, in order, with the sample logs in it. Set-up lines (python3 -m venv …) are run by CI itself.
+of one file run in one folder, in order, with the sample logs in it. The table of what each source fills is made anew too. Set-up lines (python3 -m venv …) are run by CI itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import fills
+
 HOME = Path(__file__).resolve().parent.parent
+TABLE = re.compile(r"(<!-- made by tests/fills.py -->\n)(.*?)(<!-- to here -->)", re.DOTALL)
 BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
 NOT_RUN = ("python3 -m venv", "pip install", "pip ")
 
@@ -76,7 +79,7 @@ def shown(document: str, folder: Path) -> str:
             body += f"$ {command}\n" + (output if command.startswith(NOT_RUN) else run(command, folder))
         return match[1] + body + match[3]
 
-    return BLOCK.sub(fresh, document)
+    return TABLE.sub(lambda match: match[1] + fills.table() + match[3], BLOCK.sub(fresh, document))
 
 
 def main() -> int:
