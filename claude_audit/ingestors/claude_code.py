@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
-from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
 
 STRUCTURE = json.dumps(
     {
@@ -48,6 +48,7 @@ STRUCTURE = json.dumps(
             "stop_reason": "VARCHAR",
             "stop_details": {"category": "VARCHAR"},
             "usage": USAGE,
+            "diagnostics": DIAGNOSTICS,
         },
     }
 )
@@ -98,6 +99,7 @@ def _select(_: Reading) -> str:
             r.message.stop_reason AS stop_reason,
             r.message.stop_details.category AS refusal_category,
             {counts("r.message.usage")},
+            {misses("r.message.diagnostics")},
             'claude_code' AS gateway,
             ['lower_bound'] AS notes,
             CASE WHEN r.message.usage IS NOT NULL THEN map_from_entries(list_filter([
