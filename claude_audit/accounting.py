@@ -138,7 +138,6 @@ def warnings(connection: DuckDBPyConnection, assume: Assumptions) -> Iterator[st
     taken = {
         "time_zone_assumed": f"; {assume.timezone} was taken (--assume-timezone)",
         "model_assumed": f": {assume.model}",
-        "time_from_file": _file_times(connection),
     }
 
     rows = connection.execute("""
@@ -149,6 +148,8 @@ def warnings(connection: DuckDBPyConnection, assume: Assumptions) -> Iterator[st
         if flag == "ttl_unknown":
             yield f"{unknown:,} tokens of cache writes have no TTL in the log: billed as 5m"
         elif flag in FLAGS:
+            if flag == "time_from_file":
+                taken[flag] = _file_times(connection)
             yield f"{count:,} row{'s' if count != 1 else ''}: {FLAGS[flag]}{taken.get(flag, '')}"
     cut = connection.execute("""
         SELECT count(*) FILTER (WHERE stop_reason IS NULL), count(*) FROM new_rows

@@ -17,7 +17,7 @@ from claude_audit import pieces as reading
 from claude_audit.checked import Checked
 from claude_audit.ingestors import Ingestor, Kind, Reading
 from claude_audit.json_lines import Places
-from claude_audit.pieces import LogFile, Piece
+from claude_audit.pieces import LogFile, Piece, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -120,21 +120,23 @@ class Reader:
         return found
 
     def _check_records(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece], wide: bool = False
     ) -> tuple[list[Checked], Places]:
         """For a SELECT over `records`. They are kept before it runs: a tree of small files comes in small chunks, and the
         many columns of a SELECT cost the same for a chunk of any size.
         """
         json_lines.macros(connection, json=False)  # for lines that are picked out
-        raw, structure = f"raw_{name}", ingestor.structure or "{}"
-        connection.execute(f"CREATE TABLE {raw} AS {json_lines.parsed(pieces, structure)}")
+        raw, structure = f"raw_{name}", _structure(ingestor, wide)
+        connection.execute(f"CREATE OR REPLACE TABLE {raw} AS {json_lines.parsed(pieces, structure)}")
         places = json_lines.places(connection, raw, pieces)
         rows = f"SELECT {places.file} AS file, {places.line} AS line, r FROM {raw} WHERE {places.kept}"
         if places.lines:
             json_lines.of_texts(connection, places.lines)
             rows += f" UNION ALL {json_lines.transformed(structure)}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {rows}")
-        found = [self._checked(connection, name, ingestor, Kind.LINES)]
+        if not wide and _refer(connection, ingestor):
+            return self._check_records(connection, name, ingestor, pieces, wide=True)
+        found = [self._checked(connection, name, ingestor, Kind.LINES, wide=wide)]
         connection.execute(f"DROP TABLE {raw}")
         return found, places
 
@@ -154,9 +156,15 @@ class Reader:
         return found, places
 
     def _checked(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, kind: Kind, paths: Mapping[int, str] = NONE
+        self,
+        connection: DuckDBPyConnection,
+        name: str,
+        ingestor: Ingestor,
+        kind: Kind,
+        paths: Mapping[int, str] = NONE,
+        wide: bool = False,
     ) -> Checked:
-        select = ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT))
+        select = ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT, wide))
         return checked.check(connection, name, ingestor.name, select, self.assume)
 
     def _check(
@@ -171,15 +179,25 @@ class Reader:
                 view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
                 view(connection, pieces)
                 paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
-                if ingestor.structure:
-                    text = json_lines.transformed(ingestor.structure)
-                    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {text}")
-                return self._checked(connection, name, ingestor, kind, paths)
+                wide = ingestor.structure is not None and self._texts(connection, f"raw_{name}", ingestor)
+                found = self._checked(connection, name, ingestor, kind, paths, wide)
+                connection.execute(f"DROP TABLE IF EXISTS raw_{name}")
+                return found
             except duckdb.Error as error:
                 if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
                     raise
                 pieces = [mended for piece in pieces for mended in self._mended(piece, kind)]
         raise AssertionError  # the second attempt returns or raises
+
+    def _texts(self, connection: DuckDBPyConnection, raw: str, ingestor: Ingestor) -> bool:
+        """Make `records` of the view `lines`, kept in the table `raw`; and say whether with the wider structure."""
+        for wide in (False, True):
+            text = json_lines.transformed(_structure(ingestor, wide))
+            connection.execute(f"CREATE OR REPLACE TABLE {raw} AS {text}")
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM {raw}")
+            if not _refer(connection, ingestor):
+                return wide
+        return True
 
     def _mended(self, piece: Piece, kind: Kind) -> Iterator[Piece]:
         if reading.not_utf8(piece.path):
@@ -224,6 +242,18 @@ class Reader:
         for piece in batch:
             if piece.path.parent == self.scratch and piece.path.name.startswith("piece-"):
                 piece.path.unlink(missing_ok=True)
+
+
+def _structure(ingestor: Ingestor, wide: bool) -> str:
+    return (ingestor.wider.structure if wide and ingestor.wider else ingestor.structure) or "{}"
+
+
+def _refer(connection: DuckDBPyConnection, ingestor: Ingestor) -> bool:
+    """Whether one of `records` is of the type that calls for the wider structure."""
+    if ingestor.wider is None:
+        return False
+    wanted = f'SELECT 1 FROM records WHERE r."type" = {quoted(ingestor.wider.type)} LIMIT 1'
+    return connection.execute(wanted).fetchone() is not None
 
 
 def _cores() -> int:

@@ -13,7 +13,7 @@ from claude_audit.errors import AuditError
 from claude_audit.usage import TOKEN_CLASSES
 
 FILE = Path(__file__).parent / "published_claims.yaml"
-MEASURES = ("bill", "changed", "prompts", "requests", "output", "hits", "cut")
+MEASURES = ("bill", "changed", "prompts", "answers", "requests", "output", "hits", "cut")
 """What a share may be of."""
 FORMULAS = ("input_and_output",)
 KEYS = {"claim", "by", "read", "says", "of", "levers", "formula", "paper", "over", "fact", "remark"}

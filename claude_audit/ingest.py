@@ -196,7 +196,8 @@ def _format(
     """
     from claude_audit.ingestors import Head, registry
 
-    for most in (reading.FIRST_LOOK, reading.HEAD_BYTES):
+    # What --map names must stand in one of the first records: for that all of them are looked at.
+    for most in (reading.HEAD_BYTES,) if assume.mapping else (reading.FIRST_LOOK, reading.HEAD_BYTES):
         data = reading.head(file, most)
         head = Head(file.name, data, assume.mapping, file.path)
         found = _evidence(head, forced)

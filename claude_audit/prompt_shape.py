@@ -1,8 +1,9 @@
 """What a request to the Messages API tells without its text: its shape, and its prompt as chained hashes of blocks.
 
-Blocks are the tools, each part of the system prompt, each message. A block's hash covers all blocks before it, so that two
-prompts share a prefix as far as their hashes agree. A block's size is its share of the billed prompt, by length. This is
-what ingest makes of a logged request too (ingestors/_pairs.py, in SQL); a test holds the two together.
+Blocks are the tools, each part of the system prompt, each message; of messages that hold what was looked up (documents,
+search results, also those that a tool brought), each part. A block's hash covers all blocks before it, so that two prompts
+share a prefix as far as their hashes agree. A block's size is its share of the billed prompt, by length. This is what
+ingest makes of a logged request too (ingestors/_pairs.py, in SQL); a test holds the two together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Any
 
 AMONG_IDS = ("metadata", "stream", "extra_headers", "extra_query", "extra_body", "timeout", "betas")
 """Parameters that do not change what is asked: no part of a request's hash."""
+
+
+CHUNKS = ("document", "search_result")
+"""Types of content that something was looked up for: blocks of their own, of this kind."""
 
 
 def plain(value: Any) -> Any:
@@ -50,7 +55,27 @@ def _blocks(request: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "system", part
     messages = request.get("messages")
     for message in messages if isinstance(messages, list) else []:
-        yield "message", message
+        parts = [inner for part in _list(message, "content") for inner in _looked_up(part)]
+        if any(_type(part) in CHUNKS for part in parts):
+            yield from ((_type(part) if _type(part) in CHUNKS else "message", part) for part in parts)
+        else:
+            yield "message", message
+
+
+def _looked_up(part: Any) -> list[Any]:
+    """What a tool brought, one by one, where it is looked up; else the part. A mark on the whole keeps it whole."""
+    brought = _list(part, "content") if _type(part) == "tool_result" and not part.get("cache_control") else []
+    return brought if any(_type(one) in CHUNKS for one in brought) else [part]
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _type(value: Any) -> str:
+    found = value.get("type") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def prompt_blocks(request: Mapping[str, Any], prompt_tokens: int) -> list[dict[str, Any]]:

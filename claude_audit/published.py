@@ -10,10 +10,10 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.bill import components, cost, total
+from claude_audit.bill import SEARCHES, components, cost, total
 from claude_audit.claims import Claim, Sum, claims
 from claude_audit.errors import AuditError
-from claude_audit.levers import kind_of
+from claude_audit.levers import kind_of, registry
 from claude_audit.money import EXACT, ZERO, rounded
 from claude_audit.rates import Group, Unpriced
 from claude_audit.recorded_fields import Missing, recorded, ways
@@ -148,9 +148,10 @@ def _key(levers: Mapping[str, Any]) -> str:
 
 
 def _rounds(levers: Mapping[str, Lever]) -> list[dict[str, Lever]]:
-    """The levers in as few lots as need be for no lot to hold one lever twice, with other arguments."""
+    """The levers in as few lots as need be for no lot to hold one lever twice, each in the order of application."""
+    order = [kind.name for kind in registry()]
     lots: list[dict[str, Lever]] = []
-    for key, lever in levers.items():
+    for key, lever in sorted(levers.items(), key=lambda entry: order.index(entry[1].name)):
         lot = next((lot for lot in lots if all(other.name != lever.name for other in lot.values())), None)
         if lot is None:
             lots.append(lot := {})
@@ -190,7 +191,9 @@ def _whole(of: str, run: Run, steps: Sequence[Step]) -> Decimal | None:
     if of == "changed":
         return total(step.eligible.usd for step in steps if step.eligible)
     if of == "prompts":
-        return total(usd for parts in _parts(run) for name, usd in parts.items() if name not in ("output", "searches"))
+        return total(usd for parts in _parts(run) for name, usd in parts.items() if name not in ("output", SEARCHES))
+    if of == "answers":
+        return total(parts["output"] for parts in _parts(run))
     return None
 
 

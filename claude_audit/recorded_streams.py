@@ -107,7 +107,7 @@ class _Heard:
                 return  # it failed before it began
             response = get(self.inner, "response")
             identity = get(self.inner, "request_id") or header(response)
-            began = self.began or _sent(response, done)
+            began = self.began or _sent(response, done, self.first)
             tell = self.call.attributes if self.ended else _tagged(self.call.attributes, "partial_stream")
             replace(self.call, attributes=tell).write(
                 message,
@@ -131,11 +131,16 @@ class _Heard:
         return self.message | {"usage": usage, "content": self.blocks}
 
 
-def _sent(response: Any, done: float) -> float | None:
-    """When the request of a closed response was sent, by the HTTP client's clock."""
+def _sent(response: Any, done: float, first: float | None) -> float | None:
+    """When the request of a closed response was sent, by the HTTP client's clock.
+
+    That clock stopped when the response was closed, a little before `done`: the request was sent before its first token all
+    the same.
+    """
     with contextlib.suppress(Exception):
         elapsed = response.elapsed
-        return done - elapsed.total_seconds() if isinstance(elapsed, timedelta) else None
+        if isinstance(elapsed, timedelta):
+            return min(done - elapsed.total_seconds(), first or done)
     return None
 
 

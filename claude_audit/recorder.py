@@ -130,8 +130,8 @@ class Call:
         usage = fields.pop("usage")
         fields |= {
             "request_id": request_id or fields.get("request_id"),
-            "latency_ms": round((done - began) * 1000, 3) if began and done else None,
-            "ttft_ms": round((first - began) * 1000, 3) if began and first else None,
+            "latency_ms": _elapsed(began, done),
+            "ttft_ms": _elapsed(began, first),
             "stream": True if streamed else None,
         }
         if self.request is not None:
@@ -223,6 +223,11 @@ def _prompt_tokens(usage: Mapping[str, Any]) -> int:
 
 def _sum(counts: Any) -> int:
     return sum(n for n in counts.values() if isinstance(n, int)) if isinstance(counts, Mapping) else 0
+
+
+def _elapsed(began: float | None, moment: float | None) -> float | None:
+    """Milliseconds between two readings of the clock; None: not measured, or the clock was set back between them."""
+    return round((moment - began) * 1000, 3) if began and moment and moment >= began else None
 
 
 def _labels(attributes: Mapping[str, Any]) -> dict[str, Any]:

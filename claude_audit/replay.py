@@ -60,6 +60,8 @@ class Requests:
     marked: Flags
     head: Ints | None = None
     """By request: how many of its blocks are its start, the leading tools and system blocks; None: nobody asks."""
+    sort: NDArray[np.int8] | None = None
+    """What kind of block it is, as a number of its reader's; None: nobody asks."""
 
     def __len__(self) -> int:
         return len(self.start)

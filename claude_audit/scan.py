@@ -4,10 +4,6 @@ Cost is linear in tokens inside a price group, so a scenario needs sums of whole
 threshold, a minimum, a rounding) is settled row by row in the engine: as a key that parts the lines, or as one more sum
 (a variant: the output as capped, as scaled to another tokenizer, as both). After the scan every subset of levers is
 arithmetic on a small table: pick the variant that the subset makes, move quantities, price (states.py).
-
-A prompt is told by where it changes class. Counted from its start, tokens up to `read` were read from the cache, from
-there to `wrote_1h` written for an hour, to `wrote_5m` written for five minutes, and the rest, to `prompt`, is uncached.
-What a lever takes out of a prompt or adds to it so comes off, or on, the class that was billed for that place.
 """
 
 from __future__ import annotations
@@ -18,6 +14,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from claude_audit.prompt_ends import ENDS, Prompt, either, flag
+from claude_audit.row_keys import Keys
 from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
 from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES
@@ -51,75 +49,6 @@ Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """A row's prompt by where it changes class: each an end, in tokens from its start; and what of it could be cached."""
-
-    read: nw.Expr
-    wrote_1h: nw.Expr
-    wrote_5m: nw.Expr
-    prompt: nw.Expr
-    cacheable: nw.Expr | None = None
-    head: nw.Expr | None = None
-    """Where the start ends that all prompts of a template share."""
-
-    def each(self, change: Callable[[nw.Expr], nw.Expr]) -> Prompt:
-        """The same change of every end."""
-        return Prompt(
-            change(self.read),
-            change(self.wrote_1h),
-            change(self.wrote_5m),
-            change(self.prompt),
-            None if self.cacheable is None else change(self.cacheable),
-            None if self.head is None else change(self.head),
-        )
-
-    def without(self, at: nw.Expr | int, tokens: nw.Expr) -> Prompt:
-        """Without the `tokens` (not negative) that begin `at` that place."""
-        import narwhals.stable.v2 as nw
-
-        def cut(end: nw.Expr) -> nw.Expr:
-            after = end if isinstance(at, int) and at == 0 else nw.max_horizontal(end - at, nw.lit(0))
-            return end - nw.min_horizontal(after, tokens)
-
-        return self.each(cut)
-
-    def with_start(self, tokens: nw.Expr) -> Prompt:
-        """With `tokens` more near its start: in whatever class its first token is billed."""
-        head = None if self.head is None else self.head + flag(self.head > 0) * tokens
-        begun = Prompt(
-            self.read + flag(self.read > 0) * tokens,
-            self.wrote_1h + flag(self.wrote_1h > 0) * tokens,
-            self.wrote_5m + flag(self.wrote_5m > 0) * tokens,
-            self.prompt + tokens,
-            head=head,
-        )
-        if self.cacheable is None:
-            return begun
-        return Prompt(
-            begun.read,
-            begun.wrote_1h,
-            begun.wrote_5m,
-            begun.prompt,
-            self.cacheable + flag(self.cacheable > 0) * tokens,
-            head,
-        )
-
-    def cold(self) -> Prompt:
-        """The same prompt with nothing of it in a cache."""
-        import narwhals.stable.v2 as nw
-
-        nothing = nw.lit(0)
-        return Prompt(nothing, nothing, nothing, self.prompt, self.cacheable, self.head)
-
-
-PACKED = "packed_"
-PACKED_VALUES = 2**62
-"""Values that one packed key may have: it fits a whole number of 64 bits."""
-
-ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
-
-
-@dataclass(frozen=True, slots=True)
 class Pack:
     """Columns that tell of requests which go out as one."""
 
@@ -139,9 +68,7 @@ class Scan:
     reach: Reach
     combine: bool = True
     """Quantities for levers upon levers. False: for each lever alone."""
-    keys: dict[str, nw.Expr] = field(default_factory=dict)
-    ranges: dict[str, int] = field(default_factory=dict)
-    """Keys that are whole numbers from 0, and how many values they have: packed into one (PACKED)."""
+    keys: Keys = field(default_factory=Keys)
     facts: dict[str, Mapping[str, int]] = field(default_factory=dict)
     """Column -> model -> a whole number that is known of it."""
     listed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -190,7 +117,7 @@ class Scan:
             "wrote_1h": {(): r + w1},
             "wrote_5m": {(): self.cached},
         }
-        self.keys["x_free"] = nw.col("q_free")
+        self.key("x_free", nw.col("q_free"), 2)
         self.sums["rows"] = nw.lit(1)
 
     def bind(self, **columns: nw.Expr) -> None:
@@ -207,14 +134,8 @@ class Scan:
         return self.quantities[what][()]
 
     def key(self, name: str, expression: nw.Expr, values: int | None = None) -> None:
-        """Part the lines by this value of a row.
-
-        `values`: it is a whole number from 0 (or a condition), of so many values, and never null: such keys are packed
-        into one number, because an engine groups by one number faster than by many.
-        """
-        self.keys[name] = expression
-        if values is not None:
-            self.ranges[name] = values
+        """Part the lines by this value of a row. `values`: see Keys.add."""
+        self.keys.add(name, expression, values)
 
     def fact(self, values: Mapping[str, int], otherwise: int = 0) -> nw.Expr:
         """A whole number for each row by its model, `otherwise` for models that are not named; null without a model."""
@@ -261,15 +182,28 @@ class Scan:
         if level:
             self.bind(**level)
 
-    def reshape(self, mark: str, make: Callable[[Prompt], Prompt]) -> None:
+    def reshape(
+        self,
+        mark: str,
+        make: Callable[[Prompt], Prompt],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """For each prompt so far, the one that this lever makes of it as well.
 
-        What is left in the cache below the model's minimum is uncached. Prompts that an earlier lever moved to another
-        model are left alone: their caches are void.
+        What is left in the cache below the model's minimum is uncached, unless not `checked`. Prompts that an earlier lever
+        moved to another model are left alone: their caches are void. So are those of which it says that it can't follow.
         """
-        self.reshape_each({mark: make})
+        self.reshape_each({mark: make}, follows=follows, checked=checked)
 
-    def reshape_each(self, makes: Mapping[str, Callable[[Prompt], Prompt]]) -> None:
+    def reshape_each(
+        self,
+        makes: Mapping[str, Callable[[Prompt], Prompt]],
+        *,
+        follows: Callable[[Variant], bool] = lambda variant: True,
+        checked: bool = True,
+    ) -> None:
         """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
@@ -279,7 +213,7 @@ class Scan:
         longer: dict[Variant, nw.Expr] = {}
         for variant in list(self.quantities["prompt"]):
             for mark, make in makes.items():
-                if not self._follows(variant, mark) or any(m in self.moves for m in variant):
+                if not self._follows(variant, mark) or any(m in self.moves for m in variant) or not follows(variant):
                     continue
                 before = self.shape(variant)
                 after = make(before)
@@ -301,13 +235,13 @@ class Scan:
         name = f"p_{len(self.levels)}"
         names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
         self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
-        checked: dict[str, nw.Expr] = {}
-        for variant, was in kept.items():
+        ends: dict[str, nw.Expr] = {}
+        for variant, was in kept.items() if checked else ():
             left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
             enough = flag((left >= nw.col("q_minimum")) | (left >= was))
-            checked |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
-        self.bind(**checked)
+            ends |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+        self.bind(**ends)
         for variant, parts in made.items():
             for what in parts:
                 self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
@@ -362,40 +296,42 @@ class Scan:
         import narwhals.stable.v2 as nw
 
         banded = self.catalog.banded_models
-        if not banded & {model, *self.reach.models}:
+        if not banded & set(self.reach.models if model is None else [model]):
             return
-        prompt = self._whole(variant)
+        prompt = self.whole(variant)
         if model is not None:
-            if model in banded:
-                self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
-        elif banded & set(self.reach.models):
+            self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
+        else:
             whole = flag(~nw.col("prompt_tokens").is_null())
             own = whole * own_size(self.reach, self.catalog, prompt)
             self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
 
-    def _whole(self, variant: Variant) -> nw.Expr:
-        """The prompt of the call that a row is part of, in that variant."""
-        if variant not in self._wholes:
-            self._bind_wholes([variant])
-        return self._wholes.get(variant, self.quantities["prompt"][variant])
+    def whole(self, variant: Variant) -> nw.Expr:
+        """The prompt of the call that a row is part of, in that variant: its own, where no lever has joined requests."""
+        import narwhals.stable.v2 as nw
+
+        prompt = self.quantities["prompt"][variant]
+        pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
+        if pack is not None and variant not in self._wholes:
+            # What several levers made. Bound here, over all rows, before any are picked; slow.
+            name = f"whole_{len(self.levels)}"
+            joint = prompt.sum().over(pack.number)
+            self.bind(**{name: nw.when(nw.col(pack.number).is_null()).then(prompt).otherwise(joint)})
+            self._wholes[variant] = nw.col(name)
+        return self._wholes.get(variant, prompt)
 
     def _bind_wholes(self, variants: Iterable[Variant]) -> None:
-        """Joint prompts, computed over all rows, before any are picked."""
+        """Joint prompts of requests that no lever before has changed."""
         import narwhals.stable.v2 as nw
 
         level: dict[str, nw.Expr] = {}
         prompts = self.quantities["prompt"]
         for variant in variants:
-            pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
-            if pack is None or not self.catalog.banded_models & {*self.reach.models, *self.moves.values()}:
-                continue
-            name = f"whole_{len(self.levels)}_{len(level)}"
-            if variant[-1] in self.packs and prompts[variant[:-1]] is prompts[()]:
+            pack = self.packs.get(variant[-1])
+            if pack is not None and prompts[variant[:-1]] is prompts[()]:
+                name = f"whole_{len(self.levels)}_{len(level)}"
                 level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
-            else:  # a window over all rows: slow, and needed for what several levers made
-                whole = prompts[variant].sum().over(pack.number)
-                level[name] = nw.when(nw.col(pack.number).is_null()).then(prompts[variant]).otherwise(whole)
-            self._wholes[variant] = nw.col(name)
+                self._wholes[variant] = nw.col(name)
         if level:
             self.bind(**level)
 
@@ -414,45 +350,12 @@ class Scan:
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
-        return {**line_keys(by, self.reach, self.catalog, targets=self.targets), **self._packed_keys()}
+        return {**line_keys(by, self.reach, self.catalog, targets=self.targets), **self.keys.packed()}
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The models that levers move rows to."""
         return tuple(dict.fromkeys(target for to in self.moves.values() for target in to.values()))
-
-    def _packed_keys(self) -> dict[str, nw.Expr]:
-        """The keys, those of few values as one number for each stretch of PACKED_VALUES."""
-        import narwhals.stable.v2 as nw
-
-        plain = {name: key for name, key in self.keys.items() if name not in self.ranges}
-        for n, names in enumerate(self._stretches()):
-            packed: nw.Expr = nw.lit(0)
-            for name in reversed(names):
-                packed = packed * self.ranges[name] + self.keys[name].cast(nw.Int64)
-            # Null only on rows of no known model, which have no price.
-            plain[f"{PACKED}{n}"] = packed.fill_null(0)
-        return plain
-
-    def _stretches(self) -> list[list[str]]:
-        found: list[list[str]] = []
-        size = PACKED_VALUES
-        for name, values in self.ranges.items():
-            if size * values > PACKED_VALUES:
-                found.append([])
-                size = 1
-            found[-1].append(name)
-            size *= values
-        return found
-
-    def unpacked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The keys by name, from what the tally grouped by."""
-        found = {name: value for name, value in values.items() if name in self.keys}
-        for n, names in enumerate(self._stretches()):
-            packed = int(values[f"{PACKED}{n}"])
-            for name in names:
-                packed, found[name] = divmod(packed, self.ranges[name])
-        return found
 
     def scaled(self, tokens: nw.Expr, factor: Fraction, models: Sequence[str]) -> nw.Expr:
         """ceil(factor x tokens), in whole numbers, on rows of these models; the tokens on others.
@@ -515,21 +418,9 @@ class Scan:
                     sums[name] = expression
                 else:
                     self.aliases[name] = first[id(expression)]
-        return Extra(self._packed_keys(), sums)
+        return Extra(self.keys.packed(), sums)
 
 
 def _lever(mark: str) -> str:
     """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
     return mark.partition("@")[0].partition("~")[0]
-
-
-def flag(condition: nw.Expr) -> nw.Expr:
-    """1 where it holds, else 0: arithmetic with it is several times faster than a choice."""
-    import narwhals.stable.v2 as nw
-
-    return condition.cast(nw.Int64)
-
-
-def either(condition: nw.Expr, then: nw.Expr | int, otherwise: nw.Expr) -> nw.Expr:
-    """`then` where the condition (never null) holds: for whole numbers, without a branch."""
-    return otherwise + flag(condition) * (then - otherwise)

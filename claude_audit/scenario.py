@@ -212,9 +212,9 @@ def scan(
     lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
     pricer = Pricer(catalog)
     start, unpriced = states(lines, by, extra, pricer, asked)
-    pricer.logged = tuple(start)
     for lever in levers:
         start = lever.part(start, pricer)
+    pricer.logged = tuple(start)
     return Run(tuple(levers), tuple(start), pricer), unpriced
 
 

@@ -129,11 +129,13 @@ class State(NamedTuple):
         whole, output, read, hour, cached = (self.sum_of(what, ()) for what in LOGGED)
         before = self._replace(
             group=self.line.group,
-            searches=self.searches,
             output=(),
             prompt=(),
             moved=False,
             void=False,
+            packed=None,
+            follows=False,
+            removed=None,
             shorter=(),
             beside=(),
             offer=None,
@@ -265,7 +267,7 @@ def states(
     keys, sums = list(extra.keys), list(extra.sums)
     found, unpriced = [], 0
     for line in lines:
-        values = scan.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
+        values = scan.keys.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
         summed = dict(zip(LOGGED, _logged(line), strict=True))

@@ -145,9 +145,10 @@ class Given:
         made |= self._tokens()
         made |= {c: c for c in self._all(*NUMBERS, *BOOLEANS, "iterations", "tags", "prompt_blocks", "part")}
         if has("prompt_blocks"):
-            # Where there is no list there are no marks to count; the least of nothing and a number is the number.
-            marks = "CASE WHEN prompt_blocks IS NOT NULL THEN least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767) END"
-            made["cache_breakpoints"] = f"coalesce({self._or('cache_breakpoints', 'NULL')}, {marks}::SMALLINT)"
+            # least() passes over a null: without blocks it would say 32,767.
+            marked = "least(len(list_filter(prompt_blocks, lambda b: b.breakpoint)), 32767)::SMALLINT"
+            marks = f"CASE WHEN prompt_blocks IS NOT NULL THEN {marked} END"
+            made["cache_breakpoints"] = f"coalesce(cache_breakpoints, {marks})" if has("cache_breakpoints") else marks
         refused = "stop_reason = 'refusal'" if has("stop_reason") else "false"
         made["outcome"] = f"CASE WHEN {refused} THEN 'refused' ELSE 'ok' END"
         if has("status"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,13 @@ def test_requests_of_other_sessions_tell_nothing(tmp_path: Path) -> None:
 def test_what_a_request_may_hold_costs_no_call(tmp_path: Path, noise: dict[str, Any]) -> None:
     lines = [asked(**noise), asked(**noise), said("msg_1", "req_1", requestRef="ask-1")]
     assert fates(read(tmp_path / "store", write(tmp_path / "s1.jsonl", lines))) == (1, 0, 2, 0)
+
+
+@pytest.mark.parametrize("between", ["\n\n", "\n{broken\n"], ids=["blank lines", "a broken line"])
+def test_a_request_is_known_among_lines_that_are_read_as_text(tmp_path: Path, between: str) -> None:
+    ask = json.dumps(asked(note="cut \ud83d"))  # half an emoji, as JavaScript cuts it
+    lines = [ask, json.dumps(said("msg_1", "req_1", requestRef="ask-1")), json.dumps(said("msg_2", "req_2"))]
+    file = tmp_path / "s1.jsonl"
+    file.write_text(between.join(lines) + "\n", encoding="utf-8")
+    read(tmp_path / "store", file)
+    assert rows(tmp_path / "store", COLUMNS) == [(32000, "high", True, "5a5a", "6b6b", 2), (None,) * 6]

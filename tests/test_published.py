@@ -72,6 +72,7 @@ def test_every_claim_of_the_package_can_be_recomputed() -> None:
         # A cap of 40 cuts 60 of 100 tokens on all: 20 x 60 x 10 / 1e6 = 0.012 of 0.06, or costs the calls again.
         ("says: 0.2\n    levers: {cap_output: 40}", Verdict.UNSURE, ["-0.8", "0.2", "0.2"]),
         ("says: 0.6\n    of: output\n    levers: {cap_output: 40}", Verdict.HOLDS, ["0.6"] * 3),
+        ("says: 0.6\n    of: answers\n    levers: {cap_output: 40}", Verdict.UNSURE, ["-2.4", "0.6", "0.6"]),
         ("says: 0.1\n    of: cut\n    levers: {cap_output: 40}", Verdict.MORE, ["1"] * 3),
         # A tenth read at a twentieth of the price, the rest written at 1.25 times: 0.005 + 1.125 for 1.
         ("says: 0.7\n    of: prompts\n    levers: {cache_hit: 0.1}", Verdict.COSTS, ["-0.13", "-0.13", "0"]),
@@ -119,6 +120,15 @@ def test_a_formula_that_forgets_the_cache_finds_part_of_the_bill(tmp_path: Path)
     log = stored(tmp_path / "store", [record(1, read=20_000, w5=400)])
     one = checked(log, tmp_path, "says: 1\n    formula: input_and_output")
     assert one.found is not None and one.found.point == Decimal("0.5") and one.verdict is Verdict.LESS
+
+
+def test_the_cost_of_prompts_holds_neither_answers_nor_searches(tmp_path: Path) -> None:
+    """Prompts cost 1,000 x 2 / 1e6 = $0.002; the search ($0.01) and the answer are no part of them. Half of a batch."""
+    search = {"server_tool_use": {"web_search_requests": 1}}
+    log = stored(tmp_path / "store", [record(1, latency_tolerant=True, usage=search)])
+    one = checked(log, tmp_path, "says: 0.75\n    of: prompts\n    levers: {batch_tagged: true}")
+    assert one.found is not None and one.found.saving_usd == Decimal("0.0015")
+    assert one.found.point == Decimal("0.75") and one.verdict is Verdict.HOLDS
 
 
 @pytest.mark.parametrize(

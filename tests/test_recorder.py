@@ -83,6 +83,40 @@ def test_prompt_blocks_are_those_that_ingest_makes_of_the_same_pair(log: Path, t
     assert [b["kind"] for b in line["prompt_blocks"]] == ["tools", "system", "message", "message", "message"]
 
 
+def test_what_was_looked_up_is_told_part_by_part_by_the_recorder_and_by_ingest(log: Path, tmp_path: Path) -> None:
+    def found(name: str) -> dict[str, Any]:
+        return {"type": "search_result", "source": name, "title": name, "content": [{"type": "text", "text": "…" * 99}]}
+
+    page = {"type": "document", "source": {"type": "text", "data": "a page" * 50}}
+    brought = {"type": "tool_result", "tool_use_id": "t1", "content": [found("é"), found("b")]}
+    marked = brought | {"cache_control": {"type": "ephemeral"}}
+    messages = [
+        {"role": "user", "content": [page, page, {"type": "text", "text": "what is it?"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "find", "input": {}}]},
+        {"role": "user", "content": [brought, None, {"type": "text", "text": "well?"}]},
+        {"role": "user", "content": [marked]},
+        {"role": "user", "content": [{"type": "tool_result", "content": "nothing"}, "odd", None, 3]},
+        {"role": "user", "content": "document"},
+    ]
+    request = REQUEST | {"system": "s", "messages": messages}
+    record(MESSAGE, request=request)
+    pair = {"timestamp": "2026-11-02T10:00:00Z", "request": request, "response": MESSAGE}
+    read(
+        tmp_path / "pairs",
+        write(tmp_path / "pairs.jsonl", [json.dumps(pair, ensure_ascii=False, separators=(",", ":"))]),
+    )
+    place = Store(tmp_path / "pairs")
+    import duckdb
+
+    (parts,) = place.part_paths(place.manifest())
+    (blocks,) = duckdb.execute("SELECT prompt_blocks FROM read_parquet(?)", [str(parts)]).fetchone() or ()
+    (line,) = lines(log)
+    assert [block | {"breakpoint": block.get("breakpoint", False)} for block in line["prompt_blocks"]] == blocks
+    kinds = "tools system document document message message search_result search_result" + 5 * " message"
+    assert [block["kind"] for block in blocks] == kinds.split()
+    assert [n for n, block in enumerate(blocks) if block["breakpoint"]] == [10]
+
+
 def test_prompts_share_a_prefix_as_far_as_their_hashes_agree(log: Path) -> None:
     longer = REQUEST | {"messages": [*REQUEST["messages"], {"role": "user", "content": "more"}]}
     other = REQUEST | {"system": "another one"}

@@ -153,7 +153,7 @@ def _cut(row: slow.Row, at: int, gone: int, instead: int) -> tuple[str, int]:
 
 def _as(row: slow.Row, tokens: str, cacheable: int) -> slow.Row:
     cached = len(tokens) - tokens.count("u")
-    if cached < _minimum(row) and cached != row.r + row.w5 + row.w1:
+    if cached < _minimum(row) and cached < row.r + row.w5 + row.w1:
         tokens = "u" * len(tokens)
     u, r, w5, w1 = (Fraction(tokens.count(letter)) for letter in "urmh")
     return replace(row, u=u, r=r, w5=w5, w1=w1, cacheable=Fraction(cacheable))

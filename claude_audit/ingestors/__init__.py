@@ -126,6 +126,18 @@ class Reading:
     """File number -> path of the file's first piece, where that is among those read now: it has a table's header."""
     document: bool = False
     """Whether the lines are elements of whole-file JSON."""
+    wide: bool = False
+    """Whether `records` are read with the format's wider structure."""
+
+
+@dataclass(frozen=True)
+class Wider:
+    """More that is wanted of JSON lines, where one of them is of a type that the others refer to. Elsewhere it costs nothing."""
+
+    type: str
+    """In a line's `type`, which the usual structure has."""
+    structure: str
+    """In place of the usual one."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,8 @@ class Ingestor:
     structure: str | None = None
     """What the SELECT wants of a JSON line, for json_transform. It reads `records(file, line, r)` then, `r` null for what
     is no JSON, in place of `lines`."""
+    wider: Wider | None = None
+    """The structure where there are records of a certain type."""
     by_number: bool = False
     """Its SELECT looks at `lines` several times and tells them by their numbers: they are those of the text then."""
     shared: bool = False

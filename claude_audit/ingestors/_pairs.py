@@ -1,16 +1,49 @@
 """What the request of a request/response pair adds: its shape, and its prompt as hashes and sizes of blocks, without text.
 
-Blocks are the tools, each part of the system prompt, each message. A block's hash covers all blocks before it, so that two
-prompts share a prefix as far as their hashes agree. A block's tokens are not in the log: the prompt's tokens, which are,
-are shared out by length in characters.
+Blocks are the tools, each part of the system prompt, each message; of messages that hold what was looked up (documents,
+search results, also those that a tool brought), each part. A block's hash covers all blocks before it, so that two prompts
+share a prefix as far as their hashes agree. A block's tokens are not in the log: the prompt's tokens, which are, are shared
+out by length in characters. The recorder does the same in Python (prompt_shape.py).
 """
 
 from __future__ import annotations
+
+from claude_audit.pieces import quoted_list
+from claude_audit.prompt_shape import CHUNKS
 
 PROMPT = " + ".join(
     f"coalesce(count_of({name}), 0)::HUGEINT"
     for name in ("input_tokens", "cache_read_tokens", "greatest(cache_write_tokens, cache_write_5m_tokens)")
 )
+
+
+LOOKED_UP = quoted_list(CHUNKS)
+
+
+def _holds(value: str) -> str:
+    """SQL: whether the content of a JSON object is a list with something looked up in it."""
+    types = f"json_extract_string({value}, '$.content[*].type')"
+    return f"(json_type({value}, '$.content') = 'ARRAY' AND list_has_any({types}, {LOOKED_UP}))"
+
+
+def _parts(value: str) -> str:
+    """SQL: the list that the content of a JSON object is."""
+    return f"""from_json(json_extract({value}, '$.content'), '["JSON"]')"""
+
+
+BROUGHT = f"""json_extract_string(p, '$.type') = 'tool_result' AND json_extract(p, '$.cache_control') IS NULL AND {_holds("p")}"""
+MESSAGE_PARTS = f"""
+    CASE WHEN json_type(m, '$.content') = 'ARRAY' THEN flatten(list_transform({_parts("m")}, lambda p:
+        CASE WHEN {BROUGHT} THEN {_parts("p")} ELSE [p] END)) ELSE [] END"""
+"""SQL: what a message `m` holds, and what its tools brought, one by one."""
+BLOCKS_OF_MESSAGE = f"""list_transform([{MESSAGE_PARTS}], lambda parts:
+    CASE WHEN list_has_any(list_transform(parts, lambda p: coalesce(json_extract_string(p, '$.type'), '')), {LOOKED_UP})
+    THEN list_transform(parts, lambda p: {{
+        'kind': CASE WHEN json_extract_string(p, '$.type') IN ({", ".join(f"'{kind}'" for kind in CHUNKS)})
+            THEN json_extract_string(p, '$.type') ELSE 'message' END,
+        'text': coalesce(CAST(p AS VARCHAR), 'null')}})
+    ELSE [{{'kind': 'message', 'text': CAST(m AS VARCHAR)}}] END)[1]"""
+"""SQL: the blocks of a message `m`."""
 
 
 def with_request(named: str) -> str:
@@ -26,8 +59,8 @@ def with_request(named: str) -> str:
                         from_json(request.system, '["JSON"]'), lambda x: {{'kind': 'system', 'text': CAST(x AS VARCHAR)}})
                     WHEN 'VARCHAR' THEN [{{'kind': 'system', 'text': CAST(request.system AS VARCHAR)}}]
                     ELSE [] END,
-                CASE WHEN json_type(request.messages) = 'ARRAY' THEN list_transform(
-                        from_json(request.messages, '["JSON"]'), lambda x: {{'kind': 'message', 'text': CAST(x AS VARCHAR)}})
+                CASE WHEN json_type(request.messages) = 'ARRAY' THEN flatten(list_transform(
+                        from_json(request.messages, '["JSON"]'), lambda m: {BLOCKS_OF_MESSAGE}))
                     ELSE [] END) END AS parts
             FROM named
         ),

@@ -16,57 +16,68 @@ from __future__ import annotations
 
 import json
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider
+from claude_audit.ingestors._messages_usage import USAGE, counts
 
-STRUCTURE = json.dumps(
-    {
-        "type": "VARCHAR",
-        "timestamp": "VARCHAR",
-        "sessionId": "VARCHAR",
-        "requestId": "VARCHAR",
-        "uuid": "VARCHAR",
-        "isSidechain": "VARCHAR",
-        "agentId": "VARCHAR",
-        "cwd": "VARCHAR",
-        "gitBranch": "VARCHAR",
-        "effort": "VARCHAR",
-        "requestRef": "VARCHAR",
+OF_CALL = {
+    "type": "VARCHAR",
+    "timestamp": "VARCHAR",
+    "sessionId": "VARCHAR",
+    "requestId": "VARCHAR",
+    "uuid": "VARCHAR",
+    "isSidechain": "VARCHAR",
+    "agentId": "VARCHAR",
+    "cwd": "VARCHAR",
+    "gitBranch": "VARCHAR",
+    "effort": "VARCHAR",
+    "message": {
         "id": "VARCHAR",
-        "shapeHash": "VARCHAR",
-        "requestDigest": "VARCHAR",
-        "params": {
-            "max_tokens": "VARCHAR",
-            "thinking": {"type": "VARCHAR"},
-            "output_config": {"effort": "VARCHAR"},
-        },
-        "cacheControl": "JSON",
-        "message": {
-            "id": "VARCHAR",
-            "model": "VARCHAR",
-            "role": "VARCHAR",
-            "stop_reason": "VARCHAR",
-            "stop_details": {"category": "VARCHAR"},
-            "usage": USAGE,
-            "diagnostics": DIAGNOSTICS,
-        },
-    }
-)
+        "model": "VARCHAR",
+        "role": "VARCHAR",
+        "stop_reason": "VARCHAR",
+        "stop_details": {"category": "VARCHAR"},
+        "usage": USAGE,
+    },
+}
+OF_REQUEST = {
+    "requestRef": "VARCHAR",
+    "id": "VARCHAR",
+    "shapeHash": "VARCHAR",
+    "requestDigest": "VARCHAR",
+    "params": {
+        "max_tokens": "VARCHAR",
+        "thinking": {"type": "VARCHAR"},
+        "output_config": {"effort": "VARCHAR"},
+    },
+    "cacheControl": "JSON",
+}
 
 
 def _recognise(head: Head) -> bool:
     return any("sessionId" in r and "type" in r for r in head.records)
 
 
-def _select(_: Reading) -> str:
+ASKED = """
+    SELECT file AS asked_in, r.id AS ref, any_value(r.shapeHash) AS shape, any_value(r.requestDigest) AS digest,
+        any_value(r.params) AS params,
+        any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END)::VARCHAR AS marks
+    FROM records WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL"""
+
+FROM_REQUEST = """
+            coalesce(r.effort, params.output_config.effort) AS effort,
+            params.max_tokens AS max_tokens,
+            CASE params.thinking."type" WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END
+                AS thinking,
+            shape AS prefix_hash,
+            digest AS request_hash,
+            marks AS cache_breakpoints,"""
+
+
+def _select(reading: Reading) -> str:
+    told, asked = "r.effort AS effort,", ""
+    if reading.wide:
+        told, asked = FROM_REQUEST, f"LEFT JOIN ({ASKED}) ON asked_in = file AND ref = r.requestRef"
     return f"""
-        WITH asked AS (
-            SELECT file AS asked_in, r.id AS ref, any_value(r.shapeHash) AS shape, any_value(r.requestDigest) AS digest,
-                any_value(r.params) AS params,
-                CAST(any_value(CASE WHEN json_type(r.cacheControl) = 'ARRAY' THEN json_array_length(r.cacheControl) END) AS VARCHAR)
-                    AS marks
-            FROM records WHERE r."type" = 'api-request' AND r.id IS NOT NULL GROUP BY ALL
-        )
         SELECT
             file, line,
             CASE WHEN r IS NULL THEN 'not valid JSON' END AS reject,
@@ -89,17 +100,10 @@ def _select(_: Reading) -> str:
             r.isSidechain AS side_chain,
             r.sessionId AS session,
             r.cwd AS project,
-            coalesce(r.effort, params.output_config.effort) AS effort,
-            params.max_tokens AS max_tokens,
-            CASE params.thinking."type" WHEN 'disabled' THEN 'false' WHEN 'enabled' THEN 'true' WHEN 'adaptive' THEN 'true' END
-                AS thinking,
-            shape AS prefix_hash,
-            digest AS request_hash,
-            marks AS cache_breakpoints,
+            {told}
             r.message.stop_reason AS stop_reason,
             r.message.stop_details.category AS refusal_category,
             {counts("r.message.usage")},
-            {misses("r.message.diagnostics")},
             'claude_code' AS gateway,
             ['lower_bound'] AS notes,
             CASE WHEN r.message.usage IS NOT NULL THEN map_from_entries(list_filter([
@@ -107,7 +111,7 @@ def _select(_: Reading) -> str:
                 {{'k': 'agentId', 'v': r.agentId}},
                 {{'k': 'side_chain', 'v': CASE WHEN r.isSidechain = 'true' THEN 'true' END}}
             ], lambda e: e.v IS NOT NULL)) END AS tags
-        FROM records LEFT JOIN asked ON asked_in = file AND ref = r.requestRef"""
+        FROM records {asked}"""
 
 
 CLAUDE_CODE = Ingestor(
@@ -116,7 +120,8 @@ CLAUDE_CODE = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
-    structure=STRUCTURE,
+    structure=json.dumps(OF_CALL),
+    wider=Wider("api-request", json.dumps(OF_CALL | OF_REQUEST)),
     rank=40,
     doc=__doc__,
 )

@@ -82,7 +82,7 @@ def _hold(head: Head) -> None:
 
 def _select(reading: Reading) -> str:
     map_ = _map(reading)
-    _view(reading, map_, "lines")
+    _view(reading, map_, "(SELECT file, line, mended(text) AS text FROM lines)")
     return _mapped(reading, map_)
 
 

@@ -79,7 +79,7 @@ def marked(usage: nw.LazyFrame[Any], engine: Engine) -> tuple[nw.LazyFrame[Any],
     import narwhals.stable.v2 as nw
 
     from claude_audit.levers._thinking import in_agent_loop
-    from claude_audit.scan import flag
+    from claude_audit.prompt_ends import flag
 
     told = engine.rows(usage.select(*(flag(~nw.col(name).is_null()).sum().alias(name) for name in FIELDS)))[0]
     alone = (nw.col("row_kind") == "call") & (nw.col("requests") == 1) & nw.col("unbilled").is_null() & ~in_agent_loop()
@@ -109,7 +109,7 @@ def _bursts(rows: nw.LazyFrame[Any]) -> tuple[nw.Expr, nw.LazyFrame[Any]]:
     """Whether a row is in a burst; and the rows with what tells."""
     import narwhals.stable.v2 as nw
 
-    from claude_audit.scan import flag
+    from claude_audit.prompt_ends import flag
 
     gap = (nw.col("batch_at") - nw.col("batch_at").shift(1)).over(*OF, order_by="batch_at")
     rows = rows.with_columns(batch_gap=gap)
@@ -129,7 +129,7 @@ def _crons(rows: nw.LazyFrame[Any]) -> tuple[nw.Expr, nw.LazyFrame[Any]]:
     """Whether a row's template keeps hours; and the rows with what tells. Slots begin at even hours, or at odd ones."""
     import narwhals.stable.v2 as nw
 
-    from claude_audit.scan import flag
+    from claude_audit.prompt_ends import flag
 
     rows = rows.with_columns(
         batch_day=nw.col("batch_at") // DAY,

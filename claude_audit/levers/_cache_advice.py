@@ -156,7 +156,7 @@ def odd(scan: Scan, least: nw.Expr) -> nw.Expr:
     """Whether what was billed contradicts the minimum: cached though too short, or marked, long enough and not cached."""
     import narwhals.stable.v2 as nw
 
-    from claude_audit.scan import flag
+    from claude_audit.prompt_ends import flag
 
     known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) == 1
     seen = ~nw.col("cache_read_tokens").is_null() & (nw.col("cache_breakpoints") > 0).fill_null(False)

@@ -39,7 +39,7 @@ class CachedSessions:
     @property
     def times(self) -> Fraction | None:
         """How many times as long as the window the history is."""
-        return Fraction(self.history, self.window) if self.window else None
+        return Fraction(self.history) / Fraction(self.window) if self.window else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def share(found: Found) -> list[str]:
         return []
     return [
         f"History is {found.share:.0%} of the input of the {count(found.requests, 'request')} whose messages are known "
-        f"({found.history_tokens:,} of {found.prompt_tokens:,} tokens)."
+        f"({found.history_tokens:,.0f} of {found.prompt_tokens:,.0f} tokens)."
     ]
 
 
@@ -148,7 +148,7 @@ def cached(found: Found, window: int) -> list[str]:
         if group.break_even is not None and group.times is not None:
             sentence += (
                 f" It pays there only when the history is more than {_times(group.break_even)} times as long as the window; "
-                f"here it is {_times(group.times)} times ({group.history:,} to {group.window:,} tokens)."
+                f"here it is {_times(group.times)} times ({group.history:,.0f} to {group.window:,.0f} tokens)."
             )
         said.append(sentence)
     return said

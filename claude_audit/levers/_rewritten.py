@@ -70,4 +70,5 @@ def without_blocks(requests: Requests, concerned: Flags, first: Ints, dropped: I
         block=block[kept].astype(np.int32),
         upto=upto[kept],
         marked=marked[kept],
+        sort=None if requests.sort is None else requests.sort[kept],
     )

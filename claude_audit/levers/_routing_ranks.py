@@ -66,9 +66,9 @@ def ranked(
     targets = scan.targets
     keys = line_keys((), scan.reach, scan.catalog, targets=targets)
     names = ("g_model", "g_epoch", "g_size", "g_tier", "g_speed", "g_geo", "g_provider", "g_routing", "g_region")
-    there = scan.keys.get(f"size+{mark}", nw.lit(0))
+    there = scan.keys.known.get(f"size+{mark}", nw.lit(0))
     wanted = {
-        "code": scan.keys["route"],
+        "code": scan.keys.known["route"],
         "there": there,
         "endpoint": nw.col("endpoint"),
         **{name: keys[name] for name in names},

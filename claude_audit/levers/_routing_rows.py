@@ -48,7 +48,7 @@ def code(
     import narwhals.stable.v2 as nw
 
     from claude_audit.levers._thinking import thinks
-    from claude_audit.scan import flag
+    from claude_audit.prompt_ends import flag
 
     logged, answered = scan.quantities["prompt"][()], scan.quantities["output"][()]
     certain = scan.among("task", SIMPLE_TASKS)
@@ -81,7 +81,7 @@ def session_code(scan: Scan, own: str, stays: nw.Expr) -> nw.Expr:
     """
     import narwhals.stable.v2 as nw
 
-    from claude_audit.scan import either, flag
+    from claude_audit.prompt_ends import either, flag
 
     first, last = CODES.index(CERTAIN), CODES.index(SESSION)
     shut = nw.col(own) < first

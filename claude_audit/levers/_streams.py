@@ -38,6 +38,8 @@ GATES = {
 MOST_TOKENS = 2**40
 """Of a block or a prompt: sums of more could not be told from nonsense."""
 LONGEST_MS = 1e12
+SORTS = ("system", "tools", "document", "search_result", "chunk", "retrieval", "message")
+"""Kinds of blocks, in the order of their numbers in Requests.sort; -1 is any other."""
 KIND_OF_ROW = "replay_kind"
 """The column, and the key of the tally, that holds a row's kind."""
 
@@ -152,7 +154,8 @@ def stream(
     delays = {"start": np.zeros(len(order)), "first-token": np.where(np.isnan(token), end, token), "end": end}
     seen = {name: start + np.nan_to_num(ms * 1000).round().astype(np.int64) for name, ms in delays.items()}
     head = columns.whole("head")[order]
-    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head)
+    sort = columns.whole("sort")[at]
+    requests = Requests(start, seen, kind[order], first, block[at], upto[at], marked[at], head, sort)
     read, short, long = (columns.whole(name)[order] for name in ("read", "w5", "w1"))
     return Stream(
         requests=requests,
@@ -245,6 +248,7 @@ def _take(columns: _Columns, batch: pa.RecordBatch, keys: int, policy: str | Non
         head=leading(pc.struct_field(flat, "kind"), begins, sizes),
         upto=running[1:] - np.repeat(running[begins], sizes),
         marked=marked,
+        sort=_sorts(pc.struct_field(flat, "kind")),
         start=numbers("start"),
         line=numbers("line"),
         ttft=_delay(numbers("ttft")),
@@ -271,6 +275,15 @@ def leading(kinds: pa.Array, begins: Ints, sizes: Ints) -> Ints:
     others = np.append(np.flatnonzero(~of_start), len(of_start))
     found: Ints = np.minimum(others[np.searchsorted(others, begins)], begins + sizes) - begins
     return found
+
+
+def _sorts(kinds: pa.Array) -> Any:
+    """Each block's place in SORTS."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index_in(kinds, pa.array(SORTS)).fill_null(-1)
+    return found.to_numpy(zero_copy_only=False).astype("int8")
 
 
 def _delay(ms: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_audit.scan import Prompt, flag
+from claude_audit.prompt_ends import Prompt, flag
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw

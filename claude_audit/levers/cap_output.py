@@ -109,7 +109,7 @@ class CapOutput(Lever):
         """Which rows could be cut, which are, which were already, and what their output becomes."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
 
         output = scan.quantities["output"][()]
         scan.bind(cap_gate=self._gate())
@@ -245,5 +245,5 @@ KIND = Kind(
     effort=Effort.VERY_LOW,
     risk=Risk(3, ("truncation",)),
     rollback="raise max_tokens",
-    default={NAME: "1024"},
+    default={NAME: "2x"},
 )

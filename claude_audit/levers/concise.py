@@ -211,4 +211,5 @@ KIND = Kind(
     effort=Effort.LOW,
     risk=Risk(2, ("less said", "reasoning in the answer is cut too")),
     rollback="take the instruction out of the prompt",
+    default={NAME: "0.1:0.4"},
 )

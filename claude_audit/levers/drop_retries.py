@@ -73,7 +73,7 @@ class DropRetries(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._retries import unknown_output
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
 
         scan.bind(retry_open=((nw.col("retry") > 0) & unknown_output() & scan.call).fill_null(False))
         told = ~(nw.col("request_hash").is_null() & nw.col("session").is_null() & nw.col("retry_of").is_null())

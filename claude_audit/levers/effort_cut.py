@@ -142,4 +142,6 @@ KIND = Kind(
     effort=Effort.VERY_LOW,
     risk=Risk(3, ("less thinking", "more turns")),
     rollback="raise effort again",
+    default={NAME: "0:0.5"},
+    needs=("thinking_tokens",),
 )

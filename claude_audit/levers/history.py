@@ -142,7 +142,7 @@ class History(Lever):
         from claude_audit.levers._messages import EXACT_SIZES, KNOWN, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, uncached_from, written_from
-        from claude_audit.scan import Prompt, flag
+        from claude_audit.prompt_ends import Prompt, flag
 
         scan.bind(
             history_how=how("history_known"),
@@ -185,13 +185,8 @@ class History(Lever):
         )
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
-        """Leave out what lies before the window. A prompt that loses nothing but its first hash is another one to a cache."""
-        from claude_audit.levers._messages import EXACT_SIZES
-
-        def concerned(state: State) -> bool:
-            return state.keys[CUT] in (PLAIN, CACHED) or (state.keys[CUT] == SLID and state.keys[HOW] == EXACT_SIZES)
-
-        return [state.reshaped(NAME) if concerned(state) else state for state in states]
+        """Leave out what lies before the window. A prompt that loses no known token is another one to a cache all the same."""
+        return [state.reshaped(NAME) if state.keys[CUT] else state for state in states]
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The bounds, the cached sessions by themselves, and how much of the input is history."""
@@ -282,4 +277,6 @@ KIND = Kind(
     effort=Effort.LOW,
     risk=Risk(3, ("the model forgets what lies before the window",)),
     rollback="send the whole conversation again",
+    default={NAME: "9"},
+    needs=("prompt_blocks|session",),
 )

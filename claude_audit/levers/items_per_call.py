@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Prompt, Scan
+    from claude_audit.prompt_ends import Prompt
+    from claude_audit.scan import Pricer, Scan
     from claude_audit.tally import Reach
 
 NAME = "items_per_call"
@@ -117,7 +118,8 @@ class ItemsPerCall(Lever):
         import narwhals.stable.v2 as nw
 
         from claude_audit.levers._packs import gate
-        from claude_audit.scan import Pack, flag
+        from claude_audit.prompt_ends import flag
+        from claude_audit.scan import Pack
 
         shut = gate()
         kinds = {rest: nw.col(f"items{rest}") for rest in self.logs}
@@ -142,6 +144,8 @@ class ItemsPerCall(Lever):
             answers[NAME + rest + LOW] = answers[NAME + rest + HIGH] = self._framed(either_way)
         scan.reshape_each(prompts)
         scan.vary_each("output", answers)
+        if "thinking" in scan.quantities:
+            scan.vary_each("thinking", {mark: lambda thinking: thinking for mark in answers})
 
     def _framed(self, concerned: str) -> Callable[[nw.Expr], nw.Expr]:
         """Answers with their framing."""
@@ -156,7 +160,7 @@ class ItemsPerCall(Lever):
         """
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import Prompt, either
+        from claude_audit.prompt_ends import Prompt, either
 
         which, sure = nw.col(concerned), nw.col(f"items_sure{rest}")
 

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._messages import Ints
-    from claude_audit.scan import Pricer, Prompt, Scan, State
+    from claude_audit.prompt_ends import Prompt
+    from claude_audit.scan import Pricer, Scan, State
     from claude_audit.tally import Reach
 
 NAME = "summarize_after"
@@ -174,7 +175,7 @@ class SummarizeAfter(Lever):
         from claude_audit.levers._messages import EXACT_SIZES, KNOWN, NEEDS_SESSION, how
         from claude_audit.levers._rewritten import Rewrite, without_blocks
         from claude_audit.levers._windowed import Cut, written_from
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
         from claude_audit.tally import size
 
         scan.bind(
@@ -227,7 +228,7 @@ class SummarizeAfter(Lever):
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """The summary in place of the messages, and the call that makes it beside."""
-        return [self._moved(state, pricer) if state.keys[CHANGED] else state for state in states]
+        return [self._moved(state, pricer) if state.keys[CHANGED] and not _cut(state) else state for state in states]
 
     def _moved(self, state: State, pricer: Pricer) -> State:
         return state.reshaped(NAME, beside=(*state.beside, *self._calls(state, pricer)))
@@ -251,7 +252,7 @@ class SummarizeAfter(Lever):
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The bounds, the calls by themselves, and where caching had made the messages cheap."""
-        from claude_audit.levers._messages import INFERRED, gate_of, missing
+        from claude_audit.levers._messages import INFERRED, missing
 
         low = high = ZERO
         calls = calls_usd = cached_usd = plain_usd = ZERO
@@ -272,7 +273,7 @@ class SummarizeAfter(Lever):
                 cached_usd = EXACT.add(cached_usd, here)
             else:
                 plain_usd = EXACT.add(plain_usd, here)
-        judged = [state for state in before if gate_of(state, HOW) is None]
+        judged = [state for state in before if _gate(state) is None]
         return Outcome(
             changed=changed_rows(before, after),
             low=low,
@@ -280,7 +281,7 @@ class SummarizeAfter(Lever):
             grade=Grade.BOUNDED,
             caveats=tuple(self._caveats(before, judged, int(calls), calls_usd, cached_usd, plain_usd)),
             assumptions=self._assumptions(),
-            excluded=kept_out(((state, gate_of(state, HOW)) for state in before), pricer),
+            excluded=kept_out(((state, _gate(state)) for state in before), pricer),
             facts={
                 "summaries": {
                     "calls": int(calls),
@@ -343,6 +344,17 @@ class SummarizeAfter(Lever):
         )
 
 
+def _cut(state: State) -> bool:
+    """Whether an earlier step took something out of its messages: their sizes are not the log's any more."""
+    return "rag_k" in state.prompt
+
+
+def _gate(state: State) -> str | None:
+    from claude_audit.levers._messages import gate_of
+
+    return gate_of(state, HOW) or ("prompt changed by an earlier step" if state.keys[CHANGED] and _cut(state) else None)
+
+
 _ENDS = ("read", "wrote_1h", "wrote_5m", "prompt")
 
 
@@ -391,4 +403,6 @@ KIND = Kind(
     effort=Effort.HIGH,
     risk=Risk(2, ("the model knows older messages from a summary only",)),
     rollback="send the whole conversation again",
+    default={NAME: "20"},
+    needs=("session",),
 )

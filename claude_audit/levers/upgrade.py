@@ -94,7 +94,7 @@ class Upgrade(Lever):
         """Each row's text as its target counts it under each factor, whether it fits, and whether its cache is cold yet."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
         from claude_audit.tally import size
 
         to = {name: self.to[name] for name in scan.reach.models if name in self.to}
@@ -114,9 +114,9 @@ class Upgrade(Lever):
             for what in ("output", "thinking"):
                 if what in scan.quantities:
                     scan.vary(what, mark, scale)
-        for variant, prompt in list(scan.quantities["prompt"].items()) if banded else ():
+        for variant in list(scan.quantities["prompt"]) if banded else ():
             if variant and variant[-1] in scales:
-                passed = grows * size(scan.catalog, prompt)
+                passed = grows * size(scan.catalog, scan.whole(variant))
                 scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
         scan.key(NAME, self._room(scan, to), 2)
         scan.key("upgrade_cold", self._cold_yet(), 2)
@@ -125,7 +125,7 @@ class Upgrade(Lever):
         """FREE or NO_ROOM. Of sums over several calls no prompt is known, so that none can be too large."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.scan import flag
+        from claude_audit.prompt_ends import flag
 
         prompt, output = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
         context = scan.fact({name: target.context for name, target in to.items()}, UNLIMITED)
@@ -348,4 +348,5 @@ KIND = Kind(
     risk=Risk(1, ("other answers",)),
     rollback="name the old model again, while it is sold",
     turn=0,
+    default={NAME: "auto"},
 )

@@ -191,6 +191,13 @@ def overlaps(waterfall: Waterfall, most: int = 3) -> Iterator[str]:
         yield "More together than apart: " + "; ".join(f"{dollars(-u)} by {both(p)}" for u, p in helped) + "."
 
 
+def first_of(words: Sequence[str], most: int) -> list[str]:
+    """The first sentences, and how many more there are; all of them when one at most would be left over."""
+    if len(words) <= most + 1:
+        return list(words)
+    return [*words[:most], f"and {len(words) - most} more like that"]
+
+
 def one_by_one(waterfall: Waterfall) -> str:
     """What to say beside the sum of the standalone savings: where it misleads, or when shares were asked for; else empty."""
     if waterfall.overlap is not None:

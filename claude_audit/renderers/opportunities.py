@@ -121,7 +121,7 @@ def _why(one: Opportunity) -> str:
     """What to know first of a lever that may cost: a warning, else a caveat that tells how much."""
     if one.step is None:
         return ""
-    measured = [caveat for caveat in one.step.caveats if "$" in caveat or "%" in caveat or caveat[:1].isdigit()]
+    measured = [caveat for mark in "$%" for caveat in one.step.caveats if mark in caveat]
     told = [*figures.warnings(one.step), *measured, *one.step.caveats]
     return " ".join(told[:2]) if one.standing is Standing.COSTS else next(iter(told), "")
 

@@ -29,6 +29,7 @@ OF = {
     "bill": "of the bill",
     "changed": "of what the requests concerned cost",
     "prompts": "of the cost of all prompts",
+    "answers": "of the cost of all answers",
     "requests": "of the requests",
     "output": "of the output tokens",
     "hits": "of the prompt tokens",
@@ -94,7 +95,7 @@ def here(checked: Checked) -> str:
     if (found.low, found.high) != (found.point, found.point):
         shares += f", between {percent(found.low)} and {percent(found.high)},"
     told = f"{shares} {OF[claim.of]}"
-    if found.saving_usd is not None and claim.of in ("bill", "changed", "prompts"):
+    if found.saving_usd is not None and claim.of in ("bill", "changed", "prompts", "answers"):
         told += f" ({dollars(found.saving_usd)})"
     return told + (f"; {found.grade.value}" if found.grade else "")
 

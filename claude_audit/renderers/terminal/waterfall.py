@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_CAVEATS = 3
 """Of one step that are shown; how many more there are is said."""
+MOST_DIFFERENCES = 2
+"""Between models, likewise."""
 
 LEGEND = (
     "Each step starts where the one before it ended. alone: without the other steps. "
@@ -160,7 +162,7 @@ def _told(step: Step) -> Iterator[tuple[str, str, str]]:
     for words in (figures.reach(step), figures.lacks(step), figures.taken_for_granted(step), figures.left_out(step)):
         if words:
             yield "-", "dim", words
-    for words in step.platform_differences:
+    for words in figures.first_of(step.platform_differences, MOST_DIFFERENCES):
         yield "-", "dim", words
 
 

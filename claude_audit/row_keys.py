@@ -1,0 +1,65 @@
+"""What parts the lines of a tally, beside the price group: keys of few values packed into one whole number.
+
+An engine groups by one number faster than by many columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import narwhals.stable.v2 as nw
+
+PACKED = "packed_"
+MOST = 2**62
+"""Values that one packed key may have: it fits a whole number of 64 bits."""
+
+
+@dataclass
+class Keys:
+    """Keys by name, in the order in which they were added."""
+
+    known: dict[str, nw.Expr] = field(default_factory=dict)
+    ranges: dict[str, int] = field(default_factory=dict)
+    """How many values each of those has that are packed."""
+
+    def add(self, name: str, expression: nw.Expr, values: int | None = None) -> None:
+        """One more key. `values`: it is a whole number from 0 (or a condition), of so many values, and never null."""
+        self.known[name] = expression
+        if values is not None:
+            self.ranges[name] = values
+
+    def packed(self) -> dict[str, nw.Expr]:
+        """What to group by: the keys of any value, and the others as one number, or as few as hold them."""
+        import narwhals.stable.v2 as nw
+
+        plain = {name: key for name, key in self.known.items() if name not in self.ranges}
+        for n, names in enumerate(self._stretches()):
+            packed: nw.Expr = nw.lit(0)
+            for name in reversed(names):
+                packed = packed * self.ranges[name] + self.known[name].cast(nw.Int64)
+            # Null only on rows of no known model, which have no price.
+            plain[f"{PACKED}{n}"] = packed.fill_null(0)
+        return plain
+
+    def unpacked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys by name, from the values that were grouped by."""
+        found = {name: value for name, value in values.items() if name in self.known}
+        for n, names in enumerate(self._stretches()):
+            packed = int(values[f"{PACKED}{n}"])
+            for name in names:
+                packed, found[name] = divmod(packed, self.ranges[name])
+        return found
+
+    def _stretches(self) -> list[list[str]]:
+        found: list[list[str]] = []
+        size = MOST
+        for name, values in self.ranges.items():
+            if size * values > MOST:
+                found.append([])
+                size = 1
+            found[-1].append(name)
+            size *= values
+        return found
