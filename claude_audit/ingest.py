@@ -421,8 +421,25 @@ class _Run:
             rows_added=rows - self.manifest.rows,
             rows_total=rows,
             unpriced_models=accounting.unpriced_models(connection),
-            warnings=(*_not_read(self.unread), *self._unused_map(), *accounting.warnings(connection, self.assume)),
+            warnings=(
+                *_not_read(self.unread),
+                *self._unused_map(),
+                *self._look_alikes(connection, parts),
+                *accounting.warnings(connection, self.assume),
+            ),
         )
+
+    def _look_alikes(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> Iterator[str]:
+        """Where there are several formats: of the time that the new rows cover, by whole parts."""
+        from claude_audit import look_alikes
+
+        fresh = [part for part in parts if part not in self.manifest.parts and part.first and part.last]
+        known = {record.format for record in self.manifest.files.values()} | {job.ingestor.name for job in self.jobs}
+        if len(known) < 2 or not fresh:
+            return
+        first, last = min(part.first or "" for part in fresh), max(part.last or "" for part in fresh)
+        near = [part for part in parts if part.first and part.last and part.first <= last and part.last >= first]
+        yield from look_alikes.warnings(connection, [str(self.store.part(part.name)) for part in near])
 
     def _unused_map(self) -> Iterator[str]:
         if self.assume.mapping and not any(job.ingestor.hold for job in self.jobs):

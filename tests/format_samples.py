@@ -102,7 +102,8 @@ def compacted(n: int) -> Record:
         {"type": "compaction", "input_tokens": 90, "output_tokens": 5},
         {"type": "message", "input_tokens": 1200, "output_tokens": 150, "cache_read_input_tokens": 4000, "cache_creation_input_tokens": 300},
     ]  # fmt: skip
-    return message(n, usage=usage(iterations=passes, server_tool_use=None))
+    missed = {"cache_miss_reason": {"type": "model_changed", "cache_missed_input_tokens": 90}}
+    return message(n, usage=usage(iterations=passes, server_tool_use=None), diagnostics=missed)
 
 
 def plain(n: int) -> Record:

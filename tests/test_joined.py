@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from logs import audit, read, record, said, table, write
@@ -75,3 +76,30 @@ def test_an_id_of_a_gateway_s_own_joins_what_counts_the_same(tmp_path: Path, ord
     columns = "format, endpoint, latency_ms, flags"
     assert found.engine.sql(f"SELECT {columns} FROM usage", found.parts) == [("native", "chat", 7.0, [])]
     assert found.spend().requests == 1
+
+
+def spent(n: int, **more: Any) -> str:
+    """A row of a table of the same calls, without an id."""
+    return f"2026-11-02T10:00:{n % 60:02d}Z,claude-sonnet-5-5,{more.get('input', 1000 + n)},{100 + n}\n"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_calls_that_look_alike_but_share_no_id_are_told(tmp_path: Path, at_once: bool) -> None:
+    calls = [record(n, input=1000 + n, output=100 + n) for n in range(30)]
+    app = write(tmp_path / "logs" / "app.jsonl", calls)
+    table_ = tmp_path / "logs" / "calls.csv"
+    table_.write_text("timestamp,model,input_tokens,output_tokens\n" + "".join(spent(n) for n in range(25)))
+    if not at_once:
+        read(tmp_path / "store", app)
+    told = read(tmp_path / "store", tmp_path / "logs").warnings
+    says = "25 calls in csv logs look like calls in native logs (same hour, model and counts; 25 in the hours of both)"
+    assert next(warning for warning in told if "look like" in warning).startswith(says)
+    assert audit(tmp_path / "store").spend().requests == 55, "nothing is taken away on a guess"
+
+
+@pytest.mark.parametrize("change", [{"input": 7}, {"few": 19}])
+def test_calls_that_do_not_look_alike_are_not_told(tmp_path: Path, change: dict[str, int]) -> None:
+    write(tmp_path / "logs" / "app.jsonl", [record(n, input=1000 + n, output=100 + n) for n in range(30)])
+    rows = [spent(n, **change) for n in range(change.get("few", 25))]
+    (tmp_path / "logs" / "calls.csv").write_text("timestamp,model,input_tokens,output_tokens\n" + "".join(rows))
+    assert not [warning for warning in read(tmp_path / "store", tmp_path / "logs").warnings if "look like" in warning]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from claude_audit import json_path
 from claude_audit.errors import AuditError
+from claude_audit.ingestors import registry
 from claude_audit.mapping import FieldMap, Source, check
 from claude_audit.mapping_file import load
 
@@ -141,3 +143,12 @@ def test_a_few_records_prove_no_mistake() -> None:
         {own: Source(own, own, "map.yaml:1", (path,)) for own, path in (("user", "who"), ("latency_ms", "meta.took"))}
     )
     check(found, [RECORD] * 2, "app.jsonl")
+
+
+def test_the_maps_that_the_readme_and_the_page_show_are_maps(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n# map.yaml\n(.*?)```", readme, re.DOTALL)
+    page = "".join(line[4:] + "\n" for line in registry()["mapped"].doc.splitlines() if line.startswith("    "))
+    for text in (shown, page):
+        found = mapped(tmp_path, text)
+        assert found.fields["output_tokens"].unit == "thousands" and found.records == "data.calls" and found.only

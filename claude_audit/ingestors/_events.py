@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
 from claude_audit.ingestors.messages import REQUEST
 
 TYPES = (
@@ -34,6 +34,7 @@ MESSAGE = {
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "usage": USAGE,
+    "diagnostics": DIAGNOSTICS,
 }
 METRICS = {
     "inputTokenCount": "VARCHAR",
@@ -146,6 +147,7 @@ def told(rows: str) -> str:
             coalesce(whole.stop_details.category,
                 list_filter(list_transform(deltas, lambda d: d.delta.stop_details.category), lambda v: v IS NOT NULL)[-1])
                 AS answer_refusal_category,
+            coalesce(whole.diagnostics, start.diagnostics) AS answer_diagnostics,
             CASE WHEN start IS NOT NULL OR len(deltas) > 0 THEN CAST(len(opened) AS VARCHAR)
                 WHEN json_type(whole.content) = 'ARRAY' THEN CAST(json_array_length(whole.content) AS VARCHAR)
             END AS answer_blocks,
@@ -191,7 +193,8 @@ def columns(counted: Mapping[str, str] | None = None) -> str:
         "content_blocks": "answer_blocks",
         "tools_used": "answer_tools",
     }
-    return ", ".join(f"{sql} AS {name}" for name, sql in {**usage(), **own, **(counted or {})}.items())
+    told = ", ".join(f"{sql} AS {name}" for name, sql in {**usage(), **own, **(counted or {})}.items())
+    return f"{told}, {misses('answer_diagnostics')}"
 
 
 NOTES = "CASE WHEN answer_cut THEN ['partial_stream'] ELSE [] END"

@@ -17,6 +17,16 @@ USAGE = {
 }
 """For json_transform. All counts as text, so that what is no count can be named."""
 
+DIAGNOSTICS = {"cache_miss_reason": {"type": "VARCHAR", "cache_missed_input_tokens": "VARCHAR"}}
+"""What stands beside the usage block where the caller asked for it (a beta of the Messages API): why the cache was missed."""
+
+
+def misses(diagnostics: str) -> str:
+    """SQL: the call columns of the diagnostics at `diagnostics` (an expression of type struct)."""
+    return f"""
+            {diagnostics}.cache_miss_reason."type" AS cache_miss_reason,
+            {diagnostics}.cache_miss_reason.cache_missed_input_tokens AS cache_missed_tokens"""
+
 
 def counts(usage: str) -> str:
     """SQL: the call columns of the usage block at `usage` (an expression of type struct)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
-from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
 
 STRUCTURE = json.dumps(
     {
@@ -27,6 +27,7 @@ STRUCTURE = json.dumps(
                 "stop_reason": "VARCHAR",
                 "stop_details": {"category": "VARCHAR"},
                 "usage": USAGE,
+                "diagnostics": DIAGNOSTICS,
             },
         },
     }
@@ -55,6 +56,7 @@ def _select(_: Reading) -> str:
             CASE WHEN json_type(m.content) = 'ARRAY' THEN CAST(len(list_filter(
                 json_extract_string(m.content, '$[*].type'), lambda t: t = 'tool_use')) AS VARCHAR) END AS tools_used,
             {counts("m.usage")},
+            {misses("m.diagnostics")},
             'batch' AS batch_tier,
             map_from_entries(list_filter([{{'k': 'custom_id', 'v': r.custom_id}}], lambda e: e.v IS NOT NULL)) AS tags
         FROM (

@@ -20,7 +20,7 @@ from typing import Any
 from claude_audit.aliases import field_of, fields, inclusive, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _pairs as pairs
-from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
 from claude_audit.pieces import quoted, quoted_list
 
 WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
@@ -39,7 +39,7 @@ BODY = {
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
     "tags": "JSON",
-    "diagnostics": {"cache_miss_reason": {"type": "VARCHAR", "cache_missed_input_tokens": "VARCHAR"}},
+    "diagnostics": DIAGNOSTICS,
 }
 REQUEST = {
     "model": "VARCHAR",
@@ -133,8 +133,7 @@ def select(reading: Reading, lines: str = "lines") -> str:
             r.prompt_blocks AS {"listed_blocks" if asks else "prompt_blocks"},
             {_tags(unknown)} AS tags,
             coalesce({_first(inner_fields, "output_blocks", "r")}, CAST(json_array_length(r.content) AS VARCHAR)) AS content_blocks,
-            r.diagnostics.cache_miss_reason."type" AS cache_miss_reason,
-            r.diagnostics.cache_miss_reason.cache_missed_input_tokens AS cache_missed_tokens
+            {misses("r.diagnostics")}
             {", o.request.output_config.effort AS effort, o.request AS request" if asks else ""}
         FROM parsed"""
     return pairs.with_request(named) if asks else named
