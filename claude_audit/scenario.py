@@ -151,8 +151,7 @@ def simulate(
     `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
     """
-    change = forced(levers, reach, catalog, until) if until else None
-    run, unpriced = scan(usage, reach, levers, catalog, engine, watched=(change,) if change else ())
+    run, unpriced = scan(usage, reach, levers, catalog, engine)
     steps = stacked(run)
     if order:
         steps = _reordered(run, steps, order)
@@ -171,14 +170,32 @@ def simulate(
         attribution=attribution,
         price_book=catalog.as_of.isoformat(),
     )
-    migrations: tuple[str, ...] = ()
-    if change and until and lookback:
-        migrations = tuple(migration_notes(change, run.start, run.pricer, until, lookback))
+    migrations = _migrations(usage, reach, levers, catalog, engine, until, lookback)
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
         notes=(*migrations, *_notes(result, order)),
     )
+
+
+def _migrations(
+    usage: nw.LazyFrame[Any],
+    reach: Reach,
+    levers: Sequence[Lever],
+    catalog: Catalog,
+    engine: Engine,
+    until: datetime | None,
+    lookback: int | None,
+) -> tuple[str, ...]:
+    """What models that retire soon cost on their successors: a scan of their rows alone, where there are any."""
+    import narwhals.stable.v2 as nw
+
+    change = forced(levers, reach, catalog, until) if until else None
+    if change is None or until is None or not lookback:
+        return ()
+    theirs = usage.filter(nw.col("model").is_in(sorted(change.to)))
+    run, _ = scan(theirs, reach, [change], catalog, engine, combine=False)
+    return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 
 
 def scan(
@@ -189,22 +206,17 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
-    watched: Sequence[Lever] = (),
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `watched`:
-    levers that are no part of the run, and can be asked what they would make of its untouched states.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
     """
-    for lever in (*levers, *watched):
+    for lever in levers:
         usage = lever.inspect(usage, engine, reach)
     asked = Scan(catalog, reach, combine)
     for lever in levers:
         lever.provide(asked)
     for lever in levers:
-        lever.classify(asked)
-    asked.combine = False
-    for lever in watched:
         lever.classify(asked)
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()

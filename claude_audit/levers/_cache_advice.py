@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._cache_arithmetic import Multiples, best_rate, multiples
 from claude_audit.money import dollars, ended
+from claude_audit.prompt_ends import flag
 from claude_audit.rates import Unpriced
 from claude_audit.states import State
 from claude_audit.text import count
@@ -103,12 +104,12 @@ def facts(by_model: Mapping[str, Multiples], ttl: str) -> list[dict[str, Any]]:
 def paddable(
     scan: Scan, cacheable: nw.Expr, least: nw.Expr, to: Mapping[str, str] | None, rate: Decimal, ttl: str
 ) -> nw.Expr:
-    """Whether a cacheable start under the minimum would cost less if it were as long as that.
+    """1 where a cacheable start under the minimum would cost less if it were as long as that, else 0.
 
     `to`: by model as logged, the one that rows are moved to; None: their own.
     """
     paid = {name: _per_million(scan, (to or {}).get(name, name), rate, ttl) for name in scan.reach.models}
-    return (cacheable > 0) & (cacheable < least) & (cacheable * 1_000_000 > least * scan.fact(paid, 10**9))
+    return flag(cacheable < least) * flag(cacheable * 1_000_000 > least * scan.fact(paid, 10**9))
 
 
 def _per_million(scan: Scan, name: str, rate: Decimal, ttl: str) -> int:
@@ -156,14 +157,11 @@ def odd(scan: Scan, least: nw.Expr) -> nw.Expr:
     """Whether what was billed contradicts the minimum: cached though too short, or marked, long enough and not cached."""
     import narwhals.stable.v2 as nw
 
-    from claude_audit.prompt_ends import flag
-
-    known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) == 1
-    seen = ~nw.col("cache_read_tokens").is_null() & (nw.col("cache_breakpoints") > 0).fill_null(False)
-    written = nw.col("q_cache_write_5m") + nw.col("q_cache_write_1h") > 0
-    short = known & written & (scan.cached < least)
-    missed = known & seen & (scan.cached == 0) & (nw.col("cacheable_tokens") >= least).fill_null(False)
-    told = flag(scan.call & short) * TOO_SHORT + flag(scan.call & missed) * NOT_CACHED
+    known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) * flag(scan.call)
+    written = flag(nw.col("q_cache_write_5m") + nw.col("q_cache_write_1h") > 0)
+    marked = (flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)).fill_null(0)
+    seen = flag(~nw.col("cache_read_tokens").is_null()) * flag(scan.cached == 0)
+    told = known * (written * flag(scan.cached < least) * TOO_SHORT + marked * seen * NOT_CACHED)
     return told.fill_null(0)
 
 

@@ -37,6 +37,7 @@ from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
 from claude_audit.levers import _cache_advice as advice
 from claude_audit.money import EXACT
+from claude_audit.prompt_ends import flag
 from claude_audit.rates import Unpriced
 from claude_audit.states import READ, State, Variant
 from claude_audit.waterfall import Assumption, Effort, Grade
@@ -103,7 +104,7 @@ class CacheHit(Lever):
         import narwhals.stable.v2 as nw
 
         if self.guessed:
-            guess = nw.col("cacheable_tokens").is_null() & (scan.cached == 0)
+            guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
             scan.key("cache_guess", guess, 2)
         scan.bind(**{LEAST: scan.minimum()})
         scan.bind(**{advice.ODD: advice.odd(scan, nw.col(LEAST))})
@@ -114,13 +115,17 @@ class CacheHit(Lever):
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
             least = nw.col(LEAST) if to is None else scan.minimum(to)
-            enough = cacheable >= least
+            # In flags, which are multiplied: a minimum is at least 1.
+            enough = flag(scan.call) * flag(cacheable >= least)
+            short = flag(scan.call) * advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
             if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
-                enough = enough | (scan.quantities["wrote_5m"].get(variant, scan.cached) > 0)
-            scan.key(_reaches(variant), scan.call & (cacheable > 0) & enough, 2)
-            short = advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
-            scan.key(_short(variant), (scan.call & ~enough & short).fill_null(False), 2)
+                uncached = flag(scan.quantities["wrote_5m"].get(variant, scan.cached) == 0)
+                some = flag(scan.call) * flag(cacheable > 0)
+                enough = enough + (1 - enough) * (1 - uncached) * some
+                short = short * uncached
+            scan.key(_reaches(variant), enough, 2)
+            scan.key(_short(variant), short.fill_null(0), 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""

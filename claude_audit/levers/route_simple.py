@@ -99,6 +99,10 @@ class RouteSimple(Lever):
     moves: tuple[str, ...] = (NAME,)
     """Marks of the levers, this one included, that have changed the model by now."""
 
+    _gates: dict[tuple[int, Group, str | None], str | None] = field(default_factory=dict, repr=False)
+    _made: dict[tuple[int, Decimal], tuple[State, State]] = field(default_factory=dict, repr=False)
+    """(id of a state, factor) -> it, and what it becomes on the target."""
+
     @property
     def argument(self) -> str:
         """As the user gave it."""
@@ -194,6 +198,12 @@ class RouteSimple(Lever):
         return self._gate(state.keys["route"], state.line.group, state.labels["endpoint"], pricer.catalog)
 
     def _gate(self, code: int, group: Group, endpoint: str | None, catalog: Catalog) -> str | None:
+        key = (code, group, endpoint)
+        if key not in self._gates:
+            self._gates[key] = self._shut(code, group, endpoint, catalog)
+        return self._gates[key]
+
+    def _shut(self, code: int, group: Group, endpoint: str | None, catalog: Catalog) -> str | None:
         if CODES[code] in (*GATES, SESSION):
             return CODES[code]
         if group.model == self.target.id:
@@ -260,6 +270,13 @@ class RouteSimple(Lever):
 
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
+        known = self._made.get((id(state), factor))
+        if known is None:
+            # The state is kept beside: its id would else be given to another.
+            known = self._made[id(state), factor] = state, self._routed(state, factor)
+        return known[1]
+
+    def _routed(self, state: State, factor: Decimal) -> State:
         mark = self._mark(factor)
         prompt = (*unmoved(state.prompt, self.moves), mark)
         size = state.keys.get("+".join(("size", *prompt)), 0)
@@ -277,7 +294,8 @@ class RouteSimple(Lever):
         by_set = {name: [s for s in free if CODES[s.keys["route"]] == name] for name in (CERTAIN, LIKELY, POSSIBLE)}
         point = pricer.saving(before, after)
         savings = [Fraction(point)]
-        for factor in self.factors:
+        savings += self._nested(by_set, pricer) if self.router is None and self.share is None else []
+        for factor in self.factors if self.router or self.share is not None else ():
             for sums in self._splits(free, factor, pricer):
                 savings += self.router.bounds(sums) if self.router else [sums.saving(*NO_ERRORS)]
         caveats = words.routed(
@@ -287,9 +305,9 @@ class RouteSimple(Lever):
             "target": self.target.id,
             "sets": {name: sum(s.rows for s in members) for name, members in by_set.items()},
         }
-        judged = self._sums(free, self._simple, self.factor, pricer)
         caveats += words.share(self.share) if self.share is not None and free else []
         if self.router:
+            judged = self._sums(free, self._simple, self.factor, pricer)
             caveats += words.router(self.router, self.target, judged)
             facts["router"] = words.router_facts(self.router, judged)
         foreign = any(b.line.group.model in self.others and a is not b for b, a in zip(before, after, strict=True))
@@ -306,6 +324,16 @@ class RouteSimple(Lever):
             excluded=kept_out(gates, pricer),
             facts=facts,
         )
+
+    def _nested(self, by_set: Mapping[str, Sequence[State]], pricer: Pricer) -> list[Fraction]:
+        """The saving over the certain ones, the likely too, and all, under each factor: rules decide, at no cost."""
+        found = []
+        for factor in self.factors:
+            gain = ZERO
+            for members in by_set.values():
+                gain = EXACT.add(gain, pricer.saving(members, [self.routed(state, factor) for state in members]))
+                found.append(Fraction(gain))
+        return found
 
     def _splits(self, free: Sequence[State], factor: Decimal, pricer: Pricer) -> Iterator[Sums]:
         """Over which requests are the simple ones: the three sets, or those that save least and most."""

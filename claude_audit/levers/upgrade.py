@@ -83,10 +83,9 @@ class Upgrade(Lever):
         import narwhals.stable.v2 as nw
 
         start = datetime(1970, 1, 1, tzinfo=UTC)
-        rows = usage.filter(nw.col("model").is_in(list(self.to))).select(
-            "model", at=(nw.col("ts") - nw.lit(start)).dt.total_microseconds()
-        )
-        found = engine.rows(rows.group_by("model").agg(nw.col("at").min()))
+        rows = usage.filter(nw.col("model").is_in(list(self.to))).select("model", "ts")
+        begun = rows.group_by("model").agg(nw.col("ts").min())
+        found = engine.rows(begun.select("model", at=(nw.col("ts") - nw.lit(start)).dt.total_microseconds()))
         self.first = {model: start + timedelta(microseconds=at) for model, at in sorted(found)}
         return usage
 
