@@ -1,4 +1,5 @@
-"""Ten million native rows in a store: `spend`, and a what-if of four levers, beside a plain sum over the same Parquet.
+"""Ten million native rows in a store: `spend` (scanned), a what-if of four levers, and of six with every subset of them,
+beside a plain sum over the same Parquet.
 
     python benchmarks/rows.py [--millions 10] [--rounds 3] [--store DIR]
 
@@ -106,10 +107,21 @@ def main() -> None:
         )
         audit = [*PROGRAM, "--store", str(folder)]
         levers = ["--cap-output", "512", "--route-simple", "haiku", "--cache-hit", "0.85", "--batch-tagged"]
+        more = ["--standard-speed", "--global-geo"]
         jobs = {
             "plain sum": [sys.executable, "-c", plain, str(folder)],
             "spend": [*audit, "spend", "--by", "endpoint,model", "--format", "json"],
             "what-if, four levers": [*audit, "whatif", *levers, "--format", "json"],
+            "six levers, all 64 subsets": [
+                *audit,
+                "whatif",
+                *levers,
+                *more,
+                "--attribution",
+                "all",
+                "--format",
+                "json",
+            ],
         }
         rounds: dict[str, list[Run]] = {name: [] for name in jobs}
         for n in range(given.rounds + 1):

@@ -243,8 +243,12 @@ def with_model_facts(
 
     One join for all of them: comparing each row's model with a list costs as much for every list.
     """
-    if not facts or not reach.models:
+    import narwhals.stable.v2 as nw
+
+    if not facts:
         return usage
+    if not reach.models:  # a log of unknown models only
+        return usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in facts})
     table: dict[str, Sequence[str] | Sequence[int]] = {"model": reach.models}
     table |= {name: [values.get(model, 0) for model in reach.models] for name, values in facts.items()}
     return usage.join(engine.table(table), on="model", how="left")

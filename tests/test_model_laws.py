@@ -17,7 +17,7 @@ from stores import stored
 from test_scenario_cases import hold
 from test_whatif_laws import logs
 
-few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TARGET, ROUTER = "claude-haiku-5-5", "claude-haiku-4-5-20251001"
 
 LEVERS: Mapping[str, Mapping[str, Any]] = {

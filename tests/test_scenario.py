@@ -49,6 +49,13 @@ def test_the_total_is_the_same_for_every_attribution_and_the_shares_add_up_to_it
         assert step.last_usd == shared.saving_usd - without.saving_usd
 
 
+def test_a_log_of_unknown_models_only_has_nothing_to_save(tmp_path: Path) -> None:
+    audit = stored(tmp_path / "store", [record(0, model="claude-unknown-9", endpoint="a")])
+    for options in ({"trim_system": "100", "under_band": "20"}, {"route_simple": "haiku", "cache_hit": "0.5"}):
+        answer = audit.whatif(**options)
+        assert (answer.baseline_usd, answer.saving_usd, answer.unpriced_requests) == (0, 0, 1)
+
+
 def test_requests_without_a_price_are_never_touched(audit: Audit) -> None:
     answer = audit.whatif(route_simple="haiku", batch=["extract"], cache_hit="0.9")
     assert answer.unpriced_requests == 2

@@ -16,7 +16,7 @@ from logs import record
 from stores import stored
 from test_scenario_cases import hold
 
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 MODELS = (
     "claude-sonnet-5-5",
