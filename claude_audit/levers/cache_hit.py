@@ -115,16 +115,12 @@ class CacheHit(Lever):
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
             least = nw.col(LEAST) if to is None else scan.minimum(to)
-            # In flags, which are multiplied: a minimum is at least 1.
-            enough = flag(scan.call) * flag(cacheable >= least)
             short = flag(scan.call) * advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
             if to is None:
                 # What is billed as cached reaches the minimum, whatever the catalog says.
                 uncached = flag(scan.quantities["wrote_5m"].get(variant, scan.cached) == 0)
-                some = flag(scan.call) * flag(cacheable > 0)
-                enough = enough + (1 - enough) * (1 - uncached) * some
-                short = short * uncached
-            scan.key(_reaches(variant), enough, 2)
+                short, least = short * uncached, (least - 1) * uncached + 1
+            scan.key(_reaches(variant), flag(scan.call) * flag(cacheable >= least), 2)
             scan.key(_short(variant), short.fill_null(0), 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
