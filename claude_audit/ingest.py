@@ -175,7 +175,7 @@ def recognised(
 def _why_unread(head: Head) -> str:
     from claude_audit.ingestors import registry
 
-    if b"\0" in head.data:
+    if head.binary:
         return "a binary file"
     try:
         for ingestor in registry().values():

@@ -194,7 +194,9 @@ def _migrations(
     if change is None or until is None or not lookback:
         return ()
     # Comparisons, not a list: the engine skips what it need not read.
-    theirs = usage.filter(nw.any_horizontal(*(nw.col("model") == name for name in sorted(change.to)), ignore_nulls=True))
+    theirs = usage.filter(
+        nw.any_horizontal(*(nw.col("model") == name for name in sorted(change.to)), ignore_nulls=True)
+    )
     run, _ = scan(theirs, reach, [change], catalog, engine, combine=False)
     return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 

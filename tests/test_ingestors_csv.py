@@ -362,3 +362,10 @@ def test_standard_input_and_folders_give_the_same_rows(tmp_path: Path, monkeypat
     read(tmp_path / "pipe" / "store", "-", assume=Assumptions())
     differ = ("row_id", "source", "identity", "call_key")
     assert table(tmp_path / "file" / "store", without=differ) == table(tmp_path / "pipe" / "store", without=differ)
+
+
+def test_a_quote_inside_a_cell_takes_no_other_row_with_it(tmp_path: Path) -> None:
+    text = HEADER + row(1, told="1,1") + '0"\n' + row(2, told="2,1")
+    report = ingested(tmp_path, text, name="usage.csv")
+    assert [r.line for r in report.rejects] == [3]
+    assert [r[1] for r in in_store(tmp_path)] == [1, 2]

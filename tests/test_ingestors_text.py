@@ -345,3 +345,9 @@ def test_a_grown_log_is_read_on(tmp_path: Path) -> None:
         more.write(f"2026-11-02 10:00:01 {API_CALL}\n2026-11-02 10:00:02 {PAIRS}\n")
     assert fates(read(tmp_path / "store", log)) == (2, 0, 0, 0)
     assert in_store(tmp_path, "line") == [(1,), (2,), (3,)]
+
+
+def test_a_stray_zero_byte_makes_no_binary_file(tmp_path: Path) -> None:
+    report = ingested(tmp_path, API_CALL + "\n\x00\n" + API_CALL + "\n")
+    assert dict(report.formats) == {"text": 1}
+    assert len(in_store(tmp_path)) == 2

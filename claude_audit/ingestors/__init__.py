@@ -90,6 +90,11 @@ class Head:
             return ()
 
     @property
+    def binary(self) -> bool:
+        """Whether it is no text: a stray zero byte makes none of a log, one byte in twenty does."""
+        return self.data.count(0) * 20 > len(self.data)
+
+    @property
     def json(self) -> bool:
         """Whether it begins like JSON, or would but for a line cut off when the log was rotated."""
         return self.text.lstrip().startswith("{") or self.document or 0 < len(self.lines[:60]) <= len(self.records) * 4

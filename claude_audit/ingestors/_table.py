@@ -104,7 +104,7 @@ class Table:
 
 def _field(delimiter: str) -> str:
     """A regular expression: one field, in quotes where it begins with them, and the delimiter after it."""
-    return rf' *"(?:[^"]|"")*" *{delimiter}|[^"{delimiter}][^{delimiter}]*{delimiter}|{delimiter}'
+    return rf' *"(?:[^"]|"")*" *{delimiter}|[^"{delimiter}\n][^{delimiter}\n]*{delimiter}|{delimiter}'
 
 
 def _cells(text: str, delimiter: str) -> str:

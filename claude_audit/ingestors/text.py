@@ -49,7 +49,7 @@ INPUT, OUTPUT = _key("input_tokens"), _key("output_tokens")
 
 def _recognise(head: Head) -> bool:
     sample = head.lines[:60]
-    if head.document or b"\0" in head.data or 2 * len(head.records) > len(sample):
+    if head.document or head.binary or 2 * len(head.records) > len(sample):
         return False
     told = [line for line in head.text.split("\n") if "token" in line.lower()]
     return any(map(_is_call, told)) or blocks.printed("\n".join(told))
