@@ -33,6 +33,10 @@ class Kind(StrEnum):
     """A row under a header: lines too, of pieces that are never cut inside a quoted field (ingestors/_table.py)."""
 
 
+CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
+"""Bytes that text is not made of; escape sequences colour some logs."""
+
+
 @dataclass(frozen=True)
 class Head:
     """The beginning of a file, as recognition sees it."""
@@ -91,8 +95,8 @@ class Head:
 
     @property
     def binary(self) -> bool:
-        """Whether it is no text: a stray zero byte makes none of a log, one byte in twenty does."""
-        return self.data.count(0) * 20 > len(self.data)
+        """Whether it is no text: a stray zero byte makes none of a log, one control character in twenty bytes does."""
+        return (len(self.data) - len(self.data.translate(None, CONTROL))) * 20 > len(self.data)
 
     @property
     def json(self) -> bool:
