@@ -35,12 +35,9 @@ __all__ = [
     "WRITE_1H",
     "WRITE_5M",
     "Pricer",
-    "Prompt",
     "Scan",
     "State",
     "Variant",
-    "either",
-    "flag",
     "states",
     "text_of",
 ]

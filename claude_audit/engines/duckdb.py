@@ -11,7 +11,6 @@ import narwhals.stable.v2 as nw
 
 from claude_audit.errors import AuditError
 
-SPILL_LIMIT_SHARE = 0.6
 SLOW_OPTIMIZERS = ("partial_aggregate_pushdown",)
 """On the hundreds of sums that levers upon levers ask for, planning takes it tens of seconds (duckdb 2.0, 2026-11)."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.errors import AuditError
+from claude_audit.levers._batches import batches
 from claude_audit.levers._streams import BROKEN as UNREADABLE
 from claude_audit.levers._streams import GATES as BLOCK_GATES
 from claude_audit.levers._streams import MOST_TOKENS, TOO_LARGE
@@ -146,16 +146,9 @@ class Cuts:
         schema = pa.schema(
             [("row_id", pa.string()), *((self.column(what), pa.int64()) for what in ("state", "rest", *ENDS))]
         )
-        try:
-            with parquet.ParquetWriter(path, schema) as writer:
-                for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
-                    if batch.num_rows:
-                        writer.write_table(self._table(batch, schema))
-        except pa.ArrowException as error:
-            raise AuditError(
-                f"the store cannot be read: {str(error).splitlines()[0]}",
-                "restore it from a backup, or ingest the logs into a new one (--store DIR)",
-            ) from error
+        with parquet.ParquetWriter(path, schema) as writer:
+            for batch in batches(rows):
+                writer.write_table(self._table(batch, schema))
 
     def _table(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
         import numpy as np

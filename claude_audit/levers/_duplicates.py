@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.levers._verdicts import batches, codes, numbers
+from claude_audit.levers._batches import batches
+from claude_audit.levers._verdicts import codes, numbers
 from claude_audit.rates import Group, Unpriced
 from claude_audit.tally import epoch_day, line_keys, model_facts, quantity, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES

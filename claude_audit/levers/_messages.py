@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.errors import AuditError
+from claude_audit.levers._batches import batches
 from claude_audit.tally import quantity
 
 if TYPE_CHECKING:
@@ -206,22 +206,6 @@ def how(column: str, without: int = NO_SESSION) -> nw.Expr:
     alone = nw.col("prompt_blocks" if without == NO_SESSION else "session").is_null()
     none = nw.when(alone).then(nw.lit(without)).otherwise(nw.lit(NO_MESSAGES))
     return nw.when(one_call()).then(nw.coalesce(nw.col(column), none)).otherwise(nw.lit(NOT_ONE)).cast(nw.Int64)
-
-
-def batches(rows: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
-    """The rows, batch by batch. Raises AuditError for a store that can't be read."""
-    import narwhals.stable.v2 as nw
-    import pyarrow as pa
-
-    try:
-        for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
-            if batch.num_rows:
-                yield batch
-    except pa.ArrowException as error:
-        raise AuditError(
-            f"the store cannot be read: {str(error).splitlines()[0]}",
-            "restore it from a backup, or ingest the logs into a new one (--store DIR)",
-        ) from error
 
 
 def write(tables: Iterator[pa.Table | pa.RecordBatch], path: Path) -> bool:

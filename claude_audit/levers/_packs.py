@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from claude_audit.levers._batches import batches
 from claude_audit.levers._streams import leading
-from claude_audit.levers._verdicts import batches, codes, numbers, one_call, run_starts, started
+from claude_audit.levers._verdicts import codes, numbers, one_call, run_starts, started
 from claude_audit.tally import quantity
 
 if TYPE_CHECKING:

@@ -162,7 +162,7 @@ def _soon() -> nw.Expr:
 def _table(frame: nw.LazyFrame[Any]) -> dict[str, pa.Array]:
     import pyarrow as pa
 
-    from claude_audit.levers._verdicts import batches
+    from claude_audit.levers._batches import batches
 
     found = list(batches(frame.select("call_key", "retry", "retry_again")))
     if not found:

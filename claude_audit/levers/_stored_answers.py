@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.levers._verdicts import IN_ORDER, batches, codes, lasted, numbers, one_call, run_starts, started
+from claude_audit.levers._batches import batches
+from claude_audit.levers._verdicts import IN_ORDER, codes, lasted, numbers, one_call, run_starts, started
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw

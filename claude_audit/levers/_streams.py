@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from claude_audit.errors import AuditError
+from claude_audit.levers._batches import batches
 from claude_audit.replay import VISIBLE, Requests
 from claude_audit.tally import quantity
 
@@ -175,7 +175,6 @@ def _read(
 ) -> _Columns:
     """The rows, batch by batch, so that no more than one batch of text is held."""
     import narwhals.stable.v2 as nw
-    import pyarrow as pa
 
     rows = usage.filter(~nw.col("prompt_blocks").is_null(), nw.col("unbilled").is_null()).select(
         *(key.alias(f"key_{n}") for n, key in enumerate(keys)),
@@ -197,15 +196,8 @@ def _read(
         *(value.fill_null(0).cast(nw.Int64).alias(f"beside_{name}") for name, value in beside.items()),
     )
     columns = _Columns()
-    try:
-        for batch in pa.RecordBatchReader.from_stream(nw.to_native(rows)):
-            if batch.num_rows:
-                _take(columns, batch, len(keys), policy, tuple(beside))
-    except pa.ArrowException as error:
-        raise AuditError(
-            f"the store cannot be read: {str(error).splitlines()[0]}",
-            "restore it from a backup, or ingest the logs into a new one (--store DIR)",
-        ) from error
+    for batch in batches(rows):
+        _take(columns, batch, len(keys), policy, tuple(beside))
     return columns
 
 

@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -66,22 +66,6 @@ def lasted(column: str = "latency_ms") -> nw.Expr:
 
     ms = nw.col(column)
     return nw.when((ms >= 0) & (ms <= LONGEST_MS)).then((ms * 1000).round().cast(nw.Int64))
-
-
-def batches(frame: nw.LazyFrame[Any]) -> Iterator[pa.RecordBatch]:
-    """The frame, batch by batch. Raises AuditError for a store that cannot be read."""
-    import narwhals.stable.v2 as nw
-    import pyarrow as pa
-
-    try:
-        for batch in pa.RecordBatchReader.from_stream(nw.to_native(frame)):
-            if batch.num_rows:
-                yield batch
-    except pa.ArrowException as error:
-        raise AuditError(
-            f"the store cannot be read: {str(error).splitlines()[0]}",
-            "restore it from a backup, or ingest the logs into a new one (--store DIR)",
-        ) from error
 
 
 def numbers(batch: pa.RecordBatch, name: str) -> Any:

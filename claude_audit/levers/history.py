@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, positive
+from claude_audit.levers._batches import batches
 from claude_audit.money import EXACT, ZERO
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
@@ -85,7 +86,7 @@ class History(Lever):
         self._inferred = known.sessions_without_blocks(usage, engine)
         if self._inferred:
             tables.append(self._inferred_rows(known.in_sessions(usage, blocks, self.catalog)))
-        found = (batch for table in tables for batch in known.batches(table))
+        found = (batch for table in tables for batch in batches(table))
         if not known.write(found, folder / "history.parquet"):
             return usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in COLUMNS})
         return usage.join(engine.scan([str(folder / "history.parquet")]), on="row_id", how="left")

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, positive
+from claude_audit.levers._batches import batches
 from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.rates import Group, Model, Unpriced
 from claude_audit.states import INPUT, NO_TOKENS, OUTPUT, Added
@@ -112,7 +113,7 @@ class SummarizeAfter(Lever):
             blocks = engine.scan([str(folder / "blocks.parquet")])
         self._inferred = known.sessions_without_blocks(usage, engine)
         rows = self._summaries(known.in_sessions(usage, blocks, self.catalog))
-        if not known.write(known.batches(rows), folder / "summaries.parquet"):
+        if not known.write(batches(rows), folder / "summaries.parquet"):
             return usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in COLUMNS})
         return usage.join(engine.scan([str(folder / "summaries.parquet")]), on="row_id", how="left")
 
