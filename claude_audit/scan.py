@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
+from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
 from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
 from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
@@ -81,8 +82,8 @@ class Scan:
     """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
-    levels: list[dict[str, nw.Expr]] = field(default_factory=list)
-    """Columns added to the rows, in this order: each level may use those before it."""
+    columns: Columns = field(default_factory=Columns)
+    """Added to the rows before what is joined."""
     packs: dict[str, Pack] = field(default_factory=dict)
     """By mark of a lever that joins requests into one."""
     aliases: dict[str, str] = field(default_factory=dict)
@@ -119,8 +120,7 @@ class Scan:
 
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
-        if columns:
-            self.levels.append(dict(columns))
+        self.columns.add(columns)
 
     def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
         """A further quantity of each row, for the levers to vary."""
@@ -168,16 +168,15 @@ class Scan:
                     continue
                 made = make(expression)
                 if made is not expression:
-                    name = f"q_{what}_{len(self.levels)}_{len(level)}"
+                    name = f"q_{what}_{len(self.columns)}_{len(level)}"
                     level[name] = made
                     made = nw.col(name)
                 known[(*variant, mark)] = made
                 if what == "prompt" and variant in self._wholes:
-                    name = f"whole_{len(self.levels)}_{len(level)}"
+                    name = f"whole_{len(self.columns)}_{len(level)}"
                     level[name] = make(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(name)
-        if level:
-            self.bind(**level)
+        self.bind(**level)
 
     def reshape(
         self,
@@ -229,7 +228,7 @@ class Scan:
                     parts = {what: either(stays, was_part[what], part) for what, part in parts.items()}
                 made[*variant, mark] = parts
                 kept[*variant, mark] = before.wrote_5m
-        name = f"p_{len(self.levels)}"
+        name = f"p_{len(self.columns)}"
         names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
         self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
         ends: dict[str, nw.Expr] = {}
@@ -237,15 +236,15 @@ class Scan:
             left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
             enough = flag((left >= nw.col("q_minimum")) | (left >= was))
-            ends |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+            ends |= {f"{names[variant]}_{what}_": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
         self.bind(**ends)
         for variant, parts in made.items():
             for what in parts:
-                self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
-        level = {f"whole_{len(self.levels)}_{n}": whole for n, whole in enumerate(longer.values())}
+                name = f"{names[variant]}_{what}"
+                self.quantities[what][variant] = nw.col(f"{name}_" if f"{name}_" in ends else name)
+        level = {f"whole_{len(self.columns)}_{n}": whole for n, whole in enumerate(longer.values())}
         self._wholes |= {variant: nw.col(column) for variant, column in zip(longer, level, strict=True)}
-        if level:
-            self.bind(**level)
+        self.bind(**level)
         self._bind_wholes(variant for variant in made if variant not in longer)
         for variant in made:
             self.size_key(variant)
@@ -266,16 +265,17 @@ class Scan:
                     continue
                 before = self.shape(variant)
                 after = before.each(scale)
-                name = f"p_{len(self.levels)}_{len(counted)}"
+                name = f"p_{len(self.columns)}_{len(counted)}"
                 enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
                 for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
                     end, column = getattr(after, what), f"{name}_{what}"
                     known = self.quantities[what]
                     if what in ENDS[:3]:
-                        counted[column], taken[column] = end, nw.col(column) * enough
+                        counted[column], taken[f"{column}_"] = end, nw.col(column) * enough
+                        column += "_"
                     elif end is not known[variant]:
                         counted[column] = end
-                    known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+                    known[(*variant, mark)] = nw.col(column) if column in {*counted, *taken} else known[variant]
                 if variant in self._wholes:
                     counted[f"{name}_whole"] = scale(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(f"{name}_whole")
@@ -311,7 +311,7 @@ class Scan:
         pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
         if pack is not None and variant not in self._wholes:
             # What several levers made. Bound here, over all rows, before any are picked; slow.
-            name = f"whole_{len(self.levels)}"
+            name = f"whole_{len(self.columns)}"
             joint = prompt.sum().over(pack.number)
             self.bind(**{name: nw.when(nw.col(pack.number).is_null()).then(prompt).otherwise(joint)})
             self._wholes[variant] = nw.col(name)
@@ -326,11 +326,10 @@ class Scan:
         for variant in variants:
             pack = self.packs.get(variant[-1])
             if pack is not None and prompts[variant[:-1]] is prompts[()]:
-                name = f"whole_{len(self.levels)}_{len(level)}"
+                name = f"whole_{len(self.columns)}_{len(level)}"
                 level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
                 self._wholes[variant] = nw.col(name)
-        if level:
-            self.bind(**level)
+        self.bind(**level)
 
     def _follows(self, variant: Variant, mark: str) -> bool:
         """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
@@ -342,7 +341,7 @@ class Scan:
         return not any("@" in m or _lever(m) == lever for m in variant)
 
     def _bind_minimum(self) -> None:
-        if not any("q_minimum" in level for level in self.levels):
+        if "q_minimum" not in self.columns:
             self.bind(q_minimum=self.minimum())
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
@@ -395,8 +394,7 @@ class Scan:
         usage = with_model_facts(usage, engine, self.reach, facts)
         for name, (column, texts) in self.listed.items():
             usage = engine.among(usage, column, texts, name)
-        for level in self.levels:
-            usage = usage.with_columns(**level)
+        usage = self.columns.joined_to(usage)
         for join in self.joins:
             usage = join(usage, by)
         return usage
