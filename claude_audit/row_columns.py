@@ -7,14 +7,52 @@ that a round for each lever would cost more than reading a small log.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
-_NAMES = re.compile(r"\w+")
+_WORDS = re.compile(r"\w+")
+_COLUMNS = re.compile(r"\bcol\(([^()]*)\)(\.is_null\(\))?")
+_OF_OTHER_ROWS = re.compile(r"\.(?:over|sum|len|min|max|mean|count|shift|cum_\w+|rank)\(|\b(?:len|all|nth)\(")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the columns of a store without reading a row. Nothing said of a column: nothing is known."""
+
+    same: frozenset[str] = frozenset()
+    """Those of which all rows have one value, or none; and is_null(column) where all rows have any."""
+    most: Mapping[str, int] = field(default_factory=dict)
+    """The largest value of columns of whole numbers; 0 where no row has any."""
+
+    def full(self, name: str) -> bool:
+        """Whether every row has a value."""
+        return is_null(name) in self.same
+
+    def empty(self, name: str) -> bool:
+        """Whether no row has a value."""
+        return name in self.same and not self.full(name)
+
+    def at_most(self, *names: str) -> int | None:
+        """What these columns of a row add up to at most. None: nobody knows."""
+        found = [self.most.get(name) for name in names]
+        return None if None in found else sum(value or 0 for value in found)
+
+
+def is_null(name: str) -> str:
+    """A name among those that are the same in all rows: whether that column has a value."""
+    return f"{name}.is_null()"
+
+
+def same_in_all(expression: nw.Expr, same: Collection[str]) -> bool:
+    """Whether it has one value in all rows for sure, where the columns named in `same` do."""
+    text = repr(expression)
+    if _OF_OTHER_ROWS.search(text):
+        return False
+    return all(name in same or (asked and is_null(name) in same) for name, asked in _COLUMNS.findall(text))
 
 
 @dataclass
@@ -28,7 +66,7 @@ class Columns:
         """More columns, which may build on those added before, not on each other."""
         # An expression's text shows all that it names. A word too many costs a round at most.
         places = {
-            name: 1 + max((self._round_of.get(word, -1) for word in _NAMES.findall(repr(expression))), default=-1)
+            name: 1 + max((self._round_of.get(word, -1) for word in _WORDS.findall(repr(expression))), default=-1)
             for name, expression in columns.items()
         }
         for name, place in places.items():
@@ -44,6 +82,13 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self._round_of)
+
+    def same(self, known: Collection[str]) -> frozenset[str]:
+        """The names of `known` columns that have one value in all rows, and of those here that then have one too."""
+        found = set(known)
+        for columns in self.rounds:
+            found |= {name for name, expression in columns.items() if same_in_all(expression, found)}
+        return frozenset(found)
 
     def joined_to(self, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """The rows with all of them."""

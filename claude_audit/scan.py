@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
 from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
 from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
-from claude_audit.usage import TOKEN_CLASSES
+from claude_audit.usage import TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._rewritten import Rewrite
+    from claude_audit.rates import Model
     from claude_audit.tally import Reach
 
 __all__ = [
@@ -72,6 +73,9 @@ class Scan:
     listed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """Column -> the column of texts, and the texts, of which it says whether a row's is one."""
     sums: dict[str, nw.Expr] = field(default_factory=dict)
+    lowest: dict[str, nw.Expr] = field(default_factory=dict)
+    """Of which each line holds the least value; None where no row has any. Among the keys of its state."""
+    highest: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -139,9 +143,16 @@ class Scan:
         import narwhals.stable.v2 as nw
 
         values = {model: values.get(model, otherwise) for model in self.reach.models}
+        if len({*values.values()}) == 1 and self.reach.known.full("model"):
+            return nw.lit(next(iter(values.values())))
         name = next((name for name, known in self.facts.items() if known == values), f"m_{len(self.facts)}")
         self.facts[name] = values
         return nw.col(name)
+
+    def most(self, what: str) -> int | None:
+        """The largest prompt or output of a row as logged, in tokens, or more than it. None: nobody knows."""
+        classes = TOKEN_CLASSES[:4] if what == "prompt" else (what,)
+        return self.reach.known.at_most(*(column for name in classes for column in TOKEN_COLUMNS[name]))
 
     def among(self, column: str, texts: Sequence[str]) -> nw.Expr:
         """Whether a row's text is one of these, false where there is none."""
@@ -288,8 +299,11 @@ class Scan:
         more = (self.quantities.get(what, {}).get(variant) for what in ("cacheable", "head"))
         return Prompt(read, wrote_1h, wrote_5m, prompt, *more)
 
-    def size_key(self, variant: Variant, model: str | None = None) -> None:
-        """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given."""
+    def size_key(self, variant: Variant, model: str | None = None, most: int | None = None) -> None:
+        """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given.
+
+        `most`: tokens that it has at most.
+        """
         import narwhals.stable.v2 as nw
 
         banded = self.catalog.banded_models
@@ -297,7 +311,7 @@ class Scan:
             return
         prompt = self.whole(variant)
         if model is not None:
-            self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
+            self.key("+".join(("size", *variant)), size(self.catalog, prompt, most), len(self.catalog.thresholds) + 1)
         else:
             whole = flag(~nw.col("prompt_tokens").is_null())
             own = whole * own_size(self.reach, self.catalog, prompt)
@@ -369,24 +383,33 @@ class Scan:
         `to`: of the model that rows of a model are moved to. A day before its first figure takes that one: on their own
         model, rows of such days have no price for cache tokens.
         """
-        from datetime import UTC, datetime
-
         import narwhals.stable.v2 as nw
 
-        first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
-        named = {name: (to or {}).get(name, name) for name in self.reach.models}
-        models = {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
+        first = self.reach.first.astimezone(UTC).date()
+        models = self._models(to)
         found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
-        for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last}):
-            steps = {
+        for since, steps in self.minimum_steps(to).items():
+            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+            found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
+        return found
+
+    def minimum_steps(self, to: Mapping[str, str] | None = None) -> dict[date, dict[str, int]]:
+        """The days in the log on which the minimum of one of its models changes, and by how many tokens, by model."""
+        first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
+        models = self._models(to)
+        steps = {
+            since: {
                 name: dict(model.minimums)[since] - (model.minimum(since - timedelta(days=1), lenient=True) or 0)
                 for name, model in models.items()
                 if since in dict(model.minimums)
             }
-            if any(steps.values()):
-                begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-                found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
-        return found
+            for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last})
+        }
+        return {since: by_model for since, by_model in steps.items() if any(by_model.values())}
+
+    def _models(self, to: Mapping[str, str] | None) -> dict[str, Model]:
+        named = {name: (to or {}).get(name, name) for name in self.reach.models}
+        return {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
         """The rows with what is known of their models, what was bound and joined."""
@@ -399,6 +422,11 @@ class Scan:
             usage = join(usage, by)
         return usage
 
+    def same(self) -> frozenset[str]:
+        """Columns, of the rows and bound, that have one value in all of them for sure."""
+        known = self.reach.known.same
+        return self.columns.same(known | {name for name, (column, _) in self.listed.items() if column in known})
+
     def extra(self) -> Extra:
         """The keys and sums for the tally. Quantities that are the same column are summed once (aliases), logged ones never."""
         sums = dict(self.sums)
@@ -407,13 +435,15 @@ class Scan:
         for what, variants in self.quantities.items():
             for variant, expression in variants.items():
                 name = "+".join((what, *variant))
+                if what == "cacheable" and any("@" in mark for mark in variant):
+                    continue  # made for the bounds of a lever: nothing is cached there
                 if name in LOGGED:
                     first[id(expression)] = name
                 elif first.setdefault(id(expression), name) == name:
                     sums[name] = expression
                 else:
                     self.aliases[name] = first[id(expression)]
-        return Extra(self.keys.packed(), sums)
+        return Extra(self.keys.known, sums, self.lowest, self.highest)
 
 
 def _lever(mark: str) -> str:

@@ -224,13 +224,13 @@ def scan(
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
     frame = asked.frame(usage, by, engine)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
+    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True, same=asked.same())
     pricer = Pricer(catalog)
-    start, unpriced = states(lines, by, extra, pricer, asked)
+    start, pricer.unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:
         start = lever.part(start, pricer)
     pricer.logged = tuple(start)
-    return Run(tuple(levers), tuple(start), pricer), unpriced
+    return Run(tuple(levers), tuple(start), pricer), sum(state.line.billed_requests for state in pricer.unpriced)
 
 
 def alone(run: Run, n: int) -> Step:

@@ -58,6 +58,7 @@ class State(NamedTuple):
     line: Line
     labels: Mapping[str, str | None]
     keys: Mapping[str, Any]
+    """What its rows agree in; and the least or the largest value of what Scan.lowest and Scan.highest ask for."""
     sums: Mapping[str, int]
     """Whole, but for the rows, in a share of a line: there they are exact Decimals."""
     group: Group
@@ -186,6 +187,8 @@ class Pricer:
         self.catalog = catalog
         self.logged: Sequence[State] = ()
         """All states of the log before any lever."""
+        self.unpriced: Sequence[State] = ()
+        """The log's billed lines without a price: no lever touches them."""
         self._known: dict[int, tuple[State, Decimal | None]] = {}
         self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
 
@@ -262,16 +265,19 @@ class Pricer:
 
 def states(
     lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer, scan: Scan
-) -> tuple[list[State], int]:
-    """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
+) -> tuple[list[State], list[State]]:
+    """The billed lines as states: those with a price, and those without, which are left alone."""
     keys, sums = list(extra.keys), list(extra.sums)
-    found, unpriced = [], 0
+    ends = [*extra.lowest, *extra.highest]
+    priced: list[State] = []
+    unpriced: list[State] = []
     for line in lines:
-        values = scan.keys.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
+        values = scan.keys.read(dict(zip(keys, line.more[: len(keys)], strict=True)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
+        values |= dict(zip(ends, line.more[len(keys) + len(sums) :], strict=True))
         summed = dict(zip(LOGGED, _logged(line), strict=True))
-        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)}
+        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=False)}
         summed |= {name: summed[other] for name, other in scan.aliases.items()}
         state = State(
             line=line,
@@ -282,11 +288,8 @@ def states(
             tokens=tuple(map(Decimal, line.tokens)),
             searches=line.searches,
         )
-        if pricer.usd(state) is None:
-            unpriced += line.billed_requests
-        else:
-            found.append(state)
-    return found, unpriced
+        (unpriced if pricer.usd(state) is None else priced).append(state)
+    return priced, unpriced
 
 
 def _logged(line: Line) -> tuple[int, ...]:

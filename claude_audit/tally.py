@@ -6,8 +6,8 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
+from claude_audit.row_columns import Known, same_in_all
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
 
 Label = str | None
+ROWS = "rows_in_all"
+"""How many rows are in a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Reach:
     first: datetime
     last: datetime
     models: tuple[str, ...]
+    known: Known = field(default_factory=Known)
+    """Of its columns; nothing where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,18 @@ class Line:
     searches: int
     """Billed web searches."""
     more: tuple[Any, ...] = ()
-    """Values of the extra keys and sums that were asked for, in order."""
+    """Values of the extra keys, sums, lowest and highest that were asked for, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Keys and sums that a what-if adds to the scan: narwhals expressions by column name."""
+    """What a what-if adds to the scan: narwhals expressions by column name."""
 
     keys: Mapping[str, Any]
     sums: Mapping[str, Any]
+    lowest: Mapping[str, Any] = field(default_factory=dict)
+    """Of which each line holds the least value, or None."""
+    highest: Mapping[str, Any] = field(default_factory=dict)
 
 
 def quantity(token_class: str) -> nw.Expr:
@@ -89,11 +97,12 @@ def tally(
     extra: Extra | None = None,
     targets: Sequence[str] = (),
     known: bool = False,
+    same: Collection[str] = (),
 ) -> list[Line]:
     """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
 
     `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
-    `known`: the rows carry their model's facts already.
+    `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows.
     """
     import narwhals.stable.v2 as nw
 
@@ -110,13 +119,50 @@ def tally(
         "s_ttl_unknown": _if(billed, nw.col("cache_write_unknown_tokens").fill_null(0)),
         "s_searches": _if(billed, nw.col("web_searches").fill_null(0)),
     }
-    if extra:
-        keys |= extra.keys
-        sums |= extra.sums
-    frame = usage.select(*(e.alias(n) for n, e in keys.items()), *(e.alias(n) for n, e in sums.items()))
-    grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
-    rows = engine.rows(grouped.select(*keys, *sums))
-    return _sorted(_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows)
+    extra = extra or Extra({}, {})
+    keys |= extra.keys
+    sums |= extra.sums
+    rows = _grouped(usage, keys, sums, extra, engine, same)
+    return _sorted(_line(row, by, days, first_day, len(extra.keys)) for row in rows)
+
+
+def _grouped(
+    usage: nw.LazyFrame[Any],
+    keys: Mapping[str, Any],
+    sums: Mapping[str, Any],
+    extra: Extra,
+    engine: Engine,
+    same: Collection[str],
+) -> list[tuple[Any, ...]]:
+    """The keys, sums, lowest and highest of each group of rows.
+
+    What has one value in all rows, given the columns that are the `same` in all, is looked up in one of them: the engine
+    neither groups by it nor adds it up.
+    """
+    import narwhals.stable.v2 as nw
+
+    every = {**keys, **sums, **extra.lowest, **extra.highest}
+    alike = {name: e for name, e in every.items() if same and same_in_all(e, same)}
+    if alike.keys() >= keys.keys():
+        alike = {}  # without a key there is nothing to group by
+    frame = usage.select(*(e.alias(name) for name, e in every.items() if name not in alike))
+    frame = frame.group_by(*(name for name in keys if name not in alike)).agg(
+        nw.len().alias(ROWS),
+        *(nw.col(name).sum() for name in sums if name not in alike),
+        *(nw.col(name).min() for name in extra.lowest if name not in alike),
+        *(nw.col(name).max() for name in extra.highest if name not in alike),
+    )
+    rows = engine.rows(frame.select(ROWS, *(name for name in every if name not in alike)))
+    if not rows:
+        return []
+    values: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    counts = values[0]
+    columns = dict(zip((name for name in every if name not in alike), values[1:], strict=True))
+    if alike:
+        [one] = engine.rows(usage.head(1).select(*(e.alias(name) for name, e in alike.items())))
+        for name, value in zip(alike, one, strict=True):
+            columns[name] = [count * int(value or 0) for count in counts] if name in sums else [value] * len(rows)
+    return list(zip(*(columns[name] for name in every), strict=True))
 
 
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
@@ -156,10 +202,10 @@ def line_keys(
     _, days = days_of(reach, catalog, targets)
     return {
         **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
-        "g_name": model_label(),
+        "g_name": nw.col("model") if reach.known.full("model") else model_label(),
         "g_model": nw.col("model"),
         "g_epoch": epoch(days),
-        "g_size": own_size(reach, catalog, nw.col("prompt_tokens").fill_null(0)),
+        "g_size": own_size(reach, catalog, nw.col("prompt_tokens").fill_null(0), reach.known.at_most("prompt_tokens")),
         "g_tier": nw.col("tier"),
         "g_speed": nw.col("speed"),
         "g_geo": nw.col("geo"),
@@ -254,23 +300,25 @@ def with_model_facts(
     return usage.join(engine.table(table), on="model", how="left")
 
 
-def size(catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
-    """How many of the catalog's prompt-size limits the prompt (never null) is larger than, strictly."""
+def size(catalog: Catalog, prompt: nw.Expr, most: int | None = None) -> nw.Expr:
+    """How many of the catalog's prompt-size limits the prompt (never null, `most` at most) is larger than, strictly."""
     import narwhals.stable.v2 as nw
 
     passed: nw.Expr = nw.lit(0)
     for limit in catalog.thresholds:
-        passed = passed + (prompt > limit).cast(nw.Int64)
+        if most is None or most > limit:
+            passed = passed + (prompt > limit).cast(nw.Int64)
     return passed
 
 
-def own_size(reach: Reach, catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
+def own_size(reach: Reach, catalog: Catalog, prompt: nw.Expr, most: int | None = None) -> nw.Expr:
     """`size` for rows whose own model has prices by prompt size, 0 for others."""
     import narwhals.stable.v2 as nw
 
-    if not catalog.banded_models & set(reach.models):
+    banded = catalog.banded_models & set(reach.models)
+    if not banded or (most is not None and most <= min(catalog.thresholds)):
         return nw.lit(0)
-    return nw.col(BANDED).fill_null(0) * size(catalog, prompt)
+    return nw.col(BANDED).fill_null(0) * size(catalog, prompt, most)
 
 
 def unsold(reach: Reach, catalog: Catalog) -> nw.Expr:

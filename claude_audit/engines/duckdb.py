@@ -10,6 +10,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from claude_audit.errors import AuditError
+from claude_audit.row_columns import Known, is_null
 
 SLOW_OPTIMIZERS = ("partial_aggregate_pushdown",)
 """On the hundreds of sums that levers upon levers ask for, planning takes it tens of seconds (duckdb 2.0, 2026-11)."""
@@ -42,6 +43,30 @@ class DuckDB:
         except duckdb.Error as error:
             raise _damaged(error) from error
         return nw.from_native(relation)
+
+    def known(self, parts: Sequence[str]) -> Known:
+        """What the statistics that Parquet files hold say of their columns: no row is read."""
+        try:
+            found = self._connection.execute(
+                """
+                SELECT path_in_schema, sum(stats_null_count) = 0 AS is_full, sum(stats_null_count) = sum(num_values) AS is_empty,
+                    bool_and(coalesce(
+                        stats_null_count = 0 AND stats_min_value = stats_max_value AND min_is_exact AND max_is_exact, false
+                    )) AND min(stats_min_value) = max(stats_min_value) AS is_one,
+                    CASE WHEN count(stats_max_value) = count_if(stats_null_count < num_values)
+                        AND any_value(type) = 'INT64' THEN max(TRY_CAST(stats_max_value AS BIGINT)) END AS most
+                FROM parquet_metadata($parts)
+                GROUP BY path_in_schema
+                HAVING count(stats_null_count) = count(*)
+                    AND sum(num_values) = (SELECT sum(num_rows) FROM parquet_file_metadata($parts))
+                """,
+                {"parts": list(parts)},
+            ).fetchall()
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+        same = {name for name, _, empty, one, _ in found if empty or one}
+        most = {name: 0 if empty else most for name, _, empty, _, most in found if empty or most is not None}
+        return Known(frozenset(same | {is_null(name) for name, full, *_ in found if full}), most)
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
         """A small table of texts and whole numbers, all columns of one length, to join to."""

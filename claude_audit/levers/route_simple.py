@@ -40,6 +40,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,8 @@ class RouteSimple(Lever):
                     scan.vary(what, mark, lambda n, f=factor: as_counted(scan, n, f, self.target, self.others))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
-                    scan.size_key(variant, self.target.id)
+                    most = self._most(scan, "prompt", factor) if variant == (mark,) else None
+                    scan.size_key(variant, self.target.id, most)
         no_room = None
         if self.router and (model := self.router.model):
             read = ask(scan, model, self.router.prompt, marks, self.router_others)
@@ -149,7 +151,8 @@ class RouteSimple(Lever):
         if self.router or self.share is not None:
             scan.sums["route_calls"] = nw.lit(1)
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
-        found = code(scan, self.target, big_in, big_out, (self.prompt_limit, self.output_limit), no_room)
+        longest = [self._most(scan, what, self.factor) for what in ("prompt", "output")]
+        found = code(scan, self.target, big_in, big_out, longest, (self.prompt_limit, self.output_limit), no_room)
         if self.sessions:
             scan.bind(route_own=found)
             found = session_code(scan, "route_own", self._stays())
@@ -157,6 +160,11 @@ class RouteSimple(Lever):
         if self.share is not None:
             scan.key(RANK, nw.col(RANK), 4)
             scan.joins.append(lambda usage, by: self._ranked(scan, usage))
+
+    def _most(self, scan: Scan, what: str, factor: Decimal) -> int | None:
+        """The largest prompt or output of a row on the target, or more than it. None: nobody knows."""
+        most = scan.most(what)
+        return None if most is None else ceil(most * max(Fraction(factor), 1 / Fraction(factor)))
 
     def _ranked(self, scan: Scan, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """The rows, each with whether it is among those that would save least or most."""
