@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -194,10 +196,8 @@ def _migrations(
     if change is None or until is None or not lookback:
         return ()
     # Comparisons, not a list: the engine skips what it need not read.
-    theirs = usage.filter(
-        nw.any_horizontal(*(nw.col("model") == name for name in sorted(change.to)), ignore_nulls=True)
-    )
-    run, _ = scan(theirs, reach, [change], catalog, engine, combine=False)
+    theirs = usage.filter(reduce(or_, (nw.col("model") == name for name in sorted(change.to))))
+    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False)
     return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 
 

@@ -7,7 +7,7 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
-from claude_audit.row_columns import Known, same_in_all
+from claude_audit.row_columns import Known, is_null, same_in_all
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ class Reach:
     models: tuple[str, ...]
     known: Known = field(default_factory=Known)
     """Of its columns; nothing where nobody looked."""
+
+    def of(self, models: Iterable[str]) -> Reach:
+        """The same of rows of these models alone."""
+        theirs = tuple(sorted(models))
+        same = self.known.same | {is_null("model"), *(["model"] if len(theirs) == 1 else [])}
+        return replace(self, models=theirs, known=replace(self.known, same=same))
 
 
 @dataclass(frozen=True, slots=True)
