@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
-from operator import or_
+from operator import is_, or_
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -98,17 +98,25 @@ class Run:
     levers: tuple[Lever, ...]
     start: tuple[State, ...]
     pricer: Pricer
-    known: dict[tuple[int, ...], list[State]] = field(default_factory=dict)
-    moved: dict[tuple[int, int], tuple[State, State]] = field(default_factory=dict)
-    """(lever, id of a state) -> that state, and what the lever makes of it: for levers that judge states one by one."""
+    known: dict[tuple[int, ...], Sequence[State]] = field(default_factory=dict)
+    moved: dict[int, dict[int, State]] = field(default_factory=dict)
+    """Lever -> id of a state -> what the lever makes of it: for levers that judge states one by one."""
+    kept: list[Sequence[State]] = field(default_factory=list)
+    """Those states: the id of one that is gone would be given to another."""
     totals: dict[tuple[int, ...], Decimal] = field(default_factory=dict)
+    outcomes: dict[tuple[int, ...], Outcome] = field(default_factory=dict)
 
-    def after(self, chosen: tuple[int, ...]) -> list[State]:
-        """The states after the chosen levers (ascending positions), in the order of application."""
+    def after(self, chosen: tuple[int, ...]) -> Sequence[State]:
+        """The states after the chosen levers (ascending positions), in the order of application.
+
+        The very sequence that was there before the last of them where that changed none.
+        """
         if not chosen:
-            return list(self.start)
+            return self.start
         if chosen not in self.known:
-            self.known[chosen] = self._applied(chosen[-1], self.after(chosen[:-1]))
+            before = self.after(chosen[:-1])
+            after = self._applied(chosen[-1], before)
+            self.known[chosen] = before if all(map(is_, before, after)) else after
         return self.known[chosen]
 
     def _applied(self, n: int, before: Sequence[State]) -> list[State]:
@@ -118,20 +126,32 @@ class Run:
             live = [state for state in before if state.removed is None]
             moved = iter(lever.move(live, self.pricer))
             return [next(moved) if state.removed is None else state for state in before]
-        new = [s for s in before if s.removed is None and (n, id(s)) not in self.moved]
-        # The state is kept beside: its id would else be given to another.
-        self.moved.update(((n, id(s)), (s, a)) for s, a in zip(new, lever.move(new, self.pricer), strict=True))
-        return [state if state.removed is not None else self.moved[n, id(state)][1] for state in before]
+        made = self.moved.setdefault(n, {})
+        new = [state for state in before if id(state) not in made]
+        self.kept.append(new)
+        live = [state for state in new if state.removed is None]
+        made.update((id(state), state) for state in new)
+        made.update(zip(map(id, live), lever.move(live, self.pricer), strict=True))
+        return [made[id(state)] for state in before]
 
-    def judged(self, n: int, before: Sequence[State], after: Sequence[State]) -> Outcome:
-        """What the lever's move meant, on the requests that were there before it."""
-        live = [(b, a) for b, a in zip(before, after, strict=True) if b.removed is None]
-        return self.levers[n].judge([b for b, _ in live], [a for _, a in live], self.pricer)
+    def judged(self, chosen: tuple[int, ...]) -> Outcome:
+        """What the move of the last of these levers meant after the others, on the requests that were there before it."""
+        if chosen not in self.outcomes:
+            before, after = self.after(chosen[:-1]), self.after(chosen)
+            live = [(b, a) for b, a in zip(before, after, strict=True) if b.removed is None]
+            lever = self.levers[chosen[-1]]
+            self.outcomes[chosen] = lever.judge([b for b, _ in live], [a for _, a in live], self.pricer)
+        return self.outcomes[chosen]
 
     def total(self, chosen: tuple[int, ...]) -> Decimal:
         """US dollars after the chosen levers."""
+        if not chosen and chosen not in self.totals:
+            self.totals[chosen] = self.pricer.total(self.start)
         if chosen not in self.totals:
-            self.totals[chosen] = self.pricer.total(self.after(chosen))
+            before, after = self.after(chosen[:-1]), self.after(chosen)
+            changed = [(b, a) for b, a in zip(before, after, strict=True) if a is not b] if after is not before else []
+            saving = self.pricer.saving((b for b, _ in changed), (a for _, a in changed))
+            self.totals[chosen] = EXACT.subtract(self.total(chosen[:-1]), saving)
         return self.totals[chosen]
 
 
@@ -235,7 +255,7 @@ def scan(
 
 def alone(run: Run, n: int) -> Step:
     """One lever of the run on the untouched log."""
-    return _step(run, n, run.start, run.after((n,)), [Grade.METERED] * len(run.start))
+    return _step(run, (n,), [Grade.METERED] * len(run.start))
 
 
 def stacked(run: Run) -> list[Step]:
@@ -243,14 +263,15 @@ def stacked(run: Run) -> list[Step]:
     steps: list[Step] = []
     grades = [Grade.METERED] * len(run.start)
     for n in range(len(run.levers)):
-        before, after = run.after(tuple(range(n))), run.after(tuple(range(n + 1)))
-        steps.append(_step(run, n, before, after, grades))
+        steps.append(_step(run, tuple(range(n + 1)), grades))
     return steps
 
 
-def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], grades: list[Grade]) -> Step:
-    """The step, graded no better than any earlier one that changed one of its rows; the rows' grades are brought up."""
-    lever, outcome = run.levers[n], run.judged(n, before, after)
+def _step(run: Run, chosen: tuple[int, ...], grades: list[Grade]) -> Step:
+    """The step of the last of these levers after the others, graded no better than any earlier one that changed one of its
+    rows; the rows' grades are brought up."""
+    before, after = run.after(chosen[:-1]), run.after(chosen)
+    lever, outcome = run.levers[chosen[-1]], run.judged(chosen)
     kind = kind_of(lever.name)
     grade = outcome.grade
     touched = [i for i, (b, a) in enumerate(zip(before, after, strict=True)) if a is not b]
@@ -258,8 +279,8 @@ def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], gra
         grade = grade.at_best(grades[i])
     for i in touched:
         grades[i] = grade
-    cost_before, cost_after = run.pricer.total(before), run.pricer.total(after)
-    alone = EXACT.subtract(run.total(()), run.total((n,)))
+    cost_before, cost_after = run.total(chosen[:-1]), run.total(chosen)
+    alone = EXACT.subtract(run.total(()), run.total(chosen[-1:]))
     saving = EXACT.subtract(cost_before, cost_after)
     changed = Coverage(outcome.changed, run.pricer.total(before[i] for i in touched))
     every = Coverage(sum(state.rows for state in before if state.removed is None), cost_before)

@@ -6,9 +6,10 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -129,7 +130,7 @@ def tally(
     keys |= extra.keys
     sums |= extra.sums
     rows = _grouped(usage, keys, sums, extra, engine, same)
-    return _sorted(_line(row, by, days, first_day, len(extra.keys)) for row in rows)
+    return _lines(rows, by, days, first_day, len(extra.keys))
 
 
 def _grouped(
@@ -174,13 +175,24 @@ def _grouped(
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
     """The same lines from what was summed when the parts were written (sums.py), for `by` among sums.DIMENSIONS."""
     first_day, days = days_of(reach, catalog, ())
-    return _sorted(_line(row, by, days, first_day, 0) for row in kept.tallied(groups, by, days, catalog))
+    return _lines(kept.tallied(groups, by, days, catalog), by, days, first_day, 0)
 
 
-def _sorted(lines: Iterable[Line]) -> list[Line]:
-    return sorted(
-        lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
-    )
+def _lines(
+    rows: Iterable[tuple[Any, ...]], by: Sequence[str], days: Sequence[date], first_day: date, extra_keys: int
+) -> list[Line]:
+    """The rows as lines, by labels, model and price group; lines of one group share the object."""
+
+    @cache
+    def group(model: Label, passed: int, band: int, *rest: Label) -> Group:
+        return Group(model, days[passed - 1] if passed else first_day, int(band), *rest)
+
+    @cache
+    def order(labels: tuple[Label, ...], name: Label, group: Group) -> tuple[tuple[bool, str], ...]:
+        return tuple((v is None, str(v)) for v in (*labels, name, *_key(group)))
+
+    lines = [_line(row, by, group, extra_keys) for row in rows]
+    return sorted(lines, key=lambda line: order(line.labels, line.name, line.group))
 
 
 def days_of(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
@@ -232,18 +244,15 @@ def _if(condition: nw.Expr, value: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(value).otherwise(nw.lit(0))
 
 
-def _line(row: tuple[Any, ...], by: Sequence[str], days: Sequence[date], first_day: date, extra_keys: int) -> Line:
+def _line(row: tuple[Any, ...], by: Sequence[str], group_of: Callable[..., Group], extra_keys: int) -> Line:
     at = len(by)
     labels = tuple(written(name, value) for name, value in zip(by, row[:at], strict=True))
-    name, model, passed, band, tier, speed, geo, provider, routing, region, no_price = row[at : at + 11]
+    name, *decides, no_price = row[at : at + 11]
     more_keys = row[at + 11 : at + 11 + extra_keys]
     sums = row[at + 11 + extra_keys :]
-    group = Group(
-        model, days[passed - 1] if passed else first_day, int(band), tier, speed, geo, provider, routing, region
-    )
     return Line(
         labels=labels,
-        group=group,
+        group=group_of(*decides),
         name=name,
         unsold=bool(no_price),
         requests=int(sums[0]),

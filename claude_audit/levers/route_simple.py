@@ -52,7 +52,7 @@ from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIM
 from claude_audit.levers._tokenizers import as_counted, counted_otherwise, factor_of
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
-from claude_audit.states import INPUT, OUTPUT, Added, State, text_of, unmoved
+from claude_audit.states import INPUT, OUTPUT, Added, State, Variant, regrouped, text_of, unmoved
 from claude_audit.waterfall import Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class RouteSimple(Lever):
 
     def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
-        variant = (*unmoved(state.prompt, self.moves), self._mark(factor))
+        variant = self._on_target(state.prompt, factor)
         size = state.keys.get("+".join(("router_size", *variant)), 0)
         tokens = [ZERO] * len(state.tokens)
         tokens[INPUT] = Decimal(state.sum_of("router", variant))
@@ -285,13 +285,12 @@ class RouteSimple(Lever):
         return known[1]
 
     def _routed(self, state: State, factor: Decimal) -> State:
-        mark = self._mark(factor)
-        prompt = (*unmoved(state.prompt, self.moves), mark)
+        prompt, output = self._on_target(state.prompt, factor), self._on_target(state.output, factor)
         size = state.keys.get("+".join(("size", *prompt)), 0)
-        moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
-        return moved.with_tokens(
-            input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
-        ).answering((*unmoved(state.output, self.moves), mark))
+        return state.uncached(regrouped(state.group, model=self.target.id, size=int(size)), prompt, output)
+
+    def _on_target(self, variant: Variant, factor: Decimal) -> Variant:
+        return (*unmoved(variant, self.moves), self._mark(factor))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
