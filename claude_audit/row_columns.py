@@ -26,7 +26,9 @@ class Known:
     same: frozenset[str] = frozenset()
     """Those of which all rows have one value, or none; and is_null(column) where all rows have any."""
     most: Mapping[str, int] = field(default_factory=dict)
-    """The largest value of columns of whole numbers; 0 where no row has any."""
+    """The largest value of columns of whole numbers that are never negative; 0 where no row has any."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The value of columns of text in which all rows have the same one."""
 
     def full(self, name: str) -> bool:
         """Whether every row has a value."""
@@ -36,10 +38,19 @@ class Known:
         """Whether no row has a value."""
         return name in self.same and not self.full(name)
 
+    def filled(self, name: str, value: Any) -> nw.Expr:
+        """The column, with this value where it has none."""
+        import narwhals.stable.v2 as nw
+
+        return nw.col(name) if self.full(name) else nw.col(name).fill_null(value)
+
     def at_most(self, *names: str) -> int | None:
         """What these columns of a row add up to at most. None: nobody knows."""
         found = [self.most.get(name) for name in names]
         return None if None in found else sum(value or 0 for value in found)
+
+
+NOTHING = Known()
 
 
 def is_null(name: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
@@ -98,25 +100,29 @@ class Scan:
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
 
-        self.bind(**{f"q_{name}": quantity(name) for name in TOKEN_CLASSES})
-        u, r, w5, w1, o = (nw.col(f"q_{name}") for name in ("input", *TOKEN_CLASSES[1:4], "output"))
+        known = self.reach.known
+        self.bind(**{f"q_{name}": quantity(name, known) for name in TOKEN_CLASSES})
+        read = nw.col("q_cache_read")
+        cached = [nw.col(f"q_{name}") for name in TOKEN_CLASSES[1:4] if self.most(name) != 0]
         self.bind(
-            q_prompt=u + r + w5 + w1,
-            q_cached=r + w5 + w1,
-            q_call=((nw.col("row_kind") == "call") & ~nw.col("requests").is_null()).fill_null(False),
+            q_prompt=reduce(add, cached, nw.col("q_input")),
+            q_cached=reduce(add, cached) if cached else nw.lit(0),
             q_free=~nw.col("unbilled").is_null(),
         )
         self.billed = ~nw.col("q_free")
+        self.call: nw.Expr = nw.lit(True)
+        """The row is one request, and no pass of a longer call and no sum of several."""
+        if known.texts.get("row_kind") != "call" or not known.full("requests"):
+            self.bind(q_call=((nw.col("row_kind") == "call") & ~nw.col("requests").is_null()).fill_null(False))
+            self.call = nw.col("q_call")
         self.prompt = nw.col("q_prompt")
         """All input of a row: uncached, read and written."""
         self.cached = nw.col("q_cached")
-        self.call = nw.col("q_call")
-        """The row is one request, and no pass of a longer call and no sum of several."""
         self.quantities = {
             "prompt": {(): self.prompt},
-            "output": {(): o},
-            "read": {(): r},
-            "wrote_1h": {(): r + w1},
+            "output": {(): nw.col("q_output")},
+            "read": {(): read},
+            "wrote_1h": {(): read + nw.col("q_cache_write_1h") if self.most("cache_write_1h") != 0 else read},
             "wrote_5m": {(): self.cached},
         }
         self.key("x_free", nw.col("q_free"), 2)
@@ -158,6 +164,8 @@ class Scan:
         """Whether a row's text is one of these, false where there is none."""
         import narwhals.stable.v2 as nw
 
+        if self.reach.known.empty(column) or column in self.reach.known.texts:
+            return nw.lit(self.reach.known.texts.get(column) in texts)
         wanted = (column, tuple(texts))
         name = next((name for name, known in self.listed.items() if known == wanted), f"in_{len(self.listed)}")
         self.listed[name] = wanted
@@ -424,8 +432,7 @@ class Scan:
 
     def same(self) -> frozenset[str]:
         """Columns, of the rows and bound, that have one value in all of them for sure."""
-        known = self.reach.known.same
-        return self.columns.same(known | {name for name, (column, _) in self.listed.items() if column in known})
+        return self.columns.same(self.reach.known.same)
 
     def extra(self) -> Extra:
         """The keys and sums for the tally. Quantities that are the same column are summed once (aliases), logged ones never."""

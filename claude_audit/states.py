@@ -245,7 +245,9 @@ class Pricer:
         key = (group, lenient)
         if key not in self._rates:
             price = self.catalog.price(group, lenient=lenient)
-            self._rates[key] = None if isinstance(price, Unpriced) else tuple(map(_a_token, map(price.usd, TOKEN_CLASSES)))
+            self._rates[key] = (
+                None if isinstance(price, Unpriced) else tuple(map(_a_token, map(price.usd, TOKEN_CLASSES)))
+            )
         rates = self._rates[key]
         if rates is None:
             return None

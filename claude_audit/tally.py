@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
-from claude_audit.row_columns import Known, is_null, same_in_all
+from claude_audit.row_columns import NOTHING, Known, is_null, same_in_all
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -84,14 +85,12 @@ class Extra:
     highest: Mapping[str, Any] = field(default_factory=dict)
 
 
-def quantity(token_class: str) -> nw.Expr:
+def quantity(token_class: str, known: Known = NOTHING) -> nw.Expr:
     """The tokens of that class of a row; what was not recorded adds nothing."""
     import narwhals.stable.v2 as nw
 
-    first, *rest = (nw.col(column).fill_null(0) for column in TOKEN_COLUMNS[token_class])
-    for column in rest:
-        first = first + column
-    return first
+    columns = [column for column in TOKEN_COLUMNS[token_class] if known.at_most(column) != 0]
+    return reduce(add, (known.filled(column, 0) for column in columns)) if columns else nw.lit(0)
 
 
 def tally(
@@ -116,15 +115,18 @@ def tally(
     if not known:
         usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
     first_day, days = days_of(reach, catalog, targets)
-    billed = nw.col("unbilled").is_null()
+
+    def of_billed(value: nw.Expr) -> nw.Expr:
+        return value if reach.known.empty("unbilled") else _if(nw.col("unbilled").is_null(), value)
+
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
         "s_requests": nw.col("requests").fill_null(0),
-        "s_billed": _if(billed, nw.col("requests").fill_null(0)),
-        "s_passes": _if(billed & (nw.col("pass") > 0), nw.lit(1)),
-        **{f"s_{name}": _if(billed, quantity(name)) for name in TOKEN_CLASSES},
-        "s_ttl_unknown": _if(billed, nw.col("cache_write_unknown_tokens").fill_null(0)),
-        "s_searches": _if(billed, nw.col("web_searches").fill_null(0)),
+        "s_billed": of_billed(nw.col("requests").fill_null(0)),
+        "s_passes": of_billed(_if(nw.col("pass") > 0, nw.lit(1))),
+        **{f"s_{name}": of_billed(quantity(name, reach.known)) for name in TOKEN_CLASSES},
+        "s_ttl_unknown": of_billed(nw.col("cache_write_unknown_tokens").fill_null(0)),
+        "s_searches": of_billed(nw.col("web_searches").fill_null(0)),
     }
     extra = extra or Extra({}, {})
     keys |= extra.keys

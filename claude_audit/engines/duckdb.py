@@ -53,8 +53,10 @@ class DuckDB:
                     bool_and(coalesce(
                         stats_null_count = 0 AND stats_min_value = stats_max_value AND min_is_exact AND max_is_exact, false
                     )) AND min(stats_min_value) = max(stats_min_value) AS is_one,
-                    CASE WHEN count(stats_max_value) = count_if(stats_null_count < num_values)
-                        AND any_value(type) = 'INT64' THEN max(TRY_CAST(stats_max_value AS BIGINT)) END AS most
+                    CASE WHEN any_value(type) = 'INT64' AND min(TRY_CAST(stats_min_value AS BIGINT)) >= 0
+                        AND count(stats_max_value) = count_if(stats_null_count < num_values)
+                        THEN max(TRY_CAST(stats_max_value AS BIGINT)) END AS most,
+                    CASE WHEN any_value(type) = 'BYTE_ARRAY' THEN min(stats_min_value) END AS text
                 FROM parquet_metadata($parts)
                 GROUP BY path_in_schema
                 HAVING count(stats_null_count) = count(*)
@@ -64,9 +66,19 @@ class DuckDB:
             ).fetchall()
         except duckdb.Error as error:
             raise _damaged(error) from error
-        same = {name for name, _, empty, one, _ in found if empty or one}
-        most = {name: 0 if empty else most for name, _, empty, _, most in found if empty or most is not None}
-        return Known(frozenset(same | {is_null(name) for name, full, *_ in found if full}), most)
+        same: set[str] = set()
+        most: dict[str, int] = {}
+        texts: dict[str, str] = {}
+        for name, full, empty, one, largest, text in found:
+            if full:
+                same.add(is_null(name))
+            if empty or one:
+                same.add(name)
+            if empty or largest is not None:
+                most[name] = 0 if empty else largest
+            if one and text is not None:
+                texts[name] = text
+        return Known(frozenset(same), most, texts)
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
         """A small table of texts and whole numbers, all columns of one length, to join to."""

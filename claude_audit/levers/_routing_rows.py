@@ -53,17 +53,16 @@ def code(
     """
     import narwhals.stable.v2 as nw
 
-    from claude_audit.levers._thinking import thinks
+    from claude_audit.levers._thinking import never, thinks
 
+    known = scan.reach.known
     logged, answered = scan.quantities["prompt"][()], scan.quantities["output"][()]
     certain = scan.among("task", SIMPLE_TASKS)
-    likely = (
-        nw.col("task").is_null()
-        & (logged <= limits[0])
-        & (answered <= limits[1])
-        & (nw.col("message_count").fill_null(1) <= 1)
-        & (nw.col("tools_defined").fill_null(0) == 0)
-    )
+    likely = nw.col("task").is_null() & (logged <= limits[0]) & (answered <= limits[1])
+    if known.at_most("message_count") != 0:
+        likely = likely & (nw.col("message_count").fill_null(1) <= 1)
+    if known.at_most("tools_defined") != 0:
+        likely = likely & (nw.col("tools_defined").fill_null(0) == 0)
     too_large: nw.Expr = nw.lit(False)
     most_in, most_out = longest
     if most_in is None or most_out is None or most_in + most_out > target.context:
@@ -74,9 +73,9 @@ def code(
         ~scan.call,
         too_large if no_room is None else too_large | no_room,
         scan.among("stop_reason", UNFINISHED),
-        nw.col("tools_used").fill_null(0) > 0,
-        thinks(),
-        nw.col("has_images").fill_null(False),
+        nw.lit(False) if known.at_most("tools_used") == 0 else nw.col("tools_used").fill_null(0) > 0,
+        nw.lit(False) if never(known) else thinks(),
+        nw.lit(False) if known.empty("has_images") else nw.col("has_images").fill_null(False),
     )
     found: nw.Expr = nw.lit(CODES.index(POSSIBLE))
     for n, holds in reversed(list(enumerate((*closed, certain, likely)))):

@@ -87,8 +87,8 @@ class Batch(Lever):
         import narwhals.stable.v2 as nw
 
         if self.tagged:
-            scan.key("batch_tagged", nw.col("latency_tolerant").fill_null(False), 2)
-        scan.key("batch_streamed", nw.col("stream").fill_null(False), 2)
+            scan.key("batch_tagged", scan.reach.known.filled("latency_tolerant", False), 2)
+        scan.key("batch_streamed", scan.reach.known.filled("stream", False), 2)
         if self.candidates:
             scan.key(CANDIDATE, nw.col(CANDIDATE), len(WHY))
 

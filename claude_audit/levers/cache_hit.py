@@ -139,11 +139,10 @@ class CacheHit(Lever):
             assumed = scan.prompt * self.cacheable_share.numerator // self.cacheable_share.denominator
         else:
             assumed = scan.prompt
-        return (
-            nw.when(~nw.col("cacheable_tokens").is_null())
-            .then(shown)
-            .otherwise(nw.when(scan.cached > 0).then(scan.cached).otherwise(assumed))
-        )
+        unknown = nw.when(scan.cached > 0).then(scan.cached).otherwise(assumed)
+        if scan.reach.known.empty("cacheable_tokens"):
+            return unknown
+        return nw.when(~nw.col("cacheable_tokens").is_null()).then(shown).otherwise(unknown)
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """Read RATE of what is cacheable, in the groups that read less today."""
