@@ -181,8 +181,14 @@ class Audit:
             timezone=self.filters.timezone,
             attribution=attribution,
             order=written,
+            elsewhere=self._elsewhere,
         )
         return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
+
+    def _elsewhere(self) -> tuple[nw.LazyFrame[Any], DuckDB]:
+        """The filtered rows in an engine of their own."""
+        other = replace(self)
+        return other.usage(), other.engine
 
     def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
         """The same scenario without the user's own prices and discounts."""

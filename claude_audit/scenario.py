@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
 from operator import is_, or_
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -167,18 +169,32 @@ def simulate(
     timezone: ZoneInfo,
     attribution: str = "waterfall",
     order: Sequence[str] = (),
+    elsewhere: Callable[[], tuple[nw.LazyFrame[Any], Engine]] | None = None,
 ) -> Waterfall:
     """Apply `levers` (in the order of application) to `usage`: steps whose savings add up to the total exactly.
 
     `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
+    `elsewhere`: the same rows in an engine that may be asked meanwhile.
     """
-    run, unpriced = scan(usage, reach, levers, catalog, engine)
-    steps = stacked(run)
-    if order:
-        steps = _reordered(run, steps, order)
-    steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
     lookback = days(since, until, timezone)
+    scanned = Event()
+    with ThreadPoolExecutor(1) as beside:
+        # Prepared during the one scan, and run while the levers are priced, which takes one core.
+        if elsewhere is not None:
+            migrations = beside.submit(_migrations, elsewhere, reach, levers, catalog, until, lookback, scanned.wait)
+        try:
+            run, unpriced = scan(usage, reach, levers, catalog, engine)
+        finally:
+            scanned.set()
+        if elsewhere is None:
+            migrations = beside.submit(_migrations, lambda: (usage, engine), reach, levers, catalog, until, lookback)
+            migrations.result()
+        steps = stacked(run)
+        if order:
+            steps = _reordered(run, steps, order)
+        steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
+        work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
     result = Waterfall(
         since,
         until,
@@ -187,27 +203,26 @@ def simulate(
         None,
         unpriced_requests=unpriced,
         requests=sum(state.rows for state in run.start),
-        next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
+        next=work,
         lookback_days=lookback,
         attribution=attribution,
         price_book=catalog.as_of.isoformat(),
     )
-    migrations = _migrations(usage, reach, levers, catalog, engine, until, lookback)
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
-        notes=(*migrations, *_notes(result, order)),
+        notes=(*migrations.result(), *_notes(result, order)),
     )
 
 
 def _migrations(
-    usage: nw.LazyFrame[Any],
+    rows: Callable[[], tuple[nw.LazyFrame[Any], Engine]],
     reach: Reach,
     levers: Sequence[Lever],
     catalog: Catalog,
-    engine: Engine,
     until: datetime | None,
     lookback: int | None,
+    ready: Callable[[], Any] = lambda: None,
 ) -> tuple[str, ...]:
     """What models that retire soon cost on their successors: a scan of their rows alone, where there are any."""
     import narwhals.stable.v2 as nw
@@ -215,9 +230,10 @@ def _migrations(
     change = forced(levers, reach, catalog, until) if until else None
     if change is None or until is None or not lookback:
         return ()
+    usage, engine = rows()
     # Comparisons, not a list: the engine skips what it need not read.
     theirs = usage.filter(reduce(or_, (nw.col("model") == name for name in sorted(change.to))))
-    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False)
+    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False, ready=ready)
     return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 
 
@@ -229,10 +245,12 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
+    ready: Callable[[], Any] = lambda: None,
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `ready`
+    returns when the scan, prepared by then, may begin.
     """
     for lever in levers:
         usage = lever.inspect(usage, engine, reach)
@@ -244,7 +262,18 @@ def scan(
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
     frame = asked.frame(usage, by, engine)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True, same=asked.same())
+    lines = tally(
+        frame,
+        reach,
+        catalog,
+        engine,
+        by,
+        extra=extra,
+        targets=asked.targets,
+        known=True,
+        same=asked.same(),
+        ready=ready,
+    )
     pricer = Pricer(catalog)
     start, pricer.unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:

@@ -104,11 +104,13 @@ def tally(
     targets: Sequence[str] = (),
     known: bool = False,
     same: Collection[str] = (),
+    ready: Callable[[], Any] = lambda: None,
 ) -> list[Line]:
     """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
 
     `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
-    `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows.
+    `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows. `ready` returns
+    when the scan may begin.
     """
     import narwhals.stable.v2 as nw
 
@@ -131,7 +133,7 @@ def tally(
     extra = extra or Extra({}, {})
     keys |= extra.keys
     sums |= extra.sums
-    rows = _grouped(usage, keys, sums, extra, engine, same)
+    rows = _grouped(usage, keys, sums, extra, engine, same, ready)
     return _lines(rows, by, days, first_day, len(extra.keys))
 
 
@@ -142,6 +144,7 @@ def _grouped(
     extra: Extra,
     engine: Engine,
     same: Collection[str],
+    ready: Callable[[], Any],
 ) -> list[tuple[Any, ...]]:
     """The keys, sums, lowest and highest of each group of rows.
 
@@ -161,7 +164,9 @@ def _grouped(
         *(nw.col(name).min() for name in extra.lowest if name not in alike),
         *(nw.col(name).max() for name in extra.highest if name not in alike),
     )
-    rows = engine.rows(frame.select(ROWS, *(name for name in every if name not in alike)))
+    frame = frame.select(ROWS, *(name for name in every if name not in alike))
+    ready()
+    rows = engine.rows(frame)
     if not rows:
         return []
     values: list[Sequence[Any]] = list(zip(*rows, strict=True))

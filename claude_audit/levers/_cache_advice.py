@@ -143,7 +143,7 @@ def padded(short: Sequence[State], pricer: Pricer, rate: Decimal, ttl: str) -> l
             saving += (tokens - state.rows * least * each.paid(Fraction(rate), ttl)) * Fraction(plain) / 1_000_000
             rows += state.rows
             lacking += state.rows * least - int(tokens)
-        if saving > 0:
+        if saving > 0 and rows:
             told.append((saving, endpoint, model_id, least, rows, lacking))
     told.sort(key=lambda each: (-each[0], each[1:3]))
     return [

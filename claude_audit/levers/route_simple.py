@@ -278,6 +278,8 @@ class RouteSimple(Lever):
 
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
+        if state.line.group.model not in self.others:
+            factor = self.factor  # counted alike, so that it is the same under each
         known = self._made.get((id(state), factor))
         if known is None:
             # The state is kept beside: its id would else be given to another.
