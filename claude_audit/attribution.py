@@ -14,7 +14,7 @@ from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.waterfall import Interaction, Next
 
 if TYPE_CHECKING:
-    from claude_audit.scenario import Run
+    from claude_audit.lever_run import Run
 
 MOST_SHAPLEY = 6
 """Levers for which all orders are computed: 64 subsets."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import minimums
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
 from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
-from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
+from claude_audit.states import LOGGED, Variant, lever_of
 from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES, TOKEN_COLUMNS
 
@@ -28,37 +29,11 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
+    from claude_audit.levers._packs import Pack
     from claude_audit.levers._rewritten import Rewrite
-    from claude_audit.rates import Model
     from claude_audit.tally import Reach
 
-__all__ = [
-    "INPUT",
-    "OUTPUT",
-    "READ",
-    "WRITE_1H",
-    "WRITE_5M",
-    "Pricer",
-    "Scan",
-    "State",
-    "Variant",
-    "states",
-    "text_of",
-]
-
 Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """Columns that tell of requests which go out as one."""
-
-    number: str
-    """Of the call; null for what stays alone."""
-    prompt: str
-    """Tokens of the call's prompt, for requests that no lever before has changed; null for what stays alone."""
-    follows: str
-    """1 where the request has left its start to another one's call, else 0."""
 
 
 @dataclass
@@ -222,7 +197,8 @@ class Scan:
         """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
-        self._bind_minimum()
+        if "q_minimum" not in self.columns:
+            self.bind(q_minimum=self.minimum())
         made: dict[Variant, dict[str, nw.Expr]] = {}
         kept: dict[Variant, nw.Expr] = {}
         longer: dict[Variant, nw.Expr] = {}
@@ -314,16 +290,13 @@ class Scan:
         """
         import narwhals.stable.v2 as nw
 
-        banded = self.catalog.banded_models
-        if not banded & set(self.reach.models if model is None else [model]):
+        if not self.catalog.banded_models & set(self.reach.models if model is None else [model]):
             return
         prompt = self.whole(variant)
-        if model is not None:
-            self.key("+".join(("size", *variant)), size(self.catalog, prompt, most), len(self.catalog.thresholds) + 1)
-        else:
-            whole = flag(~nw.col("prompt_tokens").is_null())
-            own = whole * own_size(self.reach, self.catalog, prompt)
-            self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
+        found = size(self.catalog, prompt, most)
+        if model is None:
+            found = flag(~nw.col("prompt_tokens").is_null()) * own_size(self.reach, self.catalog, prompt)
+        self.key("+".join(("size", *variant)), found, len(self.catalog.thresholds) + 1)
 
     def whole(self, variant: Variant) -> nw.Expr:
         """The prompt of the call that a row is part of, in that variant: its own, where no lever has joined requests."""
@@ -357,14 +330,10 @@ class Scan:
         """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
         if not self.combine and variant:
             return False
-        lever = _lever(mark)
+        lever = lever_of(mark)
         if lever in self.moves and any(m in self.moves for m in variant):
             return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
-        return not any("@" in m or _lever(m) == lever for m in variant)
-
-    def _bind_minimum(self) -> None:
-        if "q_minimum" not in self.columns:
-            self.bind(q_minimum=self.minimum())
+        return not any("@" in m or lever_of(m) == lever for m in variant)
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
@@ -386,38 +355,14 @@ class Scan:
         return (tokens * times / factor.denominator).ceil().cast(nw.Int64)
 
     def minimum(self, to: Mapping[str, str] | None = None) -> nw.Expr:
-        """The shortest cacheable prompt, in tokens, of a row's own model on its day; 1 where no source states any.
-
-        `to`: of the model that rows of a model are moved to. A day before its first figure takes that one: on their own
-        model, rows of such days have no price for cache tokens.
-        """
+        """The shortest cacheable prompt, in tokens, of a row's own model on its day; `to`: see minimums.at_first."""
         import narwhals.stable.v2 as nw
 
-        first = self.reach.first.astimezone(UTC).date()
-        models = self._models(to)
-        found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
-        for since, steps in self.minimum_steps(to).items():
+        found = self.fact(minimums.at_first(self.reach, self.catalog, to))
+        for since, steps in minimums.steps(self.reach, self.catalog, to).items():
             begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
             found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
         return found
-
-    def minimum_steps(self, to: Mapping[str, str] | None = None) -> dict[date, dict[str, int]]:
-        """The days in the log on which the minimum of one of its models changes, and by how many tokens, by model."""
-        first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
-        models = self._models(to)
-        steps = {
-            since: {
-                name: dict(model.minimums)[since] - (model.minimum(since - timedelta(days=1), lenient=True) or 0)
-                for name, model in models.items()
-                if since in dict(model.minimums)
-            }
-            for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last})
-        }
-        return {since: by_model for since, by_model in steps.items() if any(by_model.values())}
-
-    def _models(self, to: Mapping[str, str] | None) -> dict[str, Model]:
-        named = {name: (to or {}).get(name, name) for name in self.reach.models}
-        return {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
         """The rows with what is known of their models, what was bound and joined."""
@@ -451,8 +396,3 @@ class Scan:
                 else:
                     self.aliases[name] = first[id(expression)]
         return Extra(self.keys.known, sums, self.lowest, self.highest)
-
-
-def _lever(mark: str) -> str:
-    """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
-    return mark.partition("@")[0].partition("~")[0]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
-from operator import is_, or_
+from operator import or_
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from claude_audit.attribution import MOST_SHAPLEY, interactions, order_of_work, ranges, shapley
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Outcome, kind_of, registry
+from claude_audit.lever_run import Run
+from claude_audit.levers import Kind, Lever, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.migration import forced
 from claude_audit.migration import notes as migration_notes
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTRIBUTIONS",
     "ORDERS",
-    "Run",
     "alone",
     "levers_of",
     "ordered",
@@ -91,70 +91,6 @@ def ordered(how: str | Sequence[str], options: Mapping[str, Any]) -> tuple[str, 
             f"order names {missing[0]}, which this scenario does not try", "say stage, written, or its levers"
         )
     return found
-
-
-@dataclass(frozen=True)
-class Run:
-    """The states before any lever, and what each subset of levers makes of them. Every subset is computed once."""
-
-    levers: tuple[Lever, ...]
-    start: tuple[State, ...]
-    pricer: Pricer
-    known: dict[tuple[int, ...], Sequence[State]] = field(default_factory=dict)
-    moved: dict[int, dict[int, State]] = field(default_factory=dict)
-    """Lever -> id of a state -> what the lever makes of it: for levers that judge states one by one."""
-    kept: list[Sequence[State]] = field(default_factory=list)
-    """Those states: the id of one that is gone would be given to another."""
-    totals: dict[tuple[int, ...], Decimal] = field(default_factory=dict)
-    outcomes: dict[tuple[int, ...], Outcome] = field(default_factory=dict)
-
-    def after(self, chosen: tuple[int, ...]) -> Sequence[State]:
-        """The states after the chosen levers (ascending positions), in the order of application.
-
-        The very sequence that was there before the last of them where that changed none.
-        """
-        if not chosen:
-            return self.start
-        if chosen not in self.known:
-            before = self.after(chosen[:-1])
-            after = self._applied(chosen[-1], before)
-            self.known[chosen] = before if all(map(is_, before, after)) else after
-        return self.known[chosen]
-
-    def _applied(self, n: int, before: Sequence[State]) -> list[State]:
-        """The states after one lever. Requests that were left out are no lever's concern any more."""
-        lever = self.levers[n]
-        if not lever.single:
-            live = [state for state in before if state.removed is None]
-            moved = iter(lever.move(live, self.pricer))
-            return [next(moved) if state.removed is None else state for state in before]
-        made = self.moved.setdefault(n, {})
-        new = [state for state in before if id(state) not in made]
-        self.kept.append(new)
-        live = [state for state in new if state.removed is None]
-        made.update((id(state), state) for state in new)
-        made.update(zip(map(id, live), lever.move(live, self.pricer), strict=True))
-        return [made[id(state)] for state in before]
-
-    def judged(self, chosen: tuple[int, ...]) -> Outcome:
-        """What the move of the last of these levers meant after the others, on the requests that were there before it."""
-        if chosen not in self.outcomes:
-            before, after = self.after(chosen[:-1]), self.after(chosen)
-            live = [(b, a) for b, a in zip(before, after, strict=True) if b.removed is None]
-            lever = self.levers[chosen[-1]]
-            self.outcomes[chosen] = lever.judge([b for b, _ in live], [a for _, a in live], self.pricer)
-        return self.outcomes[chosen]
-
-    def total(self, chosen: tuple[int, ...]) -> Decimal:
-        """US dollars after the chosen levers."""
-        if not chosen and chosen not in self.totals:
-            self.totals[chosen] = self.pricer.total(self.start)
-        if chosen not in self.totals:
-            before, after = self.after(chosen[:-1]), self.after(chosen)
-            changed = [(b, a) for b, a in zip(before, after, strict=True) if a is not b] if after is not before else []
-            saving = self.pricer.saving((b for b, _ in changed), (a for _, a in changed))
-            self.totals[chosen] = EXACT.subtract(self.total(chosen[:-1]), saving)
-        return self.totals[chosen]
 
 
 def simulate(

@@ -325,3 +325,8 @@ def unmoved(variant: Variant, moves: Iterable[str]) -> Variant:
 def text_of(factor: Decimal) -> str:
     """A factor as a variant's mark carries it."""
     return format(factor.normalize(), "f")
+
+
+def lever_of(mark: str) -> str:
+    """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
+    return mark.partition("@")[0].partition("~")[0]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.levers._supported_rate import Supported
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 TOO_SHORT, NOT_CACHED = "cache_too_short", "cache_not_cached"
 """Keys: rows that contradict the catalog's minimum, cached though too short, or marked, long enough and not cached."""

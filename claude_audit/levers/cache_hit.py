@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import minimums
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
 from claude_audit.levers import _cache_advice as advice
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._supported_rate import Supported
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "cache_hit"
 LEAST = "cache_least"
@@ -108,7 +109,7 @@ class CacheHit(Lever):
             guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
             scan.key("cache_guess", guess, 2)
         scan.bind(**{LEAST: scan.minimum()})
-        if scan.minimum_steps():
+        if minimums.steps(scan.reach, scan.catalog):
             scan.key(LEAST, nw.col(LEAST))
         advice.contradictions(scan, nw.col(LEAST))
         self._scan = scan
@@ -257,8 +258,7 @@ class CacheHit(Lever):
             raise AssertionError("a state is there once the scan has begun")
         if LEAST in state.keys:
             return int(state.keys[LEAST])
-        model = self._scan.catalog.models[str(state.line.group.model)]
-        return model.minimum(self._scan.reach.first.astimezone(UTC).date(), lenient=True) or 1
+        return minimums.at_first(self._scan.reach, self._scan.catalog)[str(state.line.group.model)]
 
     def _is_short(self, state: State) -> bool:
         if self.guessed and state.keys["cache_guess"]:

@@ -35,7 +35,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -46,9 +46,9 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, positive
-from claude_audit.levers._routing_errors import Router, Sums, router_of, share_of, shares
-from claude_audit.levers._routing_ranks import LEAST, MOST, RANK
-from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, NESTED, POSSIBLE, SESSION
+from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
+from claude_audit.levers._routing_ranks import RANK
+from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, POSSIBLE, SESSION
 from claude_audit.levers._tokenizers import as_counted, counted_otherwise, factor_of
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "route_simple"
 SIMPLE = (CERTAIN, LIKELY)
@@ -146,8 +147,9 @@ class RouteSimple(Lever):
                     scan.size_key(variant, self.target.id, most)
         no_room = None
         if self.router and (model := self.router.model):
-            read = ask(scan, model, self.router.prompt, marks, self.router_others)
-            no_room = read + self.router.answer > model.context
+            no_room = (
+                ask(scan, model, self.router.prompt, marks, self.router_others) + self.router.answer > model.context
+            )
         if self.router or self.share is not None:
             scan.sums["route_calls"] = nw.lit(1)
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
@@ -260,14 +262,14 @@ class RouteSimple(Lever):
             return after
         beside = [*after.beside]
         if self.router.model:
-            beside.append(self._asked(state, self.router, self.router.model, self.factor))
+            beside.append(self.verdicts(state, self.router, self.router.model, self.factor))
         if state.keys.get("route_astray") and self.router.caught:
             again = tuple(EXACT.multiply(n, self.router.caught) for n in state.tokens)
             searches = EXACT.multiply(Decimal(state.searches), self.router.caught)
             beside.append(Added("asked again", state.group, again, searches))
         return after.but(beside=tuple(beside)) if len(beside) > len(after.beside) else after
 
-    def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
+    def verdicts(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
         variant = self._on_target(state.prompt, factor)
         size = state.keys.get("+".join(("router_size", *variant)), 0)
@@ -296,17 +298,14 @@ class RouteSimple(Lever):
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
+        from claude_audit.levers import _routing_bounds as bounds
         from claude_audit.levers import _routing_words as words
 
         gates = [(state, self.barred(state, pricer)) for state in before]
         free = [state for state, why in gates if why is None]
         by_set = {name: [s for s in free if CODES[s.keys["route"]] == name] for name in (CERTAIN, LIKELY, POSSIBLE)}
         point = pricer.saving(before, after)
-        savings = [Fraction(point)]
-        savings += self._nested(by_set, pricer) if self.router is None and self.share is None else []
-        for factor in self.factors if self.router or self.share is not None else ():
-            for sums in self._splits(free, factor, pricer):
-                savings += self.router.bounds(sums) if self.router else [sums.saving(*NO_ERRORS)]
+        savings = [Fraction(point), *bounds.savings(self, by_set, free, pricer)]
         caveats = words.routed(
             self.target, [(b, a) for b, a in zip(before, after, strict=True) if a.group.model != b.group.model]
         )
@@ -316,7 +315,7 @@ class RouteSimple(Lever):
         }
         caveats += words.share(self.share) if self.share is not None and free else []
         if self.router:
-            judged = self._sums(free, self._simple, self.factor, pricer)
+            judged = bounds.sums(self, free, self._simple, self.factor, pricer)
             caveats += words.router(self.router, self.target, judged)
             facts["router"] = words.router_facts(self.router, judged)
         foreign = any(b.line.group.model in self.others and a is not b for b, a in zip(before, after, strict=True))
@@ -333,46 +332,6 @@ class RouteSimple(Lever):
             excluded=kept_out(gates, pricer),
             facts=facts,
         )
-
-    def _nested(self, by_set: Mapping[str, Sequence[State]], pricer: Pricer) -> list[Fraction]:
-        """The saving over the certain ones, the likely too, and all, under each factor: rules decide, at no cost."""
-        found = []
-        for factor in self.factors:
-            gain = ZERO
-            for members in by_set.values():
-                gain = EXACT.add(gain, pricer.saving(members, [self.routed(state, factor) for state in members]))
-                found.append(Fraction(gain))
-        return found
-
-    def _splits(self, free: Sequence[State], factor: Decimal, pricer: Pricer) -> Iterator[Sums]:
-        """Over which requests are the simple ones: the three sets, or those that save least and most."""
-        if self.share is not None:
-            for bit in (LEAST, MOST):
-                yield self._sums(free, lambda s, bit=bit: Decimal(bool(s.keys[RANK] & bit)), factor, pricer)  # type: ignore[misc]
-            return
-        for names in NESTED:
-            yield self._sums(free, lambda s, n=names: Decimal(CODES[s.keys["route"]] in n), factor, pricer)  # type: ignore[misc]
-
-    def _sums(self, free: Sequence[State], simple: Callable[[State], Decimal], factor: Decimal, pricer: Pricer) -> Sums:
-        """Dollars over the requests that may be routed, of which each state holds a share of simple ones."""
-        found = Sums()
-        for state in free:
-            cost, part = pricer.cost(state), simple(state)
-            gain = EXACT.subtract(cost, pricer.cost(self.routed(state, factor)))
-            rows = Decimal(state.sums.get("route_calls", state.rows))
-            kappa = ZERO
-            if self.router and self.router.model:
-                kappa = pricer.added(self._asked(state, self.router, self.router.model, factor))
-            found = found.plus(part, gain, cost, rows, kappa)
-        return found
-
-
-def at_once(group: Group, model: Model, size: int) -> Group:
-    """Where a router answers: at standard speed and in no batch, wherever the request itself goes."""
-    return replace(group, model=model.id, size=size, tier=None, speed=None)
-
-
-NO_ERRORS = (Fraction(0), Fraction(0), Fraction(1))
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
