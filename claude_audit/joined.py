@@ -51,24 +51,32 @@ def _in(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(quoted(name) for name in names) + ")"
 
 
+def base(key: str) -> str:
+    """SQL: a key of the contest without its format. What two formats tell under one of these is one call, each with what it
+    knows of it.
+    """
+    return f"CASE WHEN ends_with({key}, '@' || format) THEN left({key}, len({key}) - len(format) - 1) ELSE {key} END"
+
+
 def link(connection: DuckDBPyConnection) -> int:
     """Create `joined(key, leader, first_at)`: the keys whose call another key tells better. Returns how many they are.
 
-    Reads `keys(key, base, format, request_id, message_id, weight, first_at)` of the contest.
+    Reads `keys(key, format, request_id, message_id, weight, first_at)` of the contest.
     """
     run = connection.execute
     run("CREATE TEMP TABLE joined (key VARCHAR, leader VARCHAR, first_at TIMESTAMPTZ)")
     several = run("SELECT count(DISTINCT format) > 1 OR bool_or(format = 'otlp') FROM keys").fetchone()
     if several is None or not several[0]:
         return 0
-    run("""
+    run(f"""
         CREATE TEMP TABLE links AS
+        WITH based AS (SELECT key, format, {base("key")} AS base FROM keys)
         SELECT a.key, b.key AS other FROM keys AS a JOIN keys AS b ON a.request_id = b.request_id AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format <> b.format
         WHERE a.request_id IS NULL OR b.request_id IS NULL OR a.request_id = b.request_id
         UNION
-        SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.base = b.base AND a.format <> b.format
+        SELECT a.key, b.key FROM based AS a JOIN based AS b ON a.base = b.base AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format = b.format
         WHERE a.format = 'otlp' AND (a.request_id IS NULL) <> (b.request_id IS NULL)""")
