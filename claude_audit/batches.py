@@ -65,7 +65,7 @@ class Kept:
 
     table: str
     rows: str
-    """SQL: file, line and r (the record) of each."""
+    """SQL: file, line, and r (the record) or text and keys of each."""
     size: int
     """Bytes of their text."""
     wide: bool
@@ -146,7 +146,9 @@ class Reader:
     ) -> Checked:
         """Kept records, all of one structure, into a table of checked lines."""
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {' UNION ALL '.join(one.rows for one in records)}")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {_view(ingestor)} AS {' UNION ALL '.join(one.rows for one in records)}"
+        )
         found = self._checked(connection, name, ingestor, kind, wide=records[0].wide)
         for one in records:
             connection.execute(f"DROP TABLE {one.table}")
@@ -160,7 +162,7 @@ class Reader:
         """What one thread makes of a unit. Its temporary pieces are removed."""
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            if unit.ingestor.structure:
+            if _keeps(unit.ingestor):
                 keep = self._keep if unit.json else self._keep_texts
                 return keep(connection, name, unit.ingestor, unit.pieces, unit.kind)
             if unit.json:
@@ -187,15 +189,15 @@ class Reader:
         """JSON lines into a table of records; and what is not so plain a line of JSON into others."""
         from claude_audit.engines.bare import duckdb
 
-        structure = _structure(ingestor, wide)
+        parsed = json_lines.keyed(pieces) if ingestor.keyed else json_lines.parsed(pieces, _structure(ingestor, wide))
         try:
-            connection.execute(f"CREATE OR REPLACE TABLE {name} AS {json_lines.parsed(pieces, structure)}")
+            connection.execute(f"CREATE OR REPLACE TABLE {name} AS {parsed}")
         except duckdb.Error:
             # A line beyond all bounds, or no UTF-8: what is wrong with it shows where text is read.
             connection.execute(f"DROP TABLE IF EXISTS {name}")
             return self._keep_texts(connection, name, ingestor, pieces, kind)
         places = json_lines.places(connection, name, pieces)
-        rows = f"SELECT {places.file} AS file, {places.line} AS line, r FROM {name} WHERE {places.kept}"
+        rows = f"SELECT {places.file} AS file, {places.line} AS line, {_told(ingestor)} FROM {name} WHERE {places.kept}"
         kept = [Kept(name, rows, sum(piece.size for piece in pieces), wide)]
         if places.lines:
             json_lines.macros(connection, json=False)
@@ -227,8 +229,9 @@ class Reader:
         self, connection: DuckDBPyConnection, table: str, ingestor: Ingestor, size: int, wide: bool
     ) -> Kept:
         """The records of the view `lines`."""
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {json_lines.transformed(_structure(ingestor, wide))}")
-        return Kept(table, f"SELECT file, line, r FROM {table}", size, wide)
+        transformed = ingestor.keyed("lines") if ingestor.keyed else json_lines.transformed(_structure(ingestor, wide))
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {transformed}")
+        return Kept(table, f"SELECT file, line, {_told(ingestor)} FROM {table}", size, wide)
 
     def _check_json(
         self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece]
@@ -340,7 +343,21 @@ class Reader:
 
 def _kept(job: Job) -> bool:
     """Whether its records are kept, whoever reads them, and checked together."""
-    return job.ingestor.structure is not None and job.kind is Kind.LINES
+    return _keeps(job.ingestor) and job.kind is Kind.LINES
+
+
+def _keeps(ingestor: Ingestor) -> bool:
+    return ingestor.structure is not None or ingestor.keyed is not None
+
+
+def _view(ingestor: Ingestor) -> str:
+    """The view that the SELECT reads kept records from."""
+    return "lines" if ingestor.keyed else "records"
+
+
+def _told(ingestor: Ingestor) -> str:
+    """SQL: what is kept of a record."""
+    return "text, keys" if ingestor.keyed else "r"
 
 
 def _structure(ingestor: Ingestor, wide: bool) -> str:

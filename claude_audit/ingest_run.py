@@ -58,6 +58,7 @@ def _connect(scratch: Path, size: int) -> DuckDBPyConnection:
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "enable_progress_bar = false",
+        "python_enable_replacements = false",
     ):
         connection.execute(f"SET {setting}")
     return connection
