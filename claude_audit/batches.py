@@ -162,7 +162,7 @@ class Reader:
         """What one thread makes of a unit. Its temporary pieces are removed."""
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            if _keeps(unit.ingestor):
+            if _keeps(unit.ingestor) and unit.kind in (Kind.LINES, Kind.DOCUMENT):
                 keep = self._keep if unit.json else self._keep_texts
                 return keep(connection, name, unit.ingestor, unit.pieces, unit.kind)
             if unit.json:

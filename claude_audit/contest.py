@@ -36,11 +36,12 @@ BEST = """
         any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
         bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight
     FROM contest GROUP BY key"""
-ALONE = """
+# The same at less cost where most lines have a key of their own. Keys whose hashes differ are not the same.
+MOSTLY_ALONE = f"""
     SELECT key, 1 AS lines, (call IS NOT NULL)::INTEGER AS new_lines, moment AS first_at, call, identity, message_id,
         request_id, side, format, weight
-    FROM contest"""
-"""SQL: the same, where no two lines have one key."""
+    FROM contest WHERE hash(key) NOT IN (SELECT mark FROM shared)
+    UNION ALL {BEST.replace("GROUP BY", "WHERE hash(key) IN (SELECT mark FROM shared) GROUP BY")}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 OR message_id IN (SELECT message_id FROM contest)
                 OR request_id IN (SELECT request_id FROM contest)
             GROUP BY call_key""")
-    run(f"CREATE TEMP TABLE keys AS {ALONE if _all_alone(connection) else BEST}")
+    run(f"CREATE TEMP TABLE keys AS {MOSTLY_ALONE if _mostly_alone(connection) else BEST}")
     # Of the keys of one message id, a main-chain one is the call and the side-chain ones are replays; of side chains
     # alone the earliest is the call.
     run("""
@@ -130,9 +131,14 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
     return Outcome(stale=found[0] if found else 0, joined=better)
 
 
-def _all_alone(connection: DuckDBPyConnection) -> bool:
-    """Whether no two lines have one key, as in most logs but transcripts. Where hashes differ, so do keys."""
-    row = connection.execute("SELECT count(*) = count(DISTINCT hash(key)) FROM contest").fetchone()
+def _mostly_alone(connection: DuckDBPyConnection) -> bool:
+    """Whether few lines share a key, as in most logs but transcripts; `shared(mark)` has the hashes of those keys then."""
+    connection.execute(
+        "CREATE TEMP TABLE shared AS SELECT hash(key) AS mark, count(*) AS lines FROM contest GROUP BY 1 HAVING lines > 1"
+    )
+    row = connection.execute(
+        "SELECT coalesce((SELECT sum(lines) FROM shared), 0) * 4 < (SELECT count(*) FROM contest)"
+    ).fetchone()
     return row is not None and bool(row[0])
 
 

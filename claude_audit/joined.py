@@ -102,16 +102,21 @@ def link(connection: DuckDBPyConnection) -> int:
 def filled(connection: DuckDBPyConnection, rows: str, donors: str) -> str:
     """SQL: the table `rows` with what its joined calls did not record filled from the other sources' rows, and tags merged.
 
-    `donors`: a relation of rows of the table with a column `leader`, the call_key that they give to.
+    `donors`: a relation of rows of the table with a column `leader`, the call_key that they give to; the best source gives
+    first.
     """
-    given = ", ".join(f"any_value({name}) FILTER (WHERE {name} IS NOT NULL) AS {name}" for name in FILLED)
+    given = ", ".join(f"arg_min({name}, place) AS {name}" for name in (*FILLED, "prompt_blocks", "cacheable_tokens"))
     connection.execute(f"""
         CREATE TEMP TABLE gifts AS
-        SELECT leader, {given},
-            any_value(prompt_blocks) FILTER (WHERE prompt_blocks IS NOT NULL) AS prompt_blocks,
-            any_value(cacheable_tokens) FILTER (WHERE cacheable_tokens IS NOT NULL) AS cacheable_tokens,
-            map_from_entries(list_distinct(flatten(list(map_entries(tags))))) AS tags
-        FROM ({donors}) WHERE pass = 0 GROUP BY leader""")
+        SELECT * EXCLUDE (entries), map_from_entries(list_filter(
+            entries, lambda e, i: list_position(list_transform(entries, lambda x: x.key), e.key) = i)) AS tags
+        FROM (
+            SELECT leader, {given}, flatten(list(map_entries(tags) ORDER BY place)) AS entries
+            FROM (
+                SELECT *, row_number() OVER (ORDER BY {rank("format")}, call_key, row_id) AS place
+                FROM ({donors}) WHERE pass = 0
+            ) GROUP BY leader
+        )""")
     columns = ", ".join(f"coalesce(r.{name}, g.{name}) AS {name}" for name in FILLED)
     return f"""
         SELECT r.* REPLACE (

@@ -135,43 +135,48 @@ def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
 def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of lines with something around their records."""
     names = set(OUTSIDE) if len(keys) == MOST_KEYS else {name for listed in keys for name in listed}
-    inner = _told_apart(_union(_unwrap(reading, lines)))
-    outer = _told_apart(_union(keys))
+    bodies, found = _unwrapped(reading, lines, keys)
+    inner, outer = _told_apart(_union(found)), _told_apart(_union(keys))
     around = _around(outer, names, truncated=len(keys) == MOST_KEYS) or OUTSIDE
     records = f"""
         SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r,
             json_transform(text, {quoted(json.dumps(around))}) AS o
-        FROM message_bodies"""
+        FROM ({bodies})"""
     return _calls(records, inner, outer, names)
 
 
-def _unwrap(reading: Reading, lines: str) -> list[list[str]]:
-    """Make the table `message_bodies`: the lines, and as `body` the JSON that holds the counts, three levels down at most.
+def _unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tuple[str, list[Sequence[str]]]:
+    """SQL: the lines, and as `body` the JSON that holds the counts, three levels down at most; and the keys of those.
 
-    Returns the distinct lists of the bodies' keys.
+    Of each level only the lines that go deeper are looked at again.
     """
-    run = reading.connection.execute
-    run(f"CREATE OR REPLACE TEMP TABLE message_bodies AS SELECT *, text AS body, keys AS body_keys FROM {lines}")
-    for _ in range(3):
-        found = _lists(reading, "body_keys", "message_bodies")
+    source = f"(SELECT file, line, text, text AS body, keys FROM {lines})"
+    parts: list[str] = []
+    told: list[Sequence[str]] = []
+    found: Sequence[Sequence[str]] = keys
+    for level in range(3):
         deeper = [names for names in found if not _counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
         if not deeper:
-            return found
+            break
+        among = _among("keys", deeper)
+        parts.append(f"SELECT * FROM {source} WHERE NOT {among}")
+        told += [names for names in found if names not in deeper]
         holders = [name for name in CONTAINERS if any(name in names for names in deeper)]
         values = ", ".join(f"json_extract_string(body, '$.\"{name}\"') AS in_{n}" for n, name in enumerate(holders))
         held = ", ".join(
             f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
             for n in range(len(holders))
         )
-        run(f"""
-            CREATE OR REPLACE TEMP TABLE message_bodies AS
-            SELECT * REPLACE (TRY(json_keys(body)) AS body_keys)
+        table = f"message_bodies_{level}"
+        reading.connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {table} AS
+            SELECT *, TRY(json_keys(body)) AS keys
             FROM (
-                SELECT * EXCLUDE ({", ".join(f"in_{n}" for n in range(len(holders)))})
-                    REPLACE (CASE WHEN {_among("body_keys", deeper)} THEN coalesce({held}, body) ELSE body END AS body)
-                FROM (SELECT *, {values} FROM message_bodies)
+                SELECT file, line, text, coalesce({held}, body) AS body
+                FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {among})
             )""")
-    return _lists(reading, "body_keys", "message_bodies")
+        source, found = table, _lists(reading, "keys", table)
+    return " UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found]
 
 
 def _counts_here(names: Sequence[str]) -> bool:
@@ -235,9 +240,12 @@ def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Coll
 
 
 def _lists(reading: Reading, column: str, lines: str) -> list[list[str]]:
-    """The distinct lists of keys in a column."""
-    rows = reading.connection.execute(f"SELECT DISTINCT {column} FROM {lines} LIMIT {MOST_KEYS}").fetchall()
-    return [row[0] for row in rows if row[0]]
+    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long."""
+    mark = f"hash({column}), len({column}), {column}[1], {column}[-1]"
+    rows = reading.connection.execute(
+        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) > 0 GROUP BY {mark} LIMIT {MOST_KEYS}"
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _among(column: str, lists: Sequence[Sequence[str]]) -> str:
