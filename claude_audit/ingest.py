@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain
@@ -15,7 +15,7 @@ from claude_audit.accounting import IngestReport
 from claude_audit.errors import AuditError
 from claude_audit.pieces import Extent, LogFile
 from claude_audit.recognition import Recognition
-from claude_audit.store import Manifest, Store
+from claude_audit.store import FileRecord, Manifest, Store
 
 if TYPE_CHECKING:
     from claude_audit.batches import Progress
@@ -34,11 +34,13 @@ def ingest(
     input_format: str | None = None,
     progress: Progress | None = None,
     rejects_file: Path | None = None,
+    again: bool = False,
 ) -> IngestReport:
     """Read what `arguments` mean (files, folders, globs, `-`) and commit the new rows to the store, all or nothing.
 
-    Files that were read before and have not changed are skipped; grown ones are read from where they ended. `catalog` is
-    asked for only when there is something to read. Every rejected line's place and reason goes to `rejects_file`, as CSV.
+    Files that were read before and have not changed are skipped; grown ones are read from where they ended. `again`: all
+    are read anew, and their rows replaced. `catalog` is asked for only when there is something to read. Every rejected line's place and reason goes to
+    `rejects_file`, as CSV.
     Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
     """
     check_format(input_format)
@@ -53,6 +55,7 @@ def ingest(
             input_format=input_format,
             progress=progress,
             rejects_file=rejects_file,
+            again=again,
         )
     if report is None:
         raise AuditError(
@@ -72,12 +75,15 @@ def take_in(
     input_format: str | None = None,
     progress: Progress | None = None,
     rejects_file: Path | None = None,
+    again: bool = False,
 ) -> IngestReport | None:
     """The same of these files, by a writer of the store (Store.writing yields `scratch`). None: they are all empty."""
     manifest = store.manifest()
-    files, unchanged = _to_read(found, manifest)
+    anew = _read_before(found, manifest) if again else ()
+    files, unchanged = (list(found), 0) if again else _to_read(found, manifest)
+    hints = () if again else tuple(_read_otherwise(found, manifest, assume))
     if not files:
-        return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows)
+        return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=hints)
     prices = cache(catalog)
     recognition = Recognition(files, input_format, assume)
     jobs = recognition.jobs()
@@ -97,8 +103,11 @@ def take_in(
         run.read(chain([first], jobs), prices, progress)
         taken = _evidence(papers, store, manifest, prices()) if papers else None
         run.manifest = taken.manifest if taken else manifest
+        run.replace(anew)
         report = run.commit(prices(), rejects_file)
-    report = replace(report, files=len(found), unchanged=unchanged, warnings=(*_not_read(unread), *report.warnings))
+    report = replace(
+        report, files=len(found), unchanged=unchanged, warnings=(*_not_read(unread), *hints, *report.warnings)
+    )
     if not taken:
         return report
     if rejects_file:
@@ -145,6 +154,35 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
         else:
             files.append(file)
     return files, unchanged
+
+
+def _read_before(found: Sequence[LogFile], manifest: Manifest) -> tuple[FileRecord, ...]:
+    """What is known of the files. Raises AuditError where their rows can't be told from another file's."""
+    known = [record for file in found if (record := manifest.files.get(str(file.path)))]
+    paths, names = {record.path for record in known}, {record.name for record in known}
+    for record in manifest.files.values():
+        if record.path not in paths and record.name in names:
+            raise AuditError(
+                f"{record.name}: the store has rows of two files under this name, one of them {record.path}",
+                "ingest both again together, or all logs into a new store (--store DIR)",
+            )
+    return tuple(known)
+
+
+def _read_otherwise(found: Sequence[LogFile], manifest: Manifest, assume: Assumptions) -> Iterator[str]:
+    """A hint where files are skipped that were read without what the user says of them now."""
+    told = assume.told
+    for option in told:
+        skipped = [
+            record.name
+            for file in found
+            if (record := manifest.files.get(str(file.path)))
+            and record.told.get(option) != told[option]
+            and (option != "--map" or record.format in ("mapped", "csv"))
+        ]
+        if skipped:
+            files = skipped[0] if len(skipped) == 1 else f"{skipped[0]} and {len(skipped) - 1} more"
+            yield f"{files}: read before without this {option}; --again reads what was read before anew"
 
 
 def _nothing_read(

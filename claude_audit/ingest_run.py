@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +77,10 @@ class Run:
     """Bytes to read."""
     jobs: Sequence[Job] = ()
     tables: Sequence[Checked] = ()
+    anew: Sequence[FileRecord] = ()
+    """Files that were read before and are read again: the store's rows of them are replaced."""
+    _replaced: int = 0
+    """Rows of them."""
 
     def read(self, jobs: Iterable[Job], catalog: Callable[[], Catalog], progress: Progress | None) -> None:
         """Read the jobs, which may still be looked for, into the view `calls`."""
@@ -90,12 +94,19 @@ class Run:
         self.jobs = reader.jobs
         checked.view(self.connection, self.tables)
 
+    def replace(self, records: Sequence[FileRecord]) -> None:
+        """Let the rows that the store has of these files give way to those that were read of them now, if they were."""
+        read = {str(job.file.path) for job in self.jobs}
+        self.anew = [record for record in records if record.path in read]
+
     def commit(self, catalog: Catalog, rejects_file: Path | None) -> IngestReport:
         """Decide the duplicates, write the parts, make them the store's; say what became of the jobs."""
         from claude_audit import contest, passes
 
         connection = self.connection
-        digests = _known_copies(connection, self.tables, self.jobs, self.manifest)
+        again = {record.path for record in self.anew}
+        others = {path: record for path, record in self.manifest.files.items() if path not in again}
+        digests = _known_copies(connection, self.tables, self.jobs, others)
         passes.models(connection, catalog)
         if any(job.fallback != job.written for job in self.jobs):
             passes.plausible_times(connection)
@@ -108,7 +119,8 @@ class Run:
         if rejects_file:
             accounting.write_rejects(connection, rejects_file)
         report = self._report(connection, counts, parts)
-        rejects = (*self.manifest.rejects, *report.rejects)[:REJECTS_KEPT]
+        before = [reject for reject in self.manifest.rejects if reject.source not in self._sources]
+        rejects = (*before, *report.rejects)[:REJECTS_KEPT]
         self.store.commit(
             replace(self.manifest, parts=tuple(parts), files=self._records(counts, digests), rejects=rejects)
         )
@@ -132,7 +144,19 @@ class Run:
 
     def _stored(self) -> str | None:
         paths = self.store.part_paths(self.manifest)
-        return f"read_parquet({quoted_list([str(p) for p in paths])}, union_by_name = true)" if paths else None
+        if not paths:
+            return None
+        rows = f"read_parquet({quoted_list([str(p) for p in paths])}, union_by_name = true)"
+        return f"(SELECT * FROM {rows} WHERE NOT {self._is_anew})" if self.anew else rows
+
+    @property
+    def _sources(self) -> set[str]:
+        return {record.name for record in self.anew}
+
+    @property
+    def _is_anew(self) -> str:
+        """SQL: whether a row is of a file that is read again."""
+        return f"list_contains({quoted_list(sorted(self._sources))}::VARCHAR[], source)"
 
     def _write(self, connection: DuckDBPyConnection, rows: str, stale: bool, catalog: Catalog) -> list[Part]:
         """The parts of the next manifest: those that stay, those written again without stale rows, and the new one.
@@ -142,13 +166,16 @@ class Run:
         parts = []
         for part in self.manifest.parts:
             source = f"read_parquet({quoted(str(self.store.part(part.name)))})"
-            if stale and _count(connection, f"SELECT count(*) FROM {source} WHERE call_key IN (SELECT key FROM stale)"):
+            replaced = _count(connection, f"SELECT count(*) FROM {source} WHERE {self._is_anew}") if self.anew else 0
+            self._replaced += replaced
+            changed = f"SELECT count(*) FROM {source} WHERE call_key IN (SELECT key FROM stale)"
+            if replaced or (stale and _count(connection, changed)):
                 parts += self._written(
                     connection,
                     self.store.new_part(),
                     f"""SELECT p.* REPLACE (coalesce(m.first_at, p.ts) AS ts)
                     FROM {source} AS p LEFT JOIN moved AS m ON m.key = p.call_key
-                    WHERE m.key IS NOT NULL OR p.call_key NOT IN (SELECT key FROM stale)""",
+                    WHERE (m.key IS NOT NULL OR p.call_key NOT IN (SELECT key FROM stale)) AND NOT {self._is_anew}""",
                     catalog,
                 )
             else:
@@ -179,7 +206,7 @@ class Run:
                 continue
             before = merged.get(str(job.file.path)) if job.file.start else None
             merged[str(job.file.path)] = accounting.added_up(
-                before, _record(job, digests), counts.get(job.index, Lines())
+                before, _record(job, digests, self.assume.told), counts.get(job.index, Lines())
             )
         return merged
 
@@ -194,7 +221,7 @@ class Run:
             counted=sum(counts.values(), Lines()),
             rejects=accounting.first_rejects(connection),
             formats=dict(sorted(formats.items())),
-            rows_added=rows - self.manifest.rows,
+            rows_added=rows - self.manifest.rows + self._replaced,
             rows_total=rows,
             unpriced_models=accounting.unpriced_models(connection),
             warnings=(
@@ -222,7 +249,7 @@ class Run:
 
 
 def _known_copies(
-    connection: DuckDBPyConnection, tables: Sequence[Checked], jobs: Sequence[Job], manifest: Manifest
+    connection: DuckDBPyConnection, tables: Sequence[Checked], jobs: Sequence[Job], others: Mapping[str, FileRecord]
 ) -> dict[int, str]:
     """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
     taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
@@ -233,7 +260,7 @@ def _known_copies(
         row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()
     ]
     digests: dict[int, str] = {}
-    known = {(r.sha256, r.end): r.path for r in manifest.files.values() if r.sha256}
+    known = {(r.sha256, r.end): r.path for r in others.values() if r.sha256}
     for index in sorted(anonymous):
         file = jobs[index].file
         end = reading.extent(file).end
@@ -258,7 +285,7 @@ def _count(connection: DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _record(job: Job, digests: dict[int, str]) -> FileRecord:
+def _record(job: Job, digests: dict[int, str], told: Mapping[str, str]) -> FileRecord:
     file, reach = job.file, reading.extent(job.file)
     return FileRecord(
         path=str(file.path),
@@ -270,4 +297,5 @@ def _record(job: Job, digests: dict[int, str]) -> FileRecord:
         head=reach.head,
         tail=reach.tail,
         sha256=digests.get(job.index),
+        told=told,
     )
