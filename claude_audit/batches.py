@@ -1,23 +1,23 @@
-"""The files of one ingest, read in batches: a share of each for every core, into tables of checked lines."""
+"""The files of one ingest, read by all cores while the later ones are still being recognised, into tables of checked lines."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from claude_audit import checked, json_lines
 from claude_audit import pieces as reading
 from claude_audit.checked import Checked
 from claude_audit.ingestors import Ingestor, Kind, Reading
-from claude_audit.json_lines import Places
-from claude_audit.pieces import LogFile, Piece, quoted
+from claude_audit.pieces import Piece, quoted
+from claude_audit.recognition import Job
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
 
 BATCH_BYTES = 256 * 2**20
-"""Read at a time: bounds memory, and how often progress is told."""
+"""Read before it is checked: bounds memory."""
+
+UNIT_BYTES = 64 * 2**20
+"""Given to one core at a time, of records that are kept until they are checked together."""
 
 SMALL_BATCH = 4 * 2**20
 """Less than this is read by one thread."""
@@ -35,125 +38,265 @@ MOST_SHARES = 8
 NONE: Mapping[int, str] = {}
 
 Progress = Callable[[int, int], None]
-"""Called with (bytes read, bytes in all)."""
+"""Called with (bytes read, bytes in all), from any thread, one at a time."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A file to read, the format it is read by, and what its records are."""
+class Unit:
+    """Pieces of one format that one thread reads."""
 
-    index: int
-    file: LogFile
     ingestor: Ingestor
     kind: Kind
     json: bool
-    """It begins with a line of JSON, and its lines can be read one by one."""
-    fallback: datetime
-    """For records that carry no time."""
+    """They begin with a line of JSON, and their lines can be read one by one."""
+    pieces: list[Piece]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(piece.size for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Records that were read and are still to be checked, in a table of the engine."""
+
+    table: str
+    rows: str
+    """SQL: file, line, and r (the record) or text and keys of each."""
+    size: int
+    """Bytes of their text."""
+    wide: bool
+    """Whether they have the format's wider structure."""
+
+
+Read = Future[list[Checked] | list[Kept]]
+"""What one thread makes of a unit."""
 
 
 @dataclass(slots=True)
 class Reader:
-    """Reads jobs, batch by batch."""
+    """Reads jobs as they come."""
 
-    jobs: Sequence[Job]
+    connection: DuckDBPyConnection
     scratch: Path
     assume: Assumptions
-    catalog: Catalog
-    tables: int = 0
+    catalog: Callable[[], Catalog]
+    """Asked for while the cores are at work."""
+    size: int
+    """Bytes to read in all."""
+    progress: Progress | None
+    jobs: list[Job] = field(default_factory=list)
+    """Those that have come."""
+    _tables: int = 0
+    _done: int = 0
+    _telling: Lock = field(default_factory=Lock)
 
-    def read(self, connection: DuckDBPyConnection, progress: Progress | None) -> list[Checked]:
+    def read(self, jobs: Iterable[Job]) -> list[Checked]:
         """All jobs into tables of checked lines, counted in `line_counts`."""
-        done, size = 0, sum(job.file.size - job.file.start for job in self.jobs)
         found: list[Checked] = []
-        for ingestor, batch, kind, json in self._batches():
-            bytes_in_batch = sum(piece.size for piece in batch)
-            for table in self._read_batch(connection, ingestor, batch, kind, json):
-                if ingestor.shared:
-                    checked.ignore_others(connection, table, self.catalog)
-                checked.compact(connection, table)
-                found.append(table)
-            done += bytes_in_batch
-            if progress:
-                progress(min(done, size), size)
+        with ThreadPoolExecutor(_cores()) as pool:
+            try:
+                read: list[tuple[Unit, Read]] = []
+                waiting = known = 0
+                for unit in self._units(jobs):
+                    if fresh := self.jobs[known:]:
+                        checked.add_files(self.connection, fresh)
+                        known = len(self.jobs)
+                    # A cursor is a connection of its own to the same database: each unit is read by one thread.
+                    read.append((unit, pool.submit(self._read, self.connection.cursor(), self._name(), unit)))
+                    waiting += unit.size
+                    if waiting >= BATCH_BYTES:
+                        found += self._check_all(pool, read)
+                        read, waiting = [], 0
+                self.catalog()
+                found += self._check_all(pool, read)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         return found
 
-    def _read_batch(
-        self, connection: DuckDBPyConnection, ingestor: Ingestor, batch: list[Piece], kind: Kind, json: bool
-    ) -> list[Checked]:
-        """One batch: a share of its pieces for each core, checked side by side."""
-        shares = _shares(batch) if kind is Kind.LINES else [batch]
-        # A cursor is a connection of its own to the same database: each share is read by one thread.
-        work = [(connection.cursor(), self._name(), share) for share in shares]
+    def _check_all(self, pool: ThreadPoolExecutor, read: Sequence[tuple[Unit, Read]]) -> Iterator[Checked]:
+        """What the units were read into: tables of checked lines, and those that the kept records become."""
+        kept: dict[tuple[str, Kind, bool], tuple[Ingestor, list[Kept]]] = {}
+        tables: list[tuple[Ingestor, Checked]] = []
+        for unit, future in read:
+            for one in future.result():
+                if isinstance(one, Kept):
+                    kept.setdefault((unit.ingestor.name, unit.kind, one.wide), (unit.ingestor, []))[1].append(one)
+                else:
+                    tables.append((unit.ingestor, one))
+        # A table for each core: what comes later scans them side by side.
+        checks = [
+            (ingestor, pool.submit(self._check_kept, self.connection.cursor(), self._name(), ingestor, kind, share))
+            for (_, kind, _), (ingestor, records) in kept.items()
+            for share in _shares(records)
+        ]
+        tables += [(ingestor, check.result()) for ingestor, check in checks]
+        for ingestor, table in tables:
+            if ingestor.shared:
+                checked.ignore_others(self.connection, table, self.catalog())
+            checked.compact(self.connection, table)
+            yield table
 
-        def check(cursor: DuckDBPyConnection, name: str, share: list[Piece]) -> list[Checked]:
-            cursor.execute("SET TimeZone = 'UTC'")
-            if json:
-                return self._check_json(cursor, name, ingestor, share)
-            return [self._check(cursor, name, ingestor, share, kind)]
-
-        if len(work) == 1:
-            return check(*work[0])
-        with ThreadPoolExecutor(len(work)) as pool:
-            return [table for tables in pool.map(lambda share: check(*share), work) for table in tables]
+    def _check_kept(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, kind: Kind, records: Sequence[Kept]
+    ) -> Checked:
+        """Kept records, all of one structure, into a table of checked lines."""
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {_view(ingestor)} AS {' UNION ALL '.join(one.rows for one in records)}"
+        )
+        found = self._checked(connection, name, ingestor, kind, wide=records[0].wide)
+        for one in records:
+            connection.execute(f"DROP TABLE {one.table}")
+        return found
 
     def _name(self) -> str:
-        self.tables += 1
-        return f"checked_{self.tables}"
+        self._tables += 1
+        return f"read_{self._tables}"
 
-    def _check_json(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
-    ) -> list[Checked]:
-        """Pieces of JSON lines into a table; and what is not so plain a line of JSON into others."""
+    def _read(self, connection: DuckDBPyConnection, name: str, unit: Unit) -> list[Checked] | list[Kept]:
+        """What one thread makes of a unit. Its temporary pieces are removed."""
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            if _keeps(unit.ingestor) and unit.kind in (Kind.LINES, Kind.DOCUMENT):
+                keep = self._keep if unit.json else self._keep_texts
+                return keep(connection, name, unit.ingestor, unit.pieces, unit.kind)
+            if unit.json:
+                return self._check_json(connection, name, unit.ingestor, unit.pieces)
+            return [self._check(connection, name, unit.ingestor, unit.pieces, unit.kind)]
+        finally:
+            for piece in unit.pieces:
+                if piece.path.parent == self.scratch and piece.path.name.startswith("piece-"):
+                    piece.path.unlink(missing_ok=True)
+            with self._telling:
+                self._done += unit.size
+                if self.progress:
+                    self.progress(min(self._done, self.size), self.size)
+
+    def _keep(
+        self,
+        connection: DuckDBPyConnection,
+        name: str,
+        ingestor: Ingestor,
+        pieces: Sequence[Piece],
+        kind: Kind,
+        wide: bool = False,
+    ) -> list[Kept]:
+        """JSON lines into a table of records; and what is not so plain a line of JSON into others."""
         from claude_audit.engines.bare import duckdb
 
-        check = self._check_records if ingestor.structure else self._check_lines
+        parsed = json_lines.keyed(pieces) if ingestor.keyed else json_lines.parsed(pieces, _structure(ingestor, wide))
         try:
-            found, places = check(connection, name, ingestor, pieces)
+            connection.execute(f"CREATE OR REPLACE TABLE {name} AS {parsed}")
+        except duckdb.Error:
+            # A line beyond all bounds, or no UTF-8: what is wrong with it shows where text is read.
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+            return self._keep_texts(connection, name, ingestor, pieces, kind)
+        places = json_lines.places(connection, name, pieces)
+        rows = f"SELECT {places.file} AS file, {places.line} AS line, {_told(ingestor)} FROM {name} WHERE {places.kept}"
+        kept = [Kept(name, rows, sum(piece.size for piece in pieces), wide)]
+        if places.lines:
+            json_lines.macros(connection, json=False)
+            json_lines.of_texts(connection, places.lines)
+            kept.append(self._kept_lines(connection, f"{name}_lines", ingestor, 0, wide))
+        if not wide and any(_refer(connection, ingestor, one) for one in kept):
+            for one in kept:
+                connection.execute(f"DROP TABLE {one.table}")
+            return self._keep(connection, name, ingestor, pieces, kind, wide=True)
+        if places.pieces:
+            kept += self._keep_texts(connection, f"{name}_pieces", ingestor, places.pieces, kind)
+        return kept
+
+    def _keep_texts(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
+    ) -> list[Kept]:
+        """The same of text that may be no JSON."""
+
+        def keep(pieces: Sequence[Piece]) -> list[Kept]:
+            size = sum(piece.size for piece in pieces)
+            found = self._kept_lines(connection, name, ingestor, size, wide=False)
+            if _refer(connection, ingestor, found):
+                found = self._kept_lines(connection, name, ingestor, size, wide=True)
+            return [found]
+
+        return self._of_text(connection, pieces, kind, keep)
+
+    def _kept_lines(
+        self, connection: DuckDBPyConnection, table: str, ingestor: Ingestor, size: int, wide: bool
+    ) -> Kept:
+        """The records of the view `lines`."""
+        transformed = ingestor.keyed("lines") if ingestor.keyed else json_lines.transformed(_structure(ingestor, wide))
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {transformed}")
+        return Kept(table, f"SELECT file, line, {_told(ingestor)} FROM {table}", size, wide)
+
+    def _check_json(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece]
+    ) -> list[Checked]:
+        """For a SELECT over `lines`, of JSON: where its rows stand is set right afterwards."""
+        from claude_audit.engines.bare import duckdb
+
+        try:
+            json_lines.macros(connection, json=True)
+            json_lines.relation(connection, pieces)
+            found = [self._checked(connection, name, ingestor, Kind.LINES)]
+            places = json_lines.places(connection, name, pieces)
+            places.set_right(connection, name)
+            if places.lines:
+                json_lines.macros(connection, json=False)
+                json_lines.of_texts(connection, places.lines)
+                found.append(self._checked(connection, f"{name}_lines", ingestor, Kind.LINES))
         except duckdb.Error:
             # A line beyond all bounds, or one that breaks the SELECT: what is wrong with it shows where text is read.
-            for table in (name, f"raw_{name}", f"{name}_lines"):
+            for table in (name, f"{name}_lines"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
             return [self._check(connection, name, ingestor, pieces, Kind.LINES)]
         if places.pieces:
             found.append(self._check(connection, f"{name}_pieces", ingestor, places.pieces, Kind.LINES))
         return found
 
-    def _check_records(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece], wide: bool = False
-    ) -> tuple[list[Checked], Places]:
-        """For a SELECT over `records`. They are kept before it runs: a tree of small files comes in small chunks, and the
-        many columns of a SELECT cost the same for a chunk of any size.
-        """
-        json_lines.macros(connection, json=False)  # for lines that are picked out
-        raw, structure = f"raw_{name}", _structure(ingestor, wide)
-        connection.execute(f"CREATE OR REPLACE TABLE {raw} AS {json_lines.parsed(pieces, structure)}")
-        places = json_lines.places(connection, raw, pieces)
-        rows = f"SELECT {places.file} AS file, {places.line} AS line, r FROM {raw} WHERE {places.kept}"
-        if places.lines:
-            json_lines.of_texts(connection, places.lines)
-            rows += f" UNION ALL {json_lines.transformed(structure)}"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {rows}")
-        if not wide and _refer(connection, ingestor):
-            return self._check_records(connection, name, ingestor, pieces, wide=True)
-        found = [self._checked(connection, name, ingestor, Kind.LINES, wide=wide)]
-        connection.execute(f"DROP TABLE {raw}")
-        return found, places
+    def _check(
+        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
+    ) -> Checked:
+        """Pieces of text into a table of checked lines."""
 
-    def _check_lines(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: list[Piece]
-    ) -> tuple[list[Checked], Places]:
-        """For a SELECT over `lines`: where its rows stand is set right afterwards."""
-        json_lines.macros(connection, json=True)
-        json_lines.relation(connection, pieces)
-        found = [self._checked(connection, name, ingestor, Kind.LINES)]
-        places = json_lines.places(connection, name, pieces)
-        places.set_right(connection, name)
-        if places.lines:
-            json_lines.macros(connection, json=False)
-            json_lines.of_texts(connection, places.lines)
-            found.append(self._checked(connection, f"{name}_lines", ingestor, Kind.LINES))
-        return found, places
+        def check(pieces: Sequence[Piece]) -> Checked:
+            paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
+            return self._checked(connection, name, ingestor, kind, paths)
+
+        return self._of_text(connection, pieces, kind, check)
+
+    def _of_text(
+        self, connection: DuckDBPyConnection, pieces: Sequence[Piece], kind: Kind, act: Callable[[Sequence[Piece]], T]
+    ) -> T:
+        """What `act` makes of the view `lines` over the text of these pieces.
+
+        Those that are not UTF-8 are copied, the broken bytes replaced, and read again.
+        """
+        from claude_audit.engines.bare import duckdb
+
+        json_lines.macros(connection, json=False)
+        view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
+        try:
+            view(connection, pieces)
+            return act(pieces)
+        except duckdb.Error as error:
+            if not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
+                raise
+        mended = [copy for piece in pieces for copy in self._mended(piece, kind)]
+        view(connection, mended)
+        return act(mended)
+
+    def _mended(self, piece: Piece, kind: Kind) -> Iterator[Piece]:
+        if reading.not_utf8(piece.path):
+            file = self.jobs[piece.file].file
+            part = replace(file, path=piece.path, start=0, lines_before=piece.lines_before)
+            yield from reading.copied(piece.file, part, self.scratch, mend=True, quoted=kind is Kind.TABLE)
+        else:
+            yield piece
 
     def _checked(
         self,
@@ -167,67 +310,26 @@ class Reader:
         select = ingestor.query(kind, Reading(connection, self.assume, paths, kind is Kind.DOCUMENT, wide))
         return checked.check(connection, name, ingestor.name, select, self.assume)
 
-    def _check(
-        self, connection: DuckDBPyConnection, name: str, ingestor: Ingestor, pieces: Sequence[Piece], kind: Kind
-    ) -> Checked:
-        """Pieces into a table of checked lines. Those that are not UTF-8 are copied, the broken bytes replaced, and read again."""
-        from claude_audit.engines.bare import duckdb
+    def _units(self, jobs: Iterable[Job]) -> Iterator[Unit]:
+        """The jobs' pieces by format: as soon as there are enough for one core, or for all of them."""
+        waiting: dict[tuple[str, Kind, bool], Unit] = {}
+        sizes: dict[tuple[str, Kind, bool], int] = defaultdict(int)
+        for job in jobs:
+            self.jobs.append(job)
+            key = job.ingestor.name, job.kind, job.json
+            most = UNIT_BYTES if _kept(job) else BATCH_BYTES
+            for piece in self._pieces(job):
+                if sizes[key] and sizes[key] + piece.size > most:
+                    yield from _dealt(waiting.pop(key), whole=_kept(job))
+                    sizes[key] = 0
+                waiting.setdefault(key, Unit(job.ingestor, job.kind, job.json, [])).pieces.append(piece)
+                sizes[key] += piece.size
+        for unit in waiting.values():
+            yield from _dealt(unit)
 
-        json_lines.macros(connection, json=False)
-        for attempt in (1, 2):
-            try:
-                view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
-                view(connection, pieces)
-                paths = {piece.file: str(piece.path) for piece in pieces if not piece.lines_before}
-                wide = ingestor.structure is not None and self._texts(connection, f"raw_{name}", ingestor)
-                found = self._checked(connection, name, ingestor, kind, paths, wide)
-                connection.execute(f"DROP TABLE IF EXISTS raw_{name}")
-                return found
-            except duckdb.Error as error:
-                if attempt == 2 or not re.search(r"utf-?8|unicode", str(error), re.IGNORECASE):
-                    raise
-                pieces = [mended for piece in pieces for mended in self._mended(piece, kind)]
-        raise AssertionError  # the second attempt returns or raises
-
-    def _texts(self, connection: DuckDBPyConnection, raw: str, ingestor: Ingestor) -> bool:
-        """Make `records` of the view `lines`, kept in the table `raw`; and say whether with the wider structure."""
-        for wide in (False, True):
-            text = json_lines.transformed(_structure(ingestor, wide))
-            connection.execute(f"CREATE OR REPLACE TABLE {raw} AS {text}")
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM {raw}")
-            if not _refer(connection, ingestor):
-                return wide
-        return True
-
-    def _mended(self, piece: Piece, kind: Kind) -> Iterator[Piece]:
-        if reading.not_utf8(piece.path):
-            file = self.jobs[piece.file].file
-            part = replace(file, path=piece.path, start=0, lines_before=piece.lines_before)
-            yield from reading.copied(piece.file, part, self.scratch, mend=True, quoted=kind is Kind.TABLE)
-        else:
-            yield piece
-
-    def _batches(self) -> Iterator[tuple[Ingestor, list[Piece], Kind, bool]]:
-        """Pieces in groups of one format, BATCH_BYTES at most (but never less than one piece). Temporary ones are removed after use."""
-        groups: dict[tuple[str, Kind, bool], list[Job]] = defaultdict(list)
-        for job in self.jobs:
-            groups[job.ingestor.name, job.kind, job.json].append(job)
-        for (_, kind, json), members in groups.items():
-            ingestor, batch = members[0].ingestor, list[Piece]()
-            # A file that leaves the other cores enough to do is read where it lies.
-            share = sum(job.file.size for job in members) // (2 * _cores()) if json else 0
-            for job in members:
-                for piece in self._pieces(job, max(reading.PIECE_BYTES, share)):
-                    if batch and sum(p.size for p in batch) + piece.size > BATCH_BYTES:
-                        yield ingestor, batch, kind, json
-                        self._drop(batch)
-                        batch = []
-                    batch.append(piece)
-            if batch:
-                yield ingestor, batch, kind, json
-                self._drop(batch)
-
-    def _pieces(self, job: Job, most: int) -> Iterator[Piece]:
+    def _pieces(self, job: Job) -> Iterator[Piece]:
+        # A file that leaves the other cores enough to do is read where it lies.
+        most = max(reading.PIECE_BYTES, self.size // (2 * _cores()) if job.json else 0)
         if job.kind is Kind.DOCUMENT:
             yield reading.document(job.index, job.file, self.scratch)
         elif job.kind is Kind.PARQUET:
@@ -238,21 +340,35 @@ class Reader:
             quoted_fields, one = job.kind is Kind.TABLE, job.ingestor.cross_line
             yield from reading.copied(job.index, job.file, self.scratch, quoted=quoted_fields, any_size=one)
 
-    def _drop(self, batch: Sequence[Piece]) -> None:
-        for piece in batch:
-            if piece.path.parent == self.scratch and piece.path.name.startswith("piece-"):
-                piece.path.unlink(missing_ok=True)
+
+def _kept(job: Job) -> bool:
+    """Whether its records are kept, whoever reads them, and checked together."""
+    return _keeps(job.ingestor) and job.kind is Kind.LINES
+
+
+def _keeps(ingestor: Ingestor) -> bool:
+    return ingestor.structure is not None or ingestor.keyed is not None
+
+
+def _view(ingestor: Ingestor) -> str:
+    """The view that the SELECT reads kept records from."""
+    return "lines" if ingestor.keyed else "records"
+
+
+def _told(ingestor: Ingestor) -> str:
+    """SQL: what is kept of a record."""
+    return "text, keys" if ingestor.keyed else "r"
 
 
 def _structure(ingestor: Ingestor, wide: bool) -> str:
     return (ingestor.wider.structure if wide and ingestor.wider else ingestor.structure) or "{}"
 
 
-def _refer(connection: DuckDBPyConnection, ingestor: Ingestor) -> bool:
-    """Whether one of `records` is of the type that calls for the wider structure."""
+def _refer(connection: DuckDBPyConnection, ingestor: Ingestor, kept: Kept) -> bool:
+    """Whether one of the records is of the type that calls for the wider structure."""
     if ingestor.wider is None:
         return False
-    wanted = f'SELECT 1 FROM records WHERE r."type" = {quoted(ingestor.wider.type)} LIMIT 1'
+    wanted = f'SELECT 1 FROM {kept.table} WHERE r."type" = {quoted(ingestor.wider.type)} LIMIT 1'
     return connection.execute(wanted).fetchone() is not None
 
 
@@ -260,13 +376,30 @@ def _cores() -> int:
     return min(os.cpu_count() or 1, MOST_SHARES)
 
 
-def _shares(batch: Sequence[Piece]) -> list[list[Piece]]:
-    """The pieces dealt to the cores, by size; files that lie together stay together where that costs nothing."""
-    cores = 1 if sum(piece.size for piece in batch) < SMALL_BATCH else _cores()
-    shares: list[list[Piece]] = [[] for _ in range(min(cores, len(batch)))]
+def _dealt(unit: Unit, *, whole: bool = False) -> Iterator[Unit]:
+    """The pieces dealt to the cores, unless `whole`: the other cores have units of their own then."""
+    if whole or unit.kind is not Kind.LINES:
+        yield unit
+        return
+    for share in _shares(unit.pieces):
+        yield replace(unit, pieces=sorted(share, key=lambda p: (p.file, p.lines_before)))
+
+
+class _Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Sized)
+
+
+def _shares(items: Sequence[S]) -> list[list[S]]:
+    """The items dealt to the cores, by size; together where that costs nothing."""
+    cores = 1 if sum(item.size for item in items) < SMALL_BATCH else _cores()
+    shares: list[list[S]] = [[] for _ in range(min(cores, len(items)))]
     sizes = [0] * len(shares)
-    for piece in sorted(batch, key=lambda p: p.size, reverse=True):
+    for item in sorted(items, key=lambda one: one.size, reverse=True):
         least = sizes.index(min(sizes))
-        shares[least].append(piece)
-        sizes[least] += piece.size
-    return [sorted(share, key=lambda p: (p.file, p.lines_before)) for share in shares]
+        shares[least].append(item)
+        sizes[least] += item.size
+    return shares

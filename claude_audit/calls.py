@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_audit.pieces import quoted
+from claude_audit.pieces import digest, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -112,6 +112,17 @@ class Assumptions:
     endpoint: str | None = None
     mapping: FieldMap | None = None
     """Of --map."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Option -> what it says, of those that say anything; of a map, a digest."""
+        said = {
+            "--map": digest(repr(self.mapping).encode()) if self.mapping else None,
+            "--assume-model": self.model,
+            "--assume-timezone": None if self.timezone == "UTC" else self.timezone,
+            "--default-endpoint": self.endpoint,
+        }
+        return {option: value for option, value in said.items() if value}
 
 
 def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:

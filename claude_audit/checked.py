@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from claude_audit.calls import CALL, CALL_COLUMNS, Assumptions
@@ -15,17 +14,29 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.catalog import Catalog
+    from claude_audit.recognition import Job
 
 
-def prepare(connection: DuckDBPyConnection, files: Sequence[tuple[str, str, datetime, datetime]]) -> None:
-    """Create the empty tables that reading fills; and `files`: name, path, time in its name or else of the file, file time."""
+def prepare(connection: DuckDBPyConnection) -> None:
+    """Create the empty tables that reading fills.
+
+    `files`: path tells a file's lines from another's; fallback is the time in its name or else its own, written its own.
+    """
     connection.execute(
-        "CREATE TABLE files AS SELECT unnest(range(len(?::VARCHAR[])))::INTEGER AS file, unnest(?::VARCHAR[]) AS name, "
-        "unnest(?::VARCHAR[]) AS path, unnest(?::TIMESTAMPTZ[]) AS fallback, unnest(?::TIMESTAMPTZ[]) AS written",
-        [[f[0] for f in files], *([f[n] for f in files] for n in range(4))],
+        "CREATE TABLE files (file INTEGER, name VARCHAR, path VARCHAR, fallback TIMESTAMPTZ, written TIMESTAMPTZ)"
     )
     connection.execute("CREATE TABLE line_counts (file INTEGER, outcome VARCHAR, reason VARCHAR, lines BIGINT)")
     connection.execute("CREATE TABLE rejects (file INTEGER, line BIGINT, reason VARCHAR)")
+
+
+def add_files(connection: DuckDBPyConnection, jobs: Sequence[Job]) -> None:
+    """Tell of the files of these jobs in `files`."""
+    columns = zip(*((j.index, j.file.name, j.key, j.fallback, j.written) for j in jobs), strict=True)
+    connection.execute(
+        "INSERT INTO files SELECT unnest(?::INTEGER[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
+        "unnest(?::TIMESTAMPTZ[]), unnest(?::TIMESTAMPTZ[])",
+        [list(column) for column in columns],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,22 @@ KEY = """CASE
     ELSE identity || '|' || concat_ws(',', coalesce(uncached, 0), coalesce(cache_read_tokens, 0), writes, coalesce(model_name, ''))
         || '@' || format
 END"""
-BASE = "CASE WHEN ends_with({key}, '@' || format) THEN left({key}, len({key}) - len(format) - 1) ELSE {key} END".format
-"""SQL: a key without its format. What two formats tell under one of these is one call, each with what it knows of it."""
+
+# Of the lines of a key the best one wins: the order of the fields is that of the rules above.
+BEST = """
+    SELECT key, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
+        CASE WHEN count(*) = 1 THEN any_value(call) ELSE nullif(arg_max(coalesce(call, -1), {
+            'weight': weight, 'cached': cached, 'ttl': -no_ttl, 'stored': call IS NULL, 'moment': -epoch_us(moment),
+            'file': -coalesce(file, 0), 'line': -coalesce(line, 0)}), -1) END AS call,
+        any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
+        bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight
+    FROM contest GROUP BY key"""
+# The same at less cost where most lines have a key of their own. Keys whose hashes differ are not the same.
+MOSTLY_ALONE = f"""
+    SELECT key, 1 AS lines, (call IS NOT NULL)::INTEGER AS new_lines, moment AS first_at, call, identity, message_id,
+        request_id, side, format, weight
+    FROM contest WHERE hash(key) NOT IN (SELECT mark FROM shared)
+    UNION ALL {BEST.replace("GROUP BY", "WHERE hash(key) IN (SELECT mark FROM shared) GROUP BY")}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         CREATE TEMP TABLE contest AS
         SELECT call, {KEY} AS key, identity, message_id, request_id, coalesce(side_chain, false) AS side,
             weight, coalesce(ts, fallback) AS moment, calls.file, calls.line, calls.format, coalesce(cache_read_tokens, 0) + writes AS cached,
-            coalesce(write_unknown, 0) AS no_ttl, {BASE(key="key")} AS base
+            coalesce(write_unknown, 0) AS no_ttl
         FROM calls JOIN files USING (file)""")
     if stored:
         run(f"""
@@ -62,22 +76,13 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
                 any_value(format),
                 sum(coalesce(cache_read_tokens, 0) + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
                     + coalesce(cache_write_unknown_tokens, 0)),
-                coalesce(sum(cache_write_unknown_tokens), 0), any_value({BASE(key="call_key")})
+                coalesce(sum(cache_write_unknown_tokens), 0)
             FROM {stored}
-            WHERE {BASE(key="call_key")} IN (SELECT base FROM contest)
+            WHERE {joined.base("call_key")} IN (SELECT {joined.base("key")} FROM contest)
                 OR message_id IN (SELECT message_id FROM contest)
                 OR request_id IN (SELECT request_id FROM contest)
             GROUP BY call_key""")
-    # Of the lines of a key the best one wins: the order of the fields is that of the rules above.
-    run("""
-        CREATE TEMP TABLE keys AS
-        SELECT key, count(*) AS lines, count(call) AS new_lines, min(moment) AS first_at,
-            CASE WHEN count(*) = 1 THEN any_value(call) ELSE nullif(arg_max(coalesce(call, -1), {
-                'weight': weight, 'cached': cached, 'ttl': -no_ttl, 'stored': call IS NULL, 'moment': -epoch_us(moment),
-                'file': -coalesce(file, 0), 'line': -coalesce(line, 0)}), -1) END AS call,
-            any_value(identity) AS identity, any_value(message_id) AS message_id, any_value(request_id) AS request_id,
-            bool_and(side) AS side, any_value(format) AS format, max(weight) AS weight, any_value(base) AS base
-        FROM contest GROUP BY key""")
+    run(f"CREATE TEMP TABLE keys AS {MOSTLY_ALONE if _mostly_alone(connection) else BEST}")
     # Of the keys of one message id, a main-chain one is the call and the side-chain ones are replays; of side chains
     # alone the earliest is the call.
     run("""
@@ -124,6 +129,17 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         GROUP BY ALL""")
     found = run("SELECT count(*) FROM stale").fetchone()
     return Outcome(stale=found[0] if found else 0, joined=better)
+
+
+def _mostly_alone(connection: DuckDBPyConnection) -> bool:
+    """Whether few lines share a key, as in most logs but transcripts; `shared(mark)` has the hashes of those keys then."""
+    connection.execute(
+        "CREATE TEMP TABLE shared AS SELECT hash(key) AS mark, count(*) AS lines FROM contest GROUP BY 1 HAVING lines > 1"
+    )
+    row = connection.execute(
+        "SELECT coalesce((SELECT sum(lines) FROM shared), 0) * 4 < (SELECT count(*) FROM contest)"
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _make_way(connection: DuckDBPyConnection) -> None:

@@ -51,24 +51,32 @@ def _in(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(quoted(name) for name in names) + ")"
 
 
+def base(key: str) -> str:
+    """SQL: a key of the contest without its format. What two formats tell under one of these is one call, each with what it
+    knows of it.
+    """
+    return f"CASE WHEN ends_with({key}, '@' || format) THEN left({key}, len({key}) - len(format) - 1) ELSE {key} END"
+
+
 def link(connection: DuckDBPyConnection) -> int:
     """Create `joined(key, leader, first_at)`: the keys whose call another key tells better. Returns how many they are.
 
-    Reads `keys(key, base, format, request_id, message_id, weight, first_at)` of the contest.
+    Reads `keys(key, format, request_id, message_id, weight, first_at)` of the contest.
     """
     run = connection.execute
     run("CREATE TEMP TABLE joined (key VARCHAR, leader VARCHAR, first_at TIMESTAMPTZ)")
     several = run("SELECT count(DISTINCT format) > 1 OR bool_or(format = 'otlp') FROM keys").fetchone()
     if several is None or not several[0]:
         return 0
-    run("""
+    run(f"""
         CREATE TEMP TABLE links AS
+        WITH based AS (SELECT key, format, {base("key")} AS base FROM keys)
         SELECT a.key, b.key AS other FROM keys AS a JOIN keys AS b ON a.request_id = b.request_id AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format <> b.format
         WHERE a.request_id IS NULL OR b.request_id IS NULL OR a.request_id = b.request_id
         UNION
-        SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.base = b.base AND a.format <> b.format
+        SELECT a.key, b.key FROM based AS a JOIN based AS b ON a.base = b.base AND a.format <> b.format
         UNION
         SELECT a.key, b.key FROM keys AS a JOIN keys AS b ON a.message_id = b.message_id AND a.format = b.format
         WHERE a.format = 'otlp' AND (a.request_id IS NULL) <> (b.request_id IS NULL)""")
@@ -94,16 +102,21 @@ def link(connection: DuckDBPyConnection) -> int:
 def filled(connection: DuckDBPyConnection, rows: str, donors: str) -> str:
     """SQL: the table `rows` with what its joined calls did not record filled from the other sources' rows, and tags merged.
 
-    `donors`: a relation of rows of the table with a column `leader`, the call_key that they give to.
+    `donors`: a relation of rows of the table with a column `leader`, the call_key that they give to; the best source gives
+    first.
     """
-    given = ", ".join(f"any_value({name}) FILTER (WHERE {name} IS NOT NULL) AS {name}" for name in FILLED)
+    given = ", ".join(f"arg_min({name}, place) AS {name}" for name in (*FILLED, "prompt_blocks", "cacheable_tokens"))
     connection.execute(f"""
         CREATE TEMP TABLE gifts AS
-        SELECT leader, {given},
-            any_value(prompt_blocks) FILTER (WHERE prompt_blocks IS NOT NULL) AS prompt_blocks,
-            any_value(cacheable_tokens) FILTER (WHERE cacheable_tokens IS NOT NULL) AS cacheable_tokens,
-            map_from_entries(list_distinct(flatten(list(map_entries(tags))))) AS tags
-        FROM ({donors}) WHERE pass = 0 GROUP BY leader""")
+        SELECT * EXCLUDE (entries), map_from_entries(list_filter(
+            entries, lambda e, i: list_position(list_transform(entries, lambda x: x.key), e.key) = i)) AS tags
+        FROM (
+            SELECT leader, {given}, flatten(list(map_entries(tags) ORDER BY place)) AS entries
+            FROM (
+                SELECT *, row_number() OVER (ORDER BY {rank("format")}, call_key, row_id) AS place
+                FROM ({donors}) WHERE pass = 0
+            ) GROUP BY leader
+        )""")
     columns = ", ".join(f"coalesce(r.{name}, g.{name}) AS {name}" for name in FILLED)
     return f"""
         SELECT r.* REPLACE (

@@ -44,6 +44,11 @@ def parsed(pieces: Sequence[Piece], structure: str) -> str:
     return _read(pieces, f"json_transform(json, {quoted(structure)}) AS r")
 
 
+def keyed(pieces: Sequence[Piece]) -> str:
+    """SQL: file and line of such a view, the text of each line of JSON, and the keys of its object."""
+    return _read(pieces, "json::VARCHAR AS text, json_keys(json) AS keys")
+
+
 def transformed(structure: str) -> str:
     """SQL: the records of any `lines`: r is null for what is no JSON, even without lone surrogates."""
     return f"SELECT file, line, json_record(text, {quoted(structure)}) AS r FROM lines"

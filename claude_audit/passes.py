@@ -96,7 +96,7 @@ def rows(connection: DuckDBPyConnection, catalog: Catalog, winners: str = "winne
     if not _any(connection, "calls WHERE passes_in(iterations) > 0"):
         return f"WITH won AS ({won}) SELECT {columns} FROM ({plain}) AS p {_JOINS}"
     every = f"{plain} WHERE passes_in(iterations) = 0 UNION ALL BY NAME {_several()}"
-    return f"WITH won AS MATERIALIZED ({won}) SELECT {columns} FROM ({every}) AS p {_JOINS}"
+    return f"WITH won AS NOT MATERIALIZED ({won}) SELECT {columns} FROM ({every}) AS p {_JOINS}"
 
 
 def _any(connection: DuckDBPyConnection, rows: str) -> bool:

@@ -14,17 +14,18 @@ from claude_audit import pieces as reading
 from claude_audit.audit import Audit
 from claude_audit.errors import AuditError
 from claude_audit.explain import passes, total_usd
-from claude_audit.ingest import check_format, log_file, recognised, take_in
+from claude_audit.ingest import check_format, log_file, take_in
+from claude_audit.recognition import Recognition
 from claude_audit.store import Store
 from claude_audit.usage import NAMES
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
-    from claude_audit.batches import Job
     from claude_audit.calls import Assumptions
     from claude_audit.catalog import Catalog
     from claude_audit.mapping import FieldMap
     from claude_audit.pieces import LogFile
+    from claude_audit.recognition import Job
     from claude_audit.store import FileRecord
 
 MOST_FILES = 3
@@ -126,7 +127,9 @@ def preview(
         store = Store(Path(folder) / "store")
         with store.writing() as scratch:
             found = [log_file(path, name) for path, name in reading.expand(arguments, scratch)]
-            jobs, papers, unread = recognised(found, input_format, assume)
+            recognition = Recognition(found, input_format, assume)
+            jobs = list(recognition.jobs())
+            papers, unread = recognition.papers, recognition.unread
             chosen = [*_sampled(jobs, Path(folder)), *(file for file, _ in papers[: MOST_FILES * 3])]
             if not chosen:
                 chosen = found  # for the error that says why

@@ -53,6 +53,8 @@ class FileRecord:
     duplicates: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What the user said of the logs when it was read (Assumptions.told)."""
 
 
 @dataclass(frozen=True, slots=True)

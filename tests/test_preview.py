@@ -28,7 +28,7 @@ def test_how_the_first_calls_are_understood(tmp_path: Path, run: Command) -> Non
     (tmp_path / "map.yaml").write_text(MAP)
     write(tmp_path / "app.jsonl", [call(1), "nope", call(2), {"kind": "other"}])
     done = run("ingest", "--dry-run", "--map", "map.yaml", "app.jsonl")
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.stderr == "" and done.returncode == 0
     assert done.stdout.startswith(
         """\
 Dry run: nothing is written. The first 2,000 lines of 1 file were read.

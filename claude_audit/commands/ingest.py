@@ -51,6 +51,9 @@ def ingest(
         str | None,
         typer.Option("--rejects", metavar="FILE", help="Write the rejected lines' places and reasons (CSV)."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read anew what was read before; its rows are replaced.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the first calls are understood; write nothing to the store.")
     ] = False,
@@ -85,6 +88,7 @@ def ingest(
             input_format=input_format,
             progress=progress,
             rejects_file=Path(rejects) if rejects else None,
+            again=again,
         )
     if output is Format.JSON:
         emit_json(_document(report))

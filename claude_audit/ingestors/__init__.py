@@ -174,6 +174,9 @@ class Ingestor:
     is no JSON, in place of `lines`."""
     wider: Wider | None = None
     """The structure where there are records of a certain type."""
+    keyed: Callable[[str], str] | None = None
+    """Of a SELECT that depends on the keys of the records: SQL of a relation `lines(file, line, text, keys)` in place of
+    `lines`, whose text may be no JSON. Of what it tells, `text` is null then."""
     by_number: bool = False
     """Its SELECT looks at `lines` several times and tells them by their numbers: they are those of the text then."""
     shared: bool = False

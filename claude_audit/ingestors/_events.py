@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses
 from claude_audit.ingestors.messages import REQUEST
 
 TYPES = (
@@ -181,8 +181,7 @@ def told(rows: str) -> str:
 
 def usage() -> dict[str, str]:
     """Call column -> SQL of what `answer_usage` says."""
-    parts = (part.strip().rpartition(" AS ") for part in counts("answer_usage").split(",\n"))
-    return {name: sql for sql, _, name in parts}
+    return counts_of("answer_usage")
 
 
 def columns(counted: Mapping[str, str] | None = None) -> str:

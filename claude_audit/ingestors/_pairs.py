@@ -17,6 +17,12 @@ PROMPT = " + ".join(
 )
 
 
+NEEDED = (
+    "input_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens server_calls iterations "
+    "tools_defined message_count has_images"
+).split()
+"""Columns that the SELECT must have."""
+
 LOOKED_UP = quoted_list(CHUNKS)
 
 

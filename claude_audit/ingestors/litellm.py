@@ -104,7 +104,6 @@ def _recognise(head: Head) -> bool:
 
 def _select(_: Reading) -> str:
     """Lines and documents of JSON."""
-    structure = quoted(json.dumps({**dict.fromkeys(TEXTS, "VARCHAR"), **dict.fromkeys(NESTED, "JSON")}))
     nested = ", ".join(
         f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' ELSE CAST(r.{name} AS VARCHAR) END AS {name}"
         for name in NESTED
@@ -112,10 +111,7 @@ def _select(_: Reading) -> str:
     return _calls(f"""
         SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
             {", ".join(f'r."{name}"' for name in TEXTS)}, {nested}
-        FROM (
-            SELECT file, line, json_record(text, {structure}) AS r
-            FROM lines
-        )""")
+        FROM records""")
 
 
 def _rows(reading: Reading) -> str:
@@ -275,6 +271,7 @@ LITELLM = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
+    structure=json.dumps({**dict.fromkeys(TEXTS, "VARCHAR"), **dict.fromkeys(NESTED, "JSON")}),
     table=_rows,
     rank=35,
     shared=True,

@@ -28,7 +28,7 @@ Cannot tell what the map does not name and the record does not say in words know
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from claude_audit import json_path
@@ -132,7 +132,7 @@ def _view(reading: Reading, map_: FieldMap, lines: str) -> None:
 
 
 def _mapped(reading: Reading, map_: FieldMap) -> str:
-    base = messages.select(reading, "(SELECT file, line, text FROM map_lines WHERE bare IS NULL)")
+    base = messages.select(reading, f"({messages.keyed('(SELECT * FROM map_lines WHERE bare IS NULL)')})")
     known = [row[0] for row in reading.connection.execute(f"DESCRIBE {base}").fetchall()]
     wanted = [path for source in map_.sources() for path in source.paths] + [one.path for one in map_.only]
     places = mapped.Places.of(wanted)
@@ -150,15 +150,17 @@ def _mapped(reading: Reading, map_: FieldMap) -> str:
     if map_.excludes_thinking and {"output_tokens", "thinking_tokens"} <= {*columns}:
         columns["output_tokens"] = mapped.output(columns)
     if counts:
-        columns |= _basis(reading, map_, places, columns)
+        columns |= _basis(reading, map_, places, columns, known)
+    given = [(name, sql) for name, source in map_.tags.items() if (sql := mapped.value(source, places.cell))]
     if "tags" in known:
         # What the map reads is no label as well.
         claimed = quoted_list(
             sorted({str(steps[0]) for path in wanted for steps in json_path.ways(path) if len(steps) == 1})
         )
         own = f"map_from_entries(list_filter(map_entries(b.tags), lambda e: NOT list_contains({claimed}::VARCHAR[], e.key)))"
-        given = [(name, sql) for name, source in map_.tags.items() if (sql := mapped.value(source, places.cell))]
         columns["tags"] = f"map_concat(coalesce({own}, MAP {{}}), {named.tags(given)})" if given else own
+    elif given:
+        columns["tags"] = named.tags(given)
     skipped = mapped.only(map_.only, places.cell) or "NULL"
     ignore = "NULL" if map_.counted else 'b."ignore"'
     columns["ignore"] = f"coalesce(m.bare, {skipped}, {ignore})"
@@ -173,14 +175,15 @@ def _mapped(reading: Reading, map_: FieldMap) -> str:
         FROM m LEFT JOIN b ON b.file = m.file AND b.line = m.line"""
 
 
-def _basis(reading: Reading, map_: FieldMap, places: mapped.Places, columns: Mapping[str, str]) -> dict[str, str]:
+def _basis(
+    reading: Reading, map_: FieldMap, places: mapped.Places, columns: Mapping[str, str], known: Sequence[str]
+) -> dict[str, str]:
     """Whether input includes cached tokens, where the map names counts: by the map, the names, or a record's proof."""
     cached = [name for name in mapped.CACHE if name in columns]
     if not cached and map_.includes_cache is None:
         # What the record tells of its cache by itself, with what that says of the input.
-        return (
-            {} if not map_.counted else {"cache_unseen": "b.cache_read_tokens IS NULL AND b.cache_write_tokens IS NULL"}
-        )
+        told = [f"b.{name} IS NULL" for name in ("cache_read_tokens", "cache_write_tokens") if name in known]
+        return {"cache_unseen": " AND ".join(told) or "true"} if map_.counted else {}
     includes = mapped.basis(map_)
     if includes is not None:
         return {"inclusive": str(includes).lower(), "cache_unseen": "false"}

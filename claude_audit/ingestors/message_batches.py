@@ -23,7 +23,7 @@ STRUCTURE = json.dumps(
             "message": {
                 "id": "VARCHAR",
                 "model": "VARCHAR",
-                "content": "JSON",
+                "content": [{"type": "VARCHAR"}],
                 "stop_reason": "VARCHAR",
                 "stop_details": {"category": "VARCHAR"},
                 "usage": USAGE,
@@ -52,20 +52,13 @@ def _select(_: Reading) -> str:
             m.id AS message_id,
             m.stop_reason AS stop_reason,
             m.stop_details.category AS refusal_category,
-            CASE WHEN json_type(m.content) = 'ARRAY' THEN CAST(json_array_length(m.content) AS VARCHAR) END AS content_blocks,
-            CASE WHEN json_type(m.content) = 'ARRAY' THEN CAST(len(list_filter(
-                json_extract_string(m.content, '$[*].type'), lambda t: t = 'tool_use')) AS VARCHAR) END AS tools_used,
+            CAST(len(m.content) AS VARCHAR) AS content_blocks,
+            CAST(len(list_filter(m.content, lambda c: c."type" = 'tool_use')) AS VARCHAR) AS tools_used,
             {counts("m.usage")},
             {misses("m.diagnostics")},
             'batch' AS batch_tier,
             map_from_entries(list_filter([{{'k': 'custom_id', 'v': r.custom_id}}], lambda e: e.v IS NOT NULL)) AS tags
-        FROM (
-            SELECT file, line, r, r.result.message AS m
-            FROM (
-                SELECT file, line, json_record(text, '{STRUCTURE}') AS r
-                FROM lines
-            )
-        )"""
+        FROM (SELECT file, line, r, r.result.message AS m FROM records)"""
 
 
 def _at_batch_price(reading: Reading) -> str:
@@ -78,6 +71,7 @@ MESSAGE_BATCHES = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_at_batch_price,
+    structure=STRUCTURE,
     rank=30,
     doc=__doc__,
 )

@@ -20,8 +20,9 @@ from typing import Any
 from claude_audit.aliases import field_of, fields, inclusive, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _pairs as pairs
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts, misses
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses_of
 from claude_audit.pieces import quoted, quoted_list
+from claude_audit.usage import BLOCK
 
 WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
 STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload")
@@ -92,76 +93,166 @@ def _recognise(head: Head) -> bool:
 
 
 def select(reading: Reading, lines: str = "lines") -> str:
-    """The SELECT for the JSON in a relation like the view `lines`: its keys are looked up first, and mapped by name."""
-    keys = _keys(reading, "text", lines)
-    direct = all("usage" in names or _has_counts(names) for names in keys)
-    outer = _told_apart(_union(keys))
-    bare = [n for n in keys if not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", k.lower()) for k in n)]
-    wrapped = _among("text", [names for names in keys if names not in bare])
-    inner = outer if direct else _told_apart(_union([*bare, *_keys(reading, _body("text"), lines, wrapped)]))
-    body = "text" if direct else f"CASE WHEN {wrapped} THEN {_body('text')} ELSE text END"
-    inner_fields, outer_fields = fields(inner), fields(outer)
-    unknown = sorted(k for k in outer if k not in NOT_TAGS | {*CONTAINERS} and not field_of(k) and taggable(k))[
-        :MOST_TAGS
-    ]
-    structure = {**BODY, **{k: "VARCHAR" for k in inner if k not in BODY and field_of(k)}}
+    """The SELECT for the JSON in a relation `lines(file, line, text, keys)` (see keyed()).
+
+    The keys are looked up first, and mapped by name. Records that hold their counts themselves are told apart from lines
+    that are wrapped around a record: each kind costs what it needs.
+    """
+    keys = _lists(reading, "keys", lines)
+    bare = [names for names in keys if _counts_here(names)]
+    others = [names for names in keys if not _counts_here(names)]
+    if not others:
+        return _named(lines, bare)
+    if len(others) > MOST_WRAPPED:
+        return _wrapped(reading, lines, keys)
+    among = _among("keys", others)
+    parts = [_wrapped(reading, f"(SELECT * FROM {lines} WHERE {among})", others)]
+    if bare:
+        parts.append(_named(f"(SELECT * FROM {lines} WHERE NOT {among})", bare))
+    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts)
+
+
+def keyed(lines: str, *also: str) -> str:
+    """SQL: the relation `lines(file, line, text)` of text that may be no JSON, as select() wants it.
+
+    `text` is null then; `keys` are those of an object. `also`: further columns to hand on.
+    """
+    more = "".join(f", {name}" for name in also)
+    return f"""
+        SELECT file, line, CASE WHEN is_json(text) THEN mended(text) END AS text, TRY(json_keys(mended(text))) AS keys{more}
+        FROM {lines}"""
+
+
+def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
+    """SQL: the calls of records that hold their counts themselves, or none."""
+    names = {name for listed in keys for name in listed}
+    known = _told_apart(_union(keys))
+    shape = {**_body_of(known), **_around(known, names, truncated=len(keys) == MOST_KEYS)}
+    records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r, r AS o FROM {lines}"
+    return _calls(records, known, known, names)
+
+
+def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
+    """SQL: the calls of lines with something around their records."""
     names = set(OUTSIDE) if len(keys) == MOST_KEYS else {name for listed in keys for name in listed}
-    wrapper = {
-        **dict.fromkeys((*unknown, *(k for k in outer if field_of(k))), "VARCHAR"),
-        **{name: shape for name, shape in OUTSIDE.items() if name in names},
-    }
-    if direct:  # what stands at the top is looked at once
-        shape = quoted(json.dumps({**structure, **wrapper}))
-        records = f"""
-            SELECT *, r AS o
-            FROM (SELECT file, line, is_json(text) AS valid, json_record(text, {shape}) AS r FROM {lines})"""
-    else:
-        records = f"""
-            SELECT file, line, is_json(text) AS valid,
-                {_transform(body, structure)} AS r, {_transform("text", wrapper or OUTSIDE)} AS o
-            FROM {_valid_lines(lines)}"""
+    bodies, found = _unwrapped(reading, lines, keys)
+    inner, outer = _told_apart(_union(found)), _told_apart(_union(keys))
+    around = _around(outer, names, truncated=len(keys) == MOST_KEYS) or OUTSIDE
+    records = f"""
+        SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r,
+            json_transform(text, {quoted(json.dumps(around))}) AS o
+        FROM ({bodies})"""
+    return _calls(records, inner, outer, names)
+
+
+def _unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tuple[str, list[Sequence[str]]]:
+    """SQL: the lines, and as `body` the JSON that holds the counts, three levels down at most; and the keys of those.
+
+    Of each level only the lines that go deeper are looked at again.
+    """
+    source = f"(SELECT file, line, text, text AS body, keys FROM {lines})"
+    parts: list[str] = []
+    told: list[Sequence[str]] = []
+    found: Sequence[Sequence[str]] = keys
+    for level in range(3):
+        deeper = [names for names in found if not _counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
+        if not deeper:
+            break
+        among = _among("keys", deeper)
+        parts.append(f"SELECT * FROM {source} WHERE NOT {among}")
+        told += [names for names in found if names not in deeper]
+        holders = [name for name in CONTAINERS if any(name in names for names in deeper)]
+        values = ", ".join(f"json_extract_string(body, '$.\"{name}\"') AS in_{n}" for n, name in enumerate(holders))
+        held = ", ".join(
+            f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
+            for n in range(len(holders))
+        )
+        table = f"message_bodies_{level}"
+        reading.connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {table} AS
+            SELECT *, TRY(json_keys(body)) AS keys
+            FROM (
+                SELECT file, line, text, coalesce({held}, body) AS body
+                FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {among})
+            )""")
+        source, found = table, _lists(reading, "keys", table)
+    return " UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found]
+
+
+def _counts_here(names: Sequence[str]) -> bool:
+    return not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", name.lower()) for name in names)
+
+
+def _body_of(names: Sequence[str]) -> dict[str, Any]:
+    """What is read of a record with these keys, for json_transform."""
+    own = {name: BODY[name] for name in names if name in BODY}
+    return {**own, **{name: "VARCHAR" for name in names if name not in BODY and field_of(name)}} or BODY
+
+
+def _around(names: Sequence[str], present: Collection[str], *, truncated: bool) -> dict[str, Any]:
+    """What is read of a line beside the record, or around it."""
+    wanted = {**dict.fromkeys((*_unknown(names), *(name for name in names if field_of(name))), "VARCHAR")}
+    return wanted | {name: shape for name, shape in OUTSIDE.items() if truncated or name in present}
+
+
+def _unknown(names: Sequence[str]) -> list[str]:
+    """The fields that become tags."""
+    away = NOT_TAGS | {*CONTAINERS}
+    return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
+
+
+def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Collection[str]) -> str:
+    """SQL: the call columns that `records` (r: the record, o: what is around it) can fill, by their keys."""
+    own, around = fields(inner), fields(outer)
     asks = "request" in names
+    columns = _own(own, around, inner, names) | _counts(own, "usage" in inner)
+    if "stop_details" in inner:
+        columns["refusal_category"] = "r.stop_details.category"
+    blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
+    if asks or blocks:
+        columns["listed_blocks" if asks else "prompt_blocks"] = blocks or f"NULL::{BLOCK}[]"
+    if tags := _tags(_unknown(outer), "tags" in inner):
+        columns["tags"] = tags
+    counted = [f"r.{_quoted(name)}" for name in own.get("output_blocks", ())]
+    if "content" in inner:
+        counted.append("CAST(json_array_length(r.content) AS VARCHAR)")
+    if counted:
+        columns["content_blocks"] = f"coalesce({', '.join(counted)})"
+    if "diagnostics" in inner:
+        columns |= misses_of("r.diagnostics")
+    if asks:
+        columns = dict.fromkeys(pairs.NEEDED, "NULL::VARCHAR") | columns
+        columns |= {"effort": "o.request.output_config.effort", "request": "o.request"}
+    usage = ("r.usage",) if "usage" in inner else ()
+    counts_in = [
+        *usage,
+        *(f"r.{_quoted(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
+    ]
+    nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
     named = f"""
-        WITH parsed AS ({records})
         SELECT
             file, line,
-            CASE WHEN NOT valid THEN 'not valid JSON' END AS reject,
-            CASE WHEN r IS NULL OR {_nothing(inner_fields)} THEN 'record without usage' END AS ignore,
-            {_own(inner_fields, outer_fields, names)},
-            {_counts(inner_fields)},
-            r.stop_details.category AS refusal_category,
-            r.prompt_blocks AS {"listed_blocks" if asks else "prompt_blocks"},
-            {_tags(unknown)} AS tags,
-            coalesce({_first(inner_fields, "output_blocks", "r")}, CAST(json_array_length(r.content) AS VARCHAR)) AS content_blocks,
-            {misses("r.diagnostics")}
-            {", o.request.output_config.effort AS effort, o.request AS request" if asks else ""}
-        FROM parsed"""
+            CASE WHEN text IS NULL THEN 'not valid JSON' END AS reject,
+            CASE WHEN {nothing} THEN 'record without usage' END AS ignore,
+            {", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())}
+        FROM ({records})"""
     return pairs.with_request(named) if asks else named
 
 
-def _valid_lines(lines: str) -> str:
-    """SQL: the lines, those that only a lone surrogate spoils mended."""
-    return f"(SELECT file, line, mended(text) AS text FROM {lines})"
-
-
-def _transform(text: str, structure: Mapping[str, Any]) -> str:
-    return f"CASE WHEN valid THEN TRY(json_transform({text}, {quoted(json.dumps(structure))})) END"
-
-
-def _keys(reading: Reading, text: str, lines: str, where: str = "true") -> list[list[str]]:
-    """The distinct lists of keys of the JSON objects."""
+def _lists(reading: Reading, column: str, lines: str) -> list[list[str]]:
+    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long."""
+    mark = f"hash({column}), len({column}), {column}[1], {column}[-1]"
     rows = reading.connection.execute(
-        f"SELECT DISTINCT TRY(json_keys({text})) FROM {_valid_lines(lines)} WHERE {where} LIMIT {MOST_KEYS}"
+        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) > 0 GROUP BY {mark} LIMIT {MOST_KEYS}"
     ).fetchall()
-    return [row[0] for row in rows if row[0]]
+    return [row[0] for row in rows]
 
 
-def _among(text: str, lists: Sequence[Sequence[str]]) -> str:
+def _among(column: str, lists: Sequence[Sequence[str]]) -> str:
     """SQL: whether an object's keys are one of these lists; of too many lists, whether it is an object or anything else."""
     if len(lists) > MOST_WRAPPED:
         return "true"
-    listed = ", ".join(map(quoted_list, lists))
-    return f"coalesce(list_contains([{listed}]::VARCHAR[][], TRY(json_keys({text}))), false)"
+    return f"coalesce(list_contains([{', '.join(map(quoted_list, lists))}]::VARCHAR[][], {column}), false)"
 
 
 def _union(keys: Iterable[Sequence[str]]) -> list[str]:
@@ -176,105 +267,79 @@ def _told_apart(names: Iterable[str]) -> list[str]:
     return list(seen.values())
 
 
-def _has_counts(names: Sequence[str]) -> bool:
-    found = fields(names)
-    return "input_tokens" in found or "output_tokens" in found
+def _first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
+    """SQL: the recorded values of the names of `field`, the likeliest first."""
+    return [f"{struct}.{_quoted(name)}" for name in named.get(field, ())]
 
 
-def _body(text: str) -> str:
-    """SQL: the JSON that holds the counts: the record itself, or what stands in a container, three levels down at most."""
-    names = quoted_list(sorted(COUNTED_IN))
-    paths = ", ".join(
-        f"CASE WHEN starts_with(ltrim(json_extract_string(x, '$.\"{c}\"')), '{{') "
-        f"AND contains(lower(json_extract_string(x, '$.\"{c}\"')), 'token') THEN json_extract_string(x, '$.\"{c}\"') END"
-        for c in CONTAINERS
-    )
-    step = (
-        f"CASE WHEN list_has_any(list_transform(TRY(json_keys(x)), lambda k: regexp_replace(lower(k), '[^a-z0-9]', '', 'g')), {names}) "
-        f"THEN x ELSE coalesce({paths}, x) END"
-    )
-    result = f"[{text}]"
-    for _ in range(3):
-        result = f"list_transform({result}, lambda x: {step})"
-    return f"{result}[1]"
-
-
-def _first(named: Mapping[str, list[str]], field: str, struct: str) -> str:
-    """SQL: the first recorded value of the names of `field`; objects under such a name are none."""
-    values = [f'{struct}."{_escaped(name)}"' for name in named.get(field, ())]
-    return f"coalesce({', '.join(f'nullif({v}, chr(0))' for v in values)})" if values else "NULL::VARCHAR"
-
-
-def _escaped(name: str) -> str:
-    return name.replace('"', '""')
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 OWN = (
-    "ts endpoint model_raw latency_ms latency_s ttft_ms cost_reported_usd user session request_id "
-    "message_id tier is_batch speed geo workspace api_key team project environment provider region "
+    "ts endpoint model_raw latency_ms ttft_ms cost_reported_usd user session request_id "
+    "message_id tier speed geo workspace api_key team project environment provider region "
     "max_tokens stop_reason stream tools_defined tools_used message_count has_images thinking task "
-    "latency_tolerant unit status retry_of request_hash prefix_hash calls"
+    "latency_tolerant unit status retry_of request_hash prefix_hash"
 ).split()
 
 
-def _value(field: str, inner: Mapping[str, list[str]], outer: Mapping[str, list[str]]) -> str:
-    return f"coalesce({_first(inner, field, 'r')}, {_first(outer, field, 'o')})"
+def _own(
+    inner: Mapping[str, list[str]], outer: Mapping[str, list[str]], body: Collection[str], names: Collection[str]
+) -> dict[str, str]:
+    """Column -> SQL of the record's own fields, of its wrapper's where it has none.
 
+    `body`: keys of the record; `names`: of it, or of its wrapper. The time and the tier are always among the columns.
+    """
+    wrapped = inner is not outer
 
-def _own(inner: Mapping[str, list[str]], outer: Mapping[str, list[str]], keys: Collection[str]) -> str:
-    """SQL: the record's own fields, its wrapper's where it has none. `keys`: those of the record, or of its wrapper."""
-    special = {}
-    if "record" in keys:
-        special["ts"] = 'coalesce({v}, o.record."time"."timestamp")'
-    if "request" in keys:
-        special |= {
-            "model_raw": "coalesce({v}, o.request.model)",
-            "max_tokens": "coalesce({v}, o.request.max_tokens)",
-            "stream": "coalesce({v}, o.request.stream)",
-            "thinking": "coalesce({v}, CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END)",
+    def value(field: str, *more: str) -> str | None:
+        found = _first(inner, field, "r") + (_first(outer, field, "o") if wrapped else []) + list(more)
+        return f"coalesce({', '.join(found)})" if len(found) > 1 else next(iter(found), None)
+
+    special: dict[str, tuple[str, ...]] = {}
+    if "record" in names:
+        special["ts"] = ('o.record."time"."timestamp"',)
+    if "request" in names:
+        special |= {name: (f"o.request.{name}",) for name in ("max_tokens", "stream")} | {
+            "model_raw": ("o.request.model",),
+            "thinking": ("CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END",),
         }
-    parts = []
+    columns = {}
     for field in OWN:
-        value = _value(field, inner, outer)
-        value = (
-            f"CASE WHEN {value} LIKE '{{%' THEN NULL ELSE {value} END" if field in ("ts", "thinking", "user") else value
-        )
-        value = special.get(field, "{v}").replace("{v}", value)
-        match field:
-            case "latency_ms":
-                seconds = _value("latency_s", inner, outer)
-                parts.append(f"coalesce({value}, CAST(TRY_CAST({seconds} AS DOUBLE) * 1000 AS VARCHAR)) AS latency_ms")
-            case "message_id":
-                bare = f"coalesce({_first(inner, 'bare_id', 'r')}, {_first(outer, 'bare_id', 'o')})"
-                parts.append(f"coalesce({value}, CASE WHEN {bare} LIKE 'msg%' THEN {bare} END) AS message_id")
-            case "request_id":
-                bare = f"coalesce({_first(inner, 'bare_id', 'r')}, {_first(outer, 'bare_id', 'o')})"
-                parts.append(f"coalesce({value}, CASE WHEN {bare} LIKE 'req_%' THEN {bare} END) AS request_id")
-            case "tier":
-                batch = _value("is_batch", inner, outer)
-                parts.append(
-                    f"coalesce({value}, r.usage.service_tier, CASE WHEN truth({batch}) THEN 'batch' END) AS tier"
-                )
-            case "speed":
-                parts.append(f"coalesce(r.usage.speed, {value}) AS speed")
-            case "geo":
-                parts.append(f"coalesce(r.usage.inference_geo, {value}) AS geo")
-            case "calls":
-                parts.append(f"{value} AS requests")
-            case "cost_reported_usd":
-                parts.append(
-                    f"{value} AS cost_reported_usd, CASE WHEN {value} IS NOT NULL THEN 'client' END AS cost_reported_by"
-                )
-            case "tools_used":
-                kinds = "json_extract_string(r.content, '$[*].type')"
-                called = f"CAST(len(list_filter({kinds}, lambda t: t = 'tool_use')) AS VARCHAR)"
-                used = f"CASE WHEN r.content IS NOT NULL THEN {called} END"
-                parts.append(f"coalesce({value}, {used}) AS tools_used")
-            case "latency_s" | "is_batch":
-                pass
-            case _:
-                parts.append(f'{value} AS "{field}"')
-    return ",\n            ".join(parts)
+        if found := value(field):
+            if field in ("ts", "thinking", "user"):
+                found = f"CASE WHEN {found} LIKE '{{%' THEN NULL ELSE {found} END"
+            columns[field] = found
+        if more := special.get(field):
+            columns[field] = f"coalesce({', '.join([*([found] if found else []), *more])})"
+    usage = "usage" in body
+    if bare := value("bare_id"):
+        for name, prefix in (("message_id", "msg"), ("request_id", "req_")):
+            like = f"CASE WHEN {bare} LIKE '{prefix}%' THEN {bare} END"
+            columns[name] = f"coalesce({columns[name]}, {like})" if name in columns else like
+    if seconds := value("latency_s"):
+        counted = f"CAST(TRY_CAST({seconds} AS DOUBLE) * 1000 AS VARCHAR)"
+        columns["latency_ms"] = f"coalesce({columns['latency_ms']}, {counted})" if "latency_ms" in columns else counted
+    batch = value("is_batch")
+    tiers = [columns["tier"]] if "tier" in columns else []
+    tiers += ["r.usage.service_tier"] if usage else []
+    tiers += [f"CASE WHEN truth({batch}) THEN 'batch' END"] if batch else []
+    columns["tier"] = f"coalesce({', '.join(tiers)}, NULL)" if tiers else "NULL::VARCHAR"
+    for name, said in (("speed", "r.usage.speed"), ("geo", "r.usage.inference_geo")):
+        if usage:
+            columns[name] = f"coalesce({said}, {columns[name]})" if name in columns else said
+    if calls := value("calls"):
+        columns["requests"] = calls
+    if cost := value("cost_reported_usd"):
+        columns |= {"cost_reported_usd": cost, "cost_reported_by": f"CASE WHEN {cost} IS NOT NULL THEN 'client' END"}
+    if "content" in body:
+        kinds = "json_extract_string(r.content, '$[*].type')"
+        called = f"CAST(len(list_filter({kinds}, lambda t: t = 'tool_use')) AS VARCHAR)"
+        used = f"CASE WHEN r.content IS NOT NULL THEN {called} END"
+        columns["tools_used"] = f"coalesce({columns['tools_used']}, {used})" if "tools_used" in columns else used
+    columns.setdefault("ts", "NULL::VARCHAR")
+    return columns
 
 
 COUNTED = (
@@ -283,48 +348,46 @@ COUNTED = (
 ).split()
 
 
-def _counts(named: Mapping[str, list[str]]) -> str:
-    """SQL: the counts of the usage block, else those in flat fields."""
-    block = {}
-    for part in counts("r.usage").split(",\n"):
-        expression, _, name = part.strip().rpartition(" AS ")
-        block[name] = expression
+def _counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
+    """Column -> SQL of the counts of the usage block, else of those in flat fields."""
+    flat = {name: _first(named, name, "r") for name in COUNTED}
+    flat_counts = {
+        name: f"coalesce({', '.join(found)})" if len(found) > 1 else found[0] for name, found in flat.items() if found
+    }
+    flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
+    unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
+    if not usage:
+        return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
+    block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
     block["input_tokens"] = f"coalesce({block['input_tokens']}, r.usage.prompt_tokens)"
     block["output_tokens"] = f"coalesce({block['output_tokens']}, r.usage.completion_tokens)"
     block["cache_read_tokens"] = f"coalesce({block['cache_read_tokens']}, r.usage.prompt_tokens_details.cached_tokens)"
-    parts = []
-    for name, expression in block.items():
-        if name in ("tier", "geo", "speed"):
-            continue
-        flat = _first(named, name, "r") if name in COUNTED else "NULL"
-        parts.append(
-            f"CASE WHEN r.usage IS NOT NULL THEN {expression} ELSE {flat} END AS {name}"
-            if flat != "NULL"
-            else f"{expression} AS {name}"
-        )
-    flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
     openai = (
         "r.usage.input_tokens IS NULL AND r.usage.prompt_tokens IS NOT NULL AND r.usage.cache_read_input_tokens IS NULL"
     )
-    parts.append(f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE {flat_inclusive} END AS inclusive")
-    unseen = "cache_read_tokens" not in named and "cache_write_tokens" not in named
-    parts.append(f"CASE WHEN r.usage IS NULL THEN {str(unseen).lower()} ELSE false END AS cache_unseen")
-    return ",\n            ".join(parts)
+    if not flat_counts:
+        return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
+    both = {
+        name: f"CASE WHEN r.usage IS NOT NULL THEN {sql} ELSE {flat_counts[name]} END" if name in flat_counts else sql
+        for name, sql in block.items()
+    }
+    return {
+        **both,
+        "inclusive": f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE {flat_inclusive} END",
+        "cache_unseen": f"r.usage IS NULL AND {unseen}",
+    }
 
 
-def _nothing(named: Mapping[str, list[str]]) -> str:
-    flat = " AND ".join(f"{_first(named, name, 'r')} IS NULL" for name in ("input_tokens", "output_tokens"))
-    return f"r.usage IS NULL AND {flat}"
-
-
-def _tags(unknown: Sequence[str]) -> str:
+def _tags(unknown: Sequence[str], tagged: bool) -> str | None:
     """SQL: the record's `tags`, and its unknown scalar fields, short ones only: text is never kept."""
-    entries = ", ".join(f"{{'k': {quoted(k)}, 'v': o.\"{_escaped(k)}\"}}" for k in unknown)
-    own = """list_transform(map_entries(TRY(from_json(r.tags, '"MAP(VARCHAR, VARCHAR)"'))), lambda e: {'k': e.key, 'v': e.value})"""
-    own = f"CASE WHEN json_type(r.tags) = 'OBJECT' THEN coalesce({own}, []) ELSE [] END"
+    entries = ", ".join(f"{{'k': {quoted(name)}, 'v': o.{_quoted(name)}}}" for name in unknown)
     kept = (
         "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
     )
+    if not tagged:
+        return f"map_from_entries(list_filter([{entries}], {kept}))" if unknown else None
+    own = """list_transform(map_entries(TRY(from_json(r.tags, '"MAP(VARCHAR, VARCHAR)"'))), lambda e: {'k': e.key, 'v': e.value})"""
+    own = f"CASE WHEN json_type(r.tags) = 'OBJECT' THEN coalesce({own}, []) ELSE [] END"
     if not unknown:
         return f"map_from_entries(list_filter({own}, {kept}))"
     fresh = "lambda e: json_type(r.tags) IS DISTINCT FROM 'OBJECT' OR NOT list_contains(json_keys(r.tags), e.k)"
@@ -337,6 +400,7 @@ MESSAGES = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=select,
+    keyed=keyed,
     rank=90,
     doc=__doc__,
 )

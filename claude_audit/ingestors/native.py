@@ -8,7 +8,7 @@ that are left out are unknown, never 0 or false.
 from __future__ import annotations
 
 from claude_audit.ingestors import Head, Ingestor, Kind
-from claude_audit.ingestors.messages import select
+from claude_audit.ingestors.messages import keyed, select
 
 
 def _recognise(head: Head) -> bool:
@@ -24,6 +24,7 @@ NATIVE = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=select,
+    keyed=keyed,
     rank=80,
     doc=__doc__,
 )

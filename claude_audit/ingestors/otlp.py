@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
-from claude_audit.ingestors._messages_usage import USAGE, counts
+from claude_audit.ingestors._messages_usage import USAGE, counts_of
 from claude_audit.pieces import quoted, quoted_list
 
 ATTRIBUTES = [
@@ -334,15 +334,11 @@ def _select(_: Reading) -> str:
 
 def _counts() -> str:
     """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
-    block = {}
-    for part in counts("raw").split(",\n"):
-        sql, _, name = part.strip().rpartition(" AS ")
-        block[name] = sql
     told = {name: f"{name}_told" for name in COUNTS}
     told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
     return ", ".join(
         f"CASE WHEN raw IS NOT NULL THEN {sql} ELSE {told.get(name, 'NULL')} END AS {name}"
-        for name, sql in block.items()
+        for name, sql in counts_of("raw").items()
         if name not in ("tier", "speed")
     )
 

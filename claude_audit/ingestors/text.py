@@ -109,7 +109,8 @@ def _select(reading: Reading) -> str:
         parts.append(_basis(blocks.select("text_lines", text_lines.time("text")), named.COUNTED))
     if "json" in forms:
         run(
-            "CREATE OR REPLACE TEMP TABLE text_json AS SELECT file, line, text, told_at FROM text_lines WHERE form = 'json'"
+            "CREATE OR REPLACE TEMP TABLE text_json AS "
+            + messages.keyed("(SELECT * FROM text_lines WHERE form = 'json')", "told_at")
         )
         parts.append(f"""
             SELECT m.* REPLACE (coalesce(m.ts, t.told_at) AS ts)
