@@ -114,23 +114,22 @@ def simulate(
     `elsewhere`: the same rows in an engine that may be asked meanwhile.
     """
     lookback = days(since, until, timezone)
-    scanned = Event()
+    scanned, rest = Event(), (reach, levers, catalog, until, lookback)
     with ThreadPoolExecutor(1) as beside:
         # Prepared during the one scan, and run while the levers are priced, which takes one core.
+        asked = None
         if elsewhere is not None:
-            migrations = beside.submit(_migrations, elsewhere, reach, levers, catalog, until, lookback, scanned.wait)
+            asked = beside.submit(_migrations, elsewhere, *rest, scanned.wait)
         try:
             run, unpriced = scan(usage, reach, levers, catalog, engine)
         finally:
             scanned.set()
-        if elsewhere is None:
-            migrations = beside.submit(_migrations, lambda: (usage, engine), reach, levers, catalog, until, lookback)
-            migrations.result()
         steps = stacked(run)
         if order:
             steps = _reordered(run, steps, order)
         steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
         work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
+        migrations = asked.result() if asked else _migrations(lambda: (usage, engine), *rest)
     result = Waterfall(
         since,
         until,
@@ -147,7 +146,7 @@ def simulate(
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
-        notes=(*migrations.result(), *_notes(result, order)),
+        notes=(*migrations, *_notes(result, order)),
     )
 
 
