@@ -81,7 +81,7 @@ class Scan:
         cached = [nw.col(f"q_{name}") for name in TOKEN_CLASSES[1:4] if self.most(name) != 0]
         self.bind(
             q_prompt=reduce(add, cached, nw.col("q_input")),
-            q_cached=reduce(add, cached) if cached else nw.lit(0),
+            q_cached=reduce(add, cached) if cached else nw.lit(0, dtype=nw.Int64),
             q_free=~nw.col("unbilled").is_null(),
         )
         self.billed = ~nw.col("q_free")
@@ -125,7 +125,7 @@ class Scan:
 
         values = {model: values.get(model, otherwise) for model in self.reach.models}
         if len({*values.values()}) == 1 and self.reach.known.full("model"):
-            return nw.lit(next(iter(values.values())))
+            return nw.lit(next(iter(values.values())), dtype=nw.Int64)
         name = next((name for name, known in self.facts.items() if known == values), f"m_{len(self.facts)}")
         self.facts[name] = values
         return nw.col(name)

@@ -90,7 +90,7 @@ def quantity(token_class: str, known: Known = NOTHING) -> nw.Expr:
     import narwhals.stable.v2 as nw
 
     columns = [column for column in TOKEN_COLUMNS[token_class] if known.at_most(column) != 0]
-    return reduce(add, (known.filled(column, 0) for column in columns)) if columns else nw.lit(0)
+    return reduce(add, (known.filled(column, 0) for column in columns)) if columns else nw.lit(0, dtype=nw.Int64)
 
 
 def tally(

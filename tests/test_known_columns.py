@@ -107,3 +107,10 @@ def test_rows_that_are_all_alike_are_told_as_though_nobody_knew(
     audit = stored(tmp_path / "store", [record(n, model="claude-sonnet-4-5-20250929", **more) for n in range(5)])
 
     assert answer(audit, options) == answer(unknowing(audit), options)
+
+
+def test_a_minimum_that_all_rows_share_is_as_wide_a_number_as_any(tmp_path: Path) -> None:
+    rows = [record(n, model="claude-haiku-4-5", input=3_000, prompt_blocks=[]) for n in range(3)]
+    audit = stored(tmp_path / "store", rows)
+
+    assert answer(audit, {"cache_hit": "0"}) == answer(unknowing(audit), {"cache_hit": "0"})
