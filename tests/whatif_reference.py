@@ -133,7 +133,8 @@ def cap(row: Row, limit: int) -> Row:
     thinks = row.logged.get("thinking") or row.logged["usage"].get("output_tokens_details", {}).get(
         "thinking_tokens", 0
     )
-    return row if thinks else replace(row, o=min(row.o, Fraction(limit)))
+    longer = Fraction(row.logged["usage"]["output_tokens"] - limit)
+    return row if thinks else replace(row, o=row.o - max(longer, Fraction(0)))
 
 
 def route(row: Row, target: str, factor: Fraction) -> Row:

@@ -8,7 +8,8 @@ an endpoint's own, filter: `--where endpoint=NAME`. The step says which N it cam
 
 Gates: thinking (unless `--cap-thinking`); rows that stand for several calls; output not recorded.
 
-Formula: output' = min(output, N), counted in the logged model's tokens, before any routing scales them.
+Formula: output' = min(output, N), counted in the logged model's tokens, before any routing scales them. Where items share a
+call, N bounds each item's answer; its frame stays.
 The point, and the high end, is the cost of the tokens cut. The low end is that minus the full cost, before the step, of
 every request that was cut: each is asked again.
 
@@ -136,7 +137,8 @@ class CapOutput(Lever):
         scan.key("cap_cut", nw.col("cap_cut"), 2)
         scan.key("cap_met", met, 2)
         cut = flag(nw.col("cap_cut"))
-        scan.vary("output", NAME, lambda o: o - cut * (o - self.cap))
+        # What it would have cut of the answer as logged: the frame around an item of a joint answer stays.
+        scan.vary("output", NAME, lambda o: o - cut * (output - self.cap))
         if "thinking" in scan.quantities:
             # Thinking comes first: what is cut is the end.
             scan.vary("thinking", NAME, lambda h: h - cut * nw.max_horizontal(h - self.cap, nw.lit(0)))
