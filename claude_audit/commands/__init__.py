@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "explain",
     "forecast": "forecast",
     "reconcile": "reconcile",
+    "export": "export",
     "prices": "prices",
     "formats": "formats",
     "config": "config",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import narwhals.stable.v2 as nw
 
 from claude_audit.errors import AuditError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 50_000
+"""Rows of an Arrow batch: few enough that a batch of all columns is some tens of megabytes."""
 
 SLOW_OPTIMIZERS = ("partial_aggregate_pushdown",)
 """On the hundreds of sums that levers upon levers ask for, planning takes it tens of seconds (duckdb 2.0, 2026-11)."""
@@ -60,6 +66,13 @@ class DuckDB:
         """The frame's rows as Python values."""
         try:
             return list(nw.to_native(frame).fetchall())
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+
+    def batches(self, frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
+        """The frame's rows as Arrow batches, one at a time."""
+        try:
+            return nw.to_native(frame).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             raise _damaged(error) from error
 
