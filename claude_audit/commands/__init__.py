@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "explain",
     "forecast": "forecast",
     "reconcile": "reconcile",
+    "diff": "diff",
     "export": "export",
     "prices": "prices",
     "formats": "formats",
