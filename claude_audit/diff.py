@@ -101,6 +101,8 @@ class Side:
     covered: Days
     """The part of them that the log covers."""
     amount: Amount
+    store: str | None = None
+    """Where it comes from, when that is another store than the one that is asked."""
 
     @property
     def usd(self) -> Decimal:
@@ -161,15 +163,19 @@ def diff(
     after: tuple[Days, Days, Sequence[Line]],
     catalog: Catalog,
     by: Sequence[str],
+    against: str | None = None,
 ) -> Diff:
-    """Compare two tallies by `by`; each comes with its days as asked for, and those that the log covers."""
+    """Compare two tallies by `by`; each comes with its days as asked for, and those that the log covers.
+
+    `against`: the store that `before` is from, when it is another one.
+    """
     on = before[1].last
     old, new = _grouped(bill(before[2], catalog).lines), _grouped(bill(after[2], catalog).lines)
     rows = [_change(labels, old.get(labels, []), new.get(labels, []), catalog, on) for labels in {**old, **new}]
     rows.sort(key=lambda row: (-abs(row.change_usd or ZERO), [(label is None, label or "") for label in row.labels]))
     sides = [
-        Side(asked, covered, _amount([billed for members in groups.values() for billed in members]))
-        for (asked, covered, _), groups in ((before, old), (after, new))
+        Side(asked, covered, _amount([billed for members in groups.values() for billed in members]), store)
+        for (asked, covered, _), groups, store in ((before, old, against), (after, new, None))
     ]
     return Diff(tuple(by), sides[0], sides[1], tuple(rows), on)
 

@@ -71,9 +71,9 @@ def priced_rows(usage: nw.LazyFrame[Any], reach: Reach, catalog: Catalog, engine
     joined = known.with_columns(**typed).join(
         engine.table(table | {PRICE: list(range(len(met)))}), on=list(keyed), how="left"
     )
-    reader = engine.batches(joined.select(*NAMES, PRICE).sort("ts", "row_id"))
-    schema = prices.schema(reader.schema)
-    return PricedRows(schema, (prices.applied(batch, schema) for batch in reader))
+    read, batches = engine.batches(joined.select(*NAMES, PRICE).sort("ts", "row_id"))
+    schema = prices.schema(read)
+    return PricedRows(schema, (prices.applied(batch, schema) for batch in batches))
 
 
 def _group(row: tuple[Any, ...], reach: Reach, catalog: Catalog) -> Group:

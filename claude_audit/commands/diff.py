@@ -64,7 +64,9 @@ def diff(
     else:
         old = parse(before, "--before") if before else earlier
         new = parse(after, "--after") if after else log
-    found = compare((old, *_lines(then, names, old, earlier)), (new, *_lines(now, names, new, log)), now.catalog, names)
+    found = compare(
+        (old, *_lines(then, names, old, earlier)), (new, *_lines(now, names, new, log)), now.catalog, names, against
+    )
     match output:
         case Format.JSON:
             emit_json(render.document(found))

@@ -78,9 +78,9 @@ def export(
     if audit.reach is None:
         raise AuditError("the store holds no requests", "claude-audit ingest PATH reads logs into it")
     if rows:
-        table, whole = _rows(audit), audit.spend()
+        whole, table = audit.spend(), _rows(audit)  # in this order: the rows are still being read
     elif focus:
-        table, whole = _focus(audit, names, account), audit.spend()
+        whole, table = audit.spend(), _focus(audit, names, account)
     else:
         table, whole = _groups(audit, names or DEFAULT_BY.split(","))
     if not whole.requests and not any(whole.tokens.values()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ class Engine(Protocol):
         """The frame's rows as Python values."""
         ...
 
-    def batches(self, frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
-        """The frame's rows as Arrow batches, one at a time."""
+    def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The frame's schema, and its rows as Arrow batches. Until they are read, nothing else can be asked."""
         ...
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:

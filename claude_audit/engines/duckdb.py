@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -69,12 +69,13 @@ class DuckDB:
         except duckdb.Error as error:
             raise _damaged(error) from error
 
-    def batches(self, frame: nw.LazyFrame[Any]) -> pa.RecordBatchReader:
-        """The frame's rows as Arrow batches, one at a time."""
+    def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The frame's schema, and its rows as Arrow batches. Until they are read, nothing else can be asked."""
         try:
-            return nw.to_native(frame).to_arrow_reader(BATCH_ROWS)
+            reader = nw.to_native(frame).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             raise _damaged(error) from error
+        return reader.schema, _read(reader)
 
     def sql(self, query: str, parts: Sequence[str]) -> list[tuple[Any, ...]]:
         """Rows of a query over the view `usage`: for looking at single rows, not for sums."""
@@ -88,7 +89,19 @@ class DuckDB:
             raise _damaged(error) from error
 
 
-def _damaged(error: duckdb.Error) -> AuditError:
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    batches = iter(reader)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (duckdb.Error, OSError, ValueError) as error:  # Arrow hands DuckDB's errors on as its own
+            raise _damaged(error) from error
+        if batch is None:
+            return
+        yield batch
+
+
+def _damaged(error: Exception) -> AuditError:
     first = str(error).splitlines()[0]
     return AuditError(
         f"the store cannot be read: {first}",

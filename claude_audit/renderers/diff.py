@@ -145,7 +145,7 @@ def _name(found: Diff, side: Side) -> str:
     years = {day.year for each in (found.before, found.after) for day in (each.days.first, each.days.last)}
     name = side.days.short if len(years) == 1 and found.before.days != found.after.days else side.days.name
     part = f" ({side.covered.count} of {side.days.count} days)" if side.covered != side.days else ""
-    return name + part
+    return name + part + (f" in {side.store}" if side.store else "")
 
 
 def _first(text: str) -> str:
@@ -187,6 +187,7 @@ def document(found: Diff) -> dict[str, Any]:
 def _side(side: Side) -> dict[str, Any]:
     return {
         "name": side.days.name,
+        "store": side.store,
         "first": side.days.first.isoformat(),
         "last": side.days.last.isoformat(),
         "days": side.days.count,
@@ -263,6 +264,6 @@ def ranked(found: Diff) -> list[tuple[str, Decimal]]:
 def sides(found: Diff) -> list[str]:
     """Both totals and their requests, a line each."""
     return [
-        f"{word:6}  {side.days.name}: {dollars(side.usd)}, {count(side.amount.requests, 'request')}"
+        f"{word:6}  {side.days.name}{f' in {side.store}' if side.store else ''}: {dollars(side.usd)}, {count(side.amount.requests, 'request')}"
         for word, side in (("before", found.before), ("after", found.after))
     ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA_VERSION = 1
+_one_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: json.dumps makes one a call
 NEEDS_CARE = r"^[=+\-@]|[^ -~]"
 """Cells that a spreadsheet may run, or that may hold characters which do not print."""
 
@@ -61,6 +62,8 @@ def _cells(column: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     kind = column.type
+    if column.null_count == len(column):
+        return pa.nulls(len(column), pa.string())
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
         return pc.cast(column, pa.string())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -115,6 +118,8 @@ def _values(column: pa.Array) -> list[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if column.null_count == len(column):
+        return [None] * len(column)
     if pa.types.is_decimal(column.type):
         return [exact(value) for value in column.to_pylist()]
     if pa.types.is_timestamp(column.type):
@@ -124,7 +129,3 @@ def _values(column: pa.Array) -> list[Any]:
         return list(pc.binary_join_element_wise(text, "Z", "").to_pylist())
     values: list[Any] = column.to_pylist()
     return [None if value is None else dict(value) for value in values] if pa.types.is_map(column.type) else values
-
-
-def _one_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
