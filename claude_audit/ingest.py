@@ -86,33 +86,28 @@ def take_in(
         return IngestReport(files=len(found), unchanged=unchanged, rows_total=manifest.rows, warnings=hints)
     prices = cache(catalog)
     recognition = Recognition(files, input_format, assume)
-    jobs = recognition.jobs()
-    first = next(jobs, None)
-    papers, unread = recognition.papers, recognition.unread
-    if first is None:
-        if not papers:
+    report = IngestReport(rows_total=manifest.rows)
+    with ingest_run.opened(store, manifest, scratch, assume, sum(file.size - file.start for file in files)) as run:
+        jobs = recognition.jobs()
+        first = next(jobs, None)
+        if first is not None:
+            run.read(chain([first], jobs), prices, progress)
+        papers, unread = recognition.papers, recognition.unread
+        if first is None and not papers:
             return _nothing_read(found, unread, unchanged, manifest)
-        claimed = _evidence(papers, store, manifest, prices())
-        store.commit(claimed.manifest)
-        report = IngestReport(len(found), unchanged, rows_total=manifest.rows, warnings=tuple(_not_read(unread)))
-        if rejects_file:
-            claimed.write_rejects(rejects_file, fresh=True)
-        return claimed.told(report)
-    size = sum(file.size - file.start for file in files)
-    with ingest_run.opened(store, manifest, scratch, assume, size) as run:
-        run.read(chain([first], jobs), prices, progress)
         taken = _evidence(papers, store, manifest, prices()) if papers else None
-        run.manifest = taken.manifest if taken else manifest
-        run.replace(anew)
-        report = run.commit(prices(), rejects_file)
-    report = replace(
-        report, files=len(found), unchanged=unchanged, warnings=(*_not_read(unread), *hints, *report.warnings)
-    )
-    if not taken:
-        return report
-    if rejects_file:
-        taken.write_rejects(rejects_file, fresh=False)
-    return taken.told(report)
+        after = taken.manifest if taken else manifest
+        if first is None:
+            store.commit(after)
+        else:
+            run.manifest = after
+            run.replace(anew)
+            report = run.commit(prices(), rejects_file)
+    warnings = (*_not_read(unread), *hints, *report.warnings)
+    report = replace(report, files=len(found), unchanged=unchanged, warnings=warnings)
+    if taken and rejects_file:
+        taken.write_rejects(rejects_file, fresh=first is None)
+    return taken.told(report) if taken else report
 
 
 def _evidence(papers: Sequence[tuple[LogFile, Report]], store: Store, manifest: Manifest, catalog: Catalog) -> Taken:

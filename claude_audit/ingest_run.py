@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from claude_audit import accounting, sums
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.pieces import Extent, quoted, quoted_list
 from claude_audit.store import REJECTS_KEPT, FileRecord, Manifest, Part, Store
 
 if TYPE_CHECKING:
@@ -30,19 +31,25 @@ _RFC3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 @contextmanager
 def opened(store: Store, manifest: Manifest, scratch: Path, assume: Assumptions, size: int) -> Iterator[Run]:
-    """A run with an engine to work in, for so many bytes of logs. Raises AuditError where the disk can't be written."""
-    from claude_audit.engines.bare import duckdb
+    """A run with an engine to work in, for so many bytes of logs. It starts in a thread of its own, while the first files
+    are looked at. Raises AuditError where the disk can't be written.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        engine = pool.submit(_connect, scratch, size)
+        try:
+            yield Run(engine, store, manifest, scratch, assume, size)
+        except Exception as error:
+            from claude_audit.engines.bare import duckdb
 
-    connection = _connect(scratch, size)
-    try:
-        yield Run(connection, store, manifest, scratch, assume, size)
-    except duckdb.IOException as error:
-        raise AuditError(
-            f"{store.path}: the store cannot be written: {str(error).splitlines()[0]}",
-            "free some space or choose another place with --store DIR; what was stored before is unharmed",
-        ) from error
-    finally:
-        connection.close()
+            if not isinstance(error, duckdb.IOException):
+                raise
+            raise AuditError(
+                f"{store.path}: the store cannot be written: {str(error).splitlines()[0]}",
+                "free some space or choose another place with --store DIR; what was stored before is unharmed",
+            ) from error
+        finally:
+            if not engine.exception():
+                engine.result().close()
 
 
 def _connect(scratch: Path, size: int) -> DuckDBPyConnection:
@@ -68,7 +75,7 @@ def _connect(scratch: Path, size: int) -> DuckDBPyConnection:
 class Run:
     """One ingest at work, under the store's lock."""
 
-    connection: DuckDBPyConnection
+    engine: Future[DuckDBPyConnection]
     store: Store
     manifest: Manifest
     scratch: Path
@@ -81,6 +88,11 @@ class Run:
     """Files that were read before and are read again: the store's rows of them are replaced."""
     _replaced: int = 0
     """Rows of them."""
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The engine, waited for."""
+        return self.engine.result()
 
     def read(self, jobs: Iterable[Job], catalog: Callable[[], Catalog], progress: Progress | None) -> None:
         """Read the jobs, which may still be looked for, into the view `calls`."""
@@ -101,6 +113,21 @@ class Run:
 
     def commit(self, catalog: Catalog, rejects_file: Path | None) -> IngestReport:
         """Decide the duplicates, write the parts, make them the store's; say what became of the jobs."""
+        with ThreadPoolExecutor(1) as pool:
+            extents = pool.submit(self._extents)  # while the engine is at work
+            digests, parts = self._decided(catalog)
+            counts = accounting.lines_by_file(self.connection)
+            if rejects_file:
+                accounting.write_rejects(self.connection, rejects_file)
+            report = self._report(self.connection, counts, parts)
+            before = [reject for reject in self.manifest.rejects if reject.source not in self._sources]
+            rejects = (*before, *report.rejects)[:REJECTS_KEPT]
+            files = self._records(counts, digests, extents.result())
+            self.store.commit(replace(self.manifest, parts=tuple(parts), files=files, rejects=rejects))
+        return report
+
+    def _decided(self, catalog: Catalog) -> tuple[dict[int, str], list[Part]]:
+        """Digests of files with records without an id, and the parts of the next manifest."""
         from claude_audit import contest, passes
 
         connection = self.connection
@@ -114,17 +141,11 @@ class Run:
         rows = passes.rows(connection, catalog)
         if outcome.joined:
             rows = self._fill_joined(connection, rows, catalog)
-        parts = self._write(connection, rows, bool(outcome.stale), catalog)
-        counts = accounting.lines_by_file(connection)
-        if rejects_file:
-            accounting.write_rejects(connection, rejects_file)
-        report = self._report(connection, counts, parts)
-        before = [reject for reject in self.manifest.rejects if reject.source not in self._sources]
-        rejects = (*before, *report.rejects)[:REJECTS_KEPT]
-        self.store.commit(
-            replace(self.manifest, parts=tuple(parts), files=self._records(counts, digests), rejects=rejects)
-        )
-        return report
+        return digests, self._write(connection, rows, bool(outcome.stale), catalog)
+
+    def _extents(self) -> dict[int, Extent]:
+        """How far each file has been read."""
+        return {job.index: reading.extent(job.file) for job in self.jobs}
 
     def _fill_joined(self, connection: DuckDBPyConnection, rows: str, catalog: Catalog) -> str:
         """Calls that several formats tell of: what the best source did not record comes from the others."""
@@ -199,14 +220,18 @@ class Run:
             sums.write(self.store.sums(name), self.store.part(name), summed)
         return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
 
-    def _records(self, counts: dict[int, Lines], digests: dict[int, str]) -> dict[str, FileRecord]:
+    def _records(
+        self, counts: dict[int, Lines], digests: dict[int, str], extents: dict[int, Extent]
+    ) -> dict[str, FileRecord]:
         merged = dict(self.manifest.files)
         for job in self.jobs:
             if job.file.name == "<stdin>":
                 continue
             before = merged.get(str(job.file.path)) if job.file.start else None
             merged[str(job.file.path)] = accounting.added_up(
-                before, _record(job, digests, self.assume.told), counts.get(job.index, Lines())
+                before,
+                _record(job, extents[job.index], digests.get(job.index), self.assume.told),
+                counts.get(job.index, Lines()),
             )
         return merged
 
@@ -285,8 +310,8 @@ def _count(connection: DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _record(job: Job, digests: dict[int, str], told: Mapping[str, str]) -> FileRecord:
-    file, reach = job.file, reading.extent(job.file)
+def _record(job: Job, reach: Extent, digest: str | None, told: Mapping[str, str]) -> FileRecord:
+    file = job.file
     return FileRecord(
         path=str(file.path),
         name=file.name,
@@ -296,6 +321,6 @@ def _record(job: Job, digests: dict[int, str], told: Mapping[str, str]) -> FileR
         end=reach.end,
         head=reach.head,
         tail=reach.tail,
-        sha256=digests.get(job.index),
+        sha256=digest,
         told=told,
     )

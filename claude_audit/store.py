@@ -198,7 +198,7 @@ class Store:
                 _to_disk(self.sums(part.name))
         draft = self.path / f"{MANIFEST}.{uuid.uuid4().hex}"
         with draft.open("w", encoding="utf-8") as out:
-            json.dump(document, out, ensure_ascii=False, separators=(",", ":"))
+            out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
             out.flush()
             os.fsync(out.fileno())
         os.replace(draft, self.path / MANIFEST)  # noqa: PTH105 - the atomic step, by its usual name

@@ -268,6 +268,7 @@ def test_formats_side_by_side_are_read_the_same_whatever_the_batches(
             Sample(f"{name}-{sample.name}", sample.records, sample.text).write(tmp_path / "logs")
     at_once = read(tmp_path / "one", tmp_path / "logs")
     monkeypatch.setattr(batches, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(batches, "UNIT_BYTES", 1000)
     in_parts = read(tmp_path / "two", tmp_path / "logs")
     assert set(at_once.formats) == {name for name, sample in SAMPLES.items() if not sample.flags}
     assert at_once.counted == in_parts.counted and table(tmp_path / "one") == table(tmp_path / "two")
