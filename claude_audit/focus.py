@@ -156,7 +156,7 @@ def _of_line(
         if not count:
             continue
         meter, details = METERS[name]
-        special = _special(price)
+        special = _special(listed)
         sku = f"{line.name or 'unknown'}/{name}"
         cost = billed[name] if billed else None
         yield {
@@ -195,7 +195,7 @@ def _of_line(
             "ServiceSubcategory": "Generative AI",
             "SkuId": sku,
             "SkuMeter": meter,
-            "SkuPriceDetails": _json(_details(line, price, tier, name) | details) if billed else None,
+            "SkuPriceDetails": _json(_details(line, listed, tier, name) | details) if billed else None,
             "SkuPriceId": "/".join((sku, *special)) if billed else None,
             "SubAccountId": workspace,
             "SubAccountName": workspace,
@@ -218,7 +218,7 @@ def _unit(price: Price | Unpriced, name: str, catalog: Catalog) -> Decimal | Non
 
 
 def _special(price: Price | Unpriced) -> list[str]:
-    """What makes it another price than the model's plain one: fast, a long prompt, and published factors."""
+    """What makes it another list price than the model's plain one: fast, a long prompt, and published factors."""
     if isinstance(price, Unpriced):
         return []
     band = price.rate.band if price.banded else None

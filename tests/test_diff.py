@@ -267,10 +267,37 @@ def two(tmp_path: Path, run: Command) -> Path:
 def test_the_table_fits_a_terminal(run: Command, two: Path) -> None:
     done = run("diff", "--before", "2026-10")
     assert done.returncode == 0
-    assert done.stdout == (
-        "November (20 of 30 days) cost $0.011 more than October (+183.3 %; a day\n"
-        "+339.2 %): longer answers +$0.006 (54.5 % of it, chat on claude-sonnet-5-5); more\n"
-    )
+    assert done.stdout == TABLE
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+TABLE = """\
+November (20 of 30 days) cost $0.011 more than October (+183.3 %; a day
++339.2 %): longer answers +$0.006 (54.5 % of it, chat on claude-sonnet-5-5);
+more requests +$0.003 (27.3 % of it, chat on claude-sonnet-5-5); what is new
++$0.002 (18.2 % of it, search on claude-sonnet-5-5).
+
+before  October 2026: $0.006, 2 requests
+after   November 2026: $0.017, 5 requests
+
+why                cost
+─────────────────────────────────
+longer answers  +$0.006  ████▍
+more requests   +$0.003  ██▏
+what is new     +$0.002  █▌
+the change      +$0.011
+
+endpoint  model              before     after   change  mostly
+──────────────────────────────────────────────────────────────
+chat      claude-sonnet-5-5  $0.006    $0.015  +$0.009  output
+search    claude-sonnet-5-5       -    $0.002  +$0.002     new
+search    claude-next-1           -  no price        -
+
+November 2026: the log ends on Nov 20, 20 of 30 days.
+The periods differ in length (31 and 20 days), which alone would make
+-$0.002129: a day cost $0.0001935 before and $0.00085 after (+339.2 %).
+Requests without a price are in no figure: 1 in November 2026.
+"""
 
 
 def test_json_holds_exact_parts(run: Command, two: Path) -> None:
