@@ -27,6 +27,8 @@ from claude_audit.bill import COMPONENTS, SEARCHES, Billed, bill, total
 from claude_audit.money import EXACT, ZERO, ended
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from claude_audit.catalog import Catalog
     from claude_audit.periods import Days
     from claude_audit.tally import Label, Line
@@ -156,6 +158,26 @@ class Diff:
     def price_by_model(self) -> dict[str, Decimal]:
         """The part of the prices by model, what changed only."""
         return {name: usd for name, usd in _added(row.price_by_model for row in self.rows).items() if usd}
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame: one column a dimension, then both sides, the change and its parts (Decimal)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    **dict(zip(self.by, row.labels, strict=True)),
+                    "standing": row.standing,
+                    "before_usd": row.before.usd,
+                    "after_usd": row.after.usd,
+                    "change_usd": row.change_usd,
+                    "before_requests": row.before.requests,
+                    "after_requests": row.after.requests,
+                    **{f"{name}_usd": row.parts[name] for name in PARTS},
+                }
+                for row in self.rows
+            ]
+        )
 
 
 def diff(

@@ -29,7 +29,7 @@ TEXTS = ("model", "tier", "speed", "geo", "provider", "routing", "region")
 WHOLE = ("epoch", "size")
 """The two kinds of keys that decide a price (tally.line_keys, with g_ before them)."""
 PRICE = "g_price"
-QUANTITY_DIGITS, PRICE_DIGITS = 19, 40
+QUANTITY_DIGITS, PRICE_DIGITS = 19, 50
 """A 64-bit count times such a price, six of them added up, stays within the 76 digits of a 256-bit decimal."""
 WIDEST = 24
 """Decimal places of a cost up to which it is written with 128 bits, which more readers know."""

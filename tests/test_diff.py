@@ -337,6 +337,14 @@ def test_csv_and_markdown(run: Command, two: Path) -> None:
     assert "| Longer answers | +$0.006 |" in text
 
 
+def test_the_python_face(two: Path) -> None:
+    found = audit(two / ".claude-audit").diff("2026-10", by=["endpoint"])
+    frame = found.to_frame()
+    assert list(frame["endpoint"]) == ["chat", "search"]
+    assert sum(frame["change_usd"]) == found.change_usd == Decimal("0.011")
+    assert sum(frame[f"{name}_usd"].sum() for name in PARTS) == found.change_usd
+
+
 def test_two_stores(run: Command, two: Path) -> None:
     write(two / "old.jsonl", [october(1)])
     assert run("--store", "old", "ingest", "old.jsonl").returncode == 0

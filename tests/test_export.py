@@ -23,6 +23,7 @@ from claude_audit.audit import Audit
 from claude_audit.bill import bill, total
 from claude_audit.catalog import load
 from claude_audit.clock import UTC_ZONE
+from claude_audit.errors import AuditError
 from claude_audit.focus import BY, COLUMNS, charges
 from claude_audit.money import EXACT
 from claude_audit.row_costs import priced_rows
@@ -151,6 +152,34 @@ def test_a_focus_row_whole(tmp_path: Path) -> None:
         "x_NoPrice": None,
     }
     assert {"x_PriceRow", *first} == set(COLUMNS)
+
+
+MANDATORY = """BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart ChargeCategory
+ChargeClass ChargeDescription ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost InvoiceIssuerName ListCost
+PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName""".split()
+"""Of FOCUS 1.2."""
+MAY_BE_NULL = {"BillingAccountName", "ChargeClass"}
+
+
+@pytest.mark.parametrize("provider", [*PROVIDERS, "claude_platform_aws"])
+def test_mandatory_columns_are_there_and_filled(tmp_path: Path, provider: str) -> None:
+    read(tmp_path / "store", write(tmp_path / "a.jsonl", [record(1, provider=provider, endpoint=None)]))
+    found = audit(tmp_path / "store")
+    for row in charges(found.lines(BY), found.catalog, UTC_ZONE, account="org-7"):
+        assert [name for name in MANDATORY if row[name] is None and name not in MAY_BE_NULL] == []
+        assert [name for name in row if not name[0].isupper()] == ["x_PriceRow", "x_NoPrice"]
+
+
+def test_prices_of_very_many_digits_stay_exact_or_are_refused(tmp_path: Path) -> None:
+    read(tmp_path / "store", write(tmp_path / "a.jsonl", [record(1), record(2)]))
+    for digits, fits in ((30, True), (40, False)):
+        (tmp_path / "ours.yaml").write_text(f"discounts: [{{models: 'claude-*', factor: 0.{'3' * digits}}}]")
+        found = Audit.open(tmp_path / "store", catalog=load(tmp_path / "ours.yaml"))
+        if fits:
+            assert total(row["cost_usd"] for row in rows_of(found)) == found.spend().total_usd
+        else:
+            with pytest.raises(AuditError, match="decimal places"):
+                rows_of(found)
 
 
 def test_searches_are_rows_of_their_own(tmp_path: Path) -> None:
