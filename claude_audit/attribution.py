@@ -14,7 +14,7 @@ from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.waterfall import Interaction, Next
 
 if TYPE_CHECKING:
-    from claude_audit.scenario import Run
+    from claude_audit.lever_run import Run
 
 MOST_SHAPLEY = 6
 """Levers for which all orders are computed: 64 subsets."""
@@ -123,6 +123,6 @@ def order_of_work(run: Run) -> tuple[Next, ...]:
 def _low(run: Run, chosen: tuple[int, ...], n: int, saving: Decimal) -> Decimal:
     """The low end of what a lever adds to those chosen: as far below its saving as it is in the order of application."""
     earlier = tuple(other for other in chosen if other < n)
-    before, after = run.after(earlier), run.after((*earlier, n))
-    gap = EXACT.subtract(run.pricer.saving(before, after), run.judged(n, before, after).low)
+    joined = (*earlier, n)
+    gap = EXACT.subtract(EXACT.subtract(run.total(earlier), run.total(joined)), run.judged(joined).low)
     return EXACT.subtract(saving, max(ZERO, gap))

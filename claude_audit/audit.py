@@ -87,6 +87,11 @@ class Audit:
         last = max(datetime.fromisoformat(str(part.last)) for part in parts)
         return Reach(first, last, tuple(sorted({model for part in parts for model in part.models})))
 
+    @cached_property
+    def known_reach(self) -> Reach | None:
+        """`reach` with what is known of the columns, for questions that look at many of them."""
+        return None if self.reach is None else replace(self.reach, known=self.engine.known(self.parts))
+
     def usage(self, tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The filtered rows, lazily, with a column `tag:<key>` for each of `tags`."""
         frame = self.engine.scan(self.parts, tuple(dict.fromkeys((*tags, *self.filters.tags))))
@@ -163,12 +168,12 @@ class Audit:
 
         levers = levers_of(options, self.catalog)
         written = ordered(order, options)
-        since, until = self.period()
-        if self.reach is None or since is None:
+        (since, until), reach = self.period(), self.known_reach
+        if reach is None or since is None:
             return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
         found = simulate(
             self.usage(),
-            self.reach,
+            reach,
             levers,
             self.catalog,
             self.engine,
@@ -177,8 +182,14 @@ class Audit:
             timezone=self.filters.timezone,
             attribution=attribution,
             order=written,
+            elsewhere=self._elsewhere,
         )
         return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
+
+    def _elsewhere(self) -> tuple[nw.LazyFrame[Any], DuckDB]:
+        """The filtered rows in an engine of their own."""
+        other = replace(self)
+        return other.usage(), other.engine
 
     def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
         """The same scenario without the user's own prices and discounts."""
@@ -190,12 +201,12 @@ class Audit:
         """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""
         from claude_audit.opportunities import Opportunities, opportunities
 
-        since, until = self.period()
-        if self.reach is None or since is None:
+        (since, until), reach = self.period(), self.known_reach
+        if reach is None or since is None:
             return Opportunities(None, None, ZERO, ())
         return opportunities(
             self.usage(),
-            self.reach,
+            reach,
             self.catalog,
             self.engine,
             since=since,
@@ -208,10 +219,10 @@ class Audit:
         """What cost guides publish, recomputed on these requests. `claims` (claims.claims(path)) take the package's place."""
         from claude_audit.published import Published, published
 
-        since, until = self.period()
-        if self.reach is None or since is None:
+        (since, until), reach = self.period(), self.known_reach
+        if reach is None or since is None:
             return Published(None, None, ZERO, ())
-        return published(self.usage(), self.reach, self.catalog, self.engine, since=since, until=until, entries=claims)
+        return published(self.usage(), reach, self.catalog, self.engine, since=since, until=until, entries=claims)
 
     def diff(
         self,

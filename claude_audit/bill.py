@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -64,10 +64,8 @@ class Bill:
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """The exact sum."""
-    result = ZERO
-    for amount in amounts:
-        result = EXACT.add(result, amount)
-    return result
+    with localcontext(EXACT):  # the built-in sum adds under it, several times faster than one call for each amount
+        return sum(amounts, ZERO)
 
 
 def cost(quantity: Quantity, usd_per_mtok: Decimal) -> Decimal:

@@ -17,7 +17,7 @@ from claude_audit.text import count
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.scan import Pricer
+    from claude_audit.states import Pricer
     from claude_audit.tally import Reach
 
 SOON = timedelta(days=60)

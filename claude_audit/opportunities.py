@@ -15,11 +15,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
+from claude_audit.lever_run import Run
 from claude_audit.levers import Kind, Lever, as_typed, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.money import ZERO, rounded
 from claude_audit.recorded_fields import Missing, Recorded, recorded, ways
-from claude_audit.scenario import Run, alone, monthly, scan
+from claude_audit.scenario import alone, monthly, scan
 from claude_audit.waterfall import Grade, Step
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.bill import SEARCHES, components, cost, total
 from claude_audit.claims import Claim, Sum, claims
 from claude_audit.errors import AuditError
+from claude_audit.lever_run import Run
 from claude_audit.levers import kind_of, registry
 from claude_audit.money import EXACT, ZERO, rounded
 from claude_audit.rates import Group, Unpriced
 from claude_audit.recorded_fields import Missing, recorded, ways
-from claude_audit.scenario import Run, alone, levers_of, scan, stacked
+from claude_audit.scenario import alone, levers_of, scan, stacked
 from claude_audit.states import OUTPUT
 from claude_audit.waterfall import Grade, Step
 

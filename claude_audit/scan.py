@@ -10,51 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime
 from fractions import Fraction
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import minimums
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
+from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
-from claude_audit.states import INPUT, LOGGED, OUTPUT, READ, WRITE_1H, WRITE_5M, Pricer, State, Variant, states, text_of
+from claude_audit.states import LOGGED, Variant, lever_of
 from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
-from claude_audit.usage import TOKEN_CLASSES
+from claude_audit.usage import TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
+    from claude_audit.levers._packs import Pack
     from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
-__all__ = [
-    "INPUT",
-    "OUTPUT",
-    "READ",
-    "WRITE_1H",
-    "WRITE_5M",
-    "Pricer",
-    "Scan",
-    "State",
-    "Variant",
-    "states",
-    "text_of",
-]
-
 Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """Columns that tell of requests which go out as one."""
-
-    number: str
-    """Of the call; null for what stays alone."""
-    prompt: str
-    """Tokens of the call's prompt, for requests that no lever before has changed; null for what stays alone."""
-    follows: str
-    """1 where the request has left its start to another one's call, else 0."""
 
 
 @dataclass
@@ -71,6 +50,9 @@ class Scan:
     listed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """Column -> the column of texts, and the texts, of which it says whether a row's is one."""
     sums: dict[str, nw.Expr] = field(default_factory=dict)
+    lowest: dict[str, nw.Expr] = field(default_factory=dict)
+    """Of which each line holds the least value; None where no row has any. Among the keys of its state."""
+    highest: dict[str, nw.Expr] = field(default_factory=dict)
     quantities: dict[str, dict[Variant, nw.Expr]] = field(default_factory=dict)
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
@@ -81,8 +63,8 @@ class Scan:
     """Mark of a lever that changes prompts -> what it makes of their blocks: a replay follows no prompt without it."""
     joins: list[Join] = field(default_factory=list)
     """What is joined to the rows before the tally, given the dimensions asked for."""
-    levels: list[dict[str, nw.Expr]] = field(default_factory=list)
-    """Columns added to the rows, in this order: each level may use those before it."""
+    columns: Columns = field(default_factory=Columns)
+    """Added to the rows before what is joined."""
     packs: dict[str, Pack] = field(default_factory=dict)
     """By mark of a lever that joins requests into one."""
     aliases: dict[str, str] = field(default_factory=dict)
@@ -93,25 +75,29 @@ class Scan:
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
 
-        self.bind(**{f"q_{name}": quantity(name) for name in TOKEN_CLASSES})
-        u, r, w5, w1, o = (nw.col(f"q_{name}") for name in ("input", *TOKEN_CLASSES[1:4], "output"))
+        known = self.reach.known
+        self.bind(**{f"q_{name}": quantity(name, known) for name in TOKEN_CLASSES})
+        read = nw.col("q_cache_read")
+        cached = [nw.col(f"q_{name}") for name in TOKEN_CLASSES[1:4] if self.most(name) != 0]
         self.bind(
-            q_prompt=u + r + w5 + w1,
-            q_cached=r + w5 + w1,
-            q_call=((nw.col("row_kind") == "call") & ~nw.col("requests").is_null()).fill_null(False),
+            q_prompt=reduce(add, cached, nw.col("q_input")),
+            q_cached=reduce(add, cached) if cached else nw.lit(0, dtype=nw.Int64),
             q_free=~nw.col("unbilled").is_null(),
         )
         self.billed = ~nw.col("q_free")
+        self.call: nw.Expr = nw.lit(True)
+        """The row is one request, and no pass of a longer call and no sum of several."""
+        if known.texts.get("row_kind") != "call" or not known.full("requests"):
+            self.bind(q_call=((nw.col("row_kind") == "call") & ~nw.col("requests").is_null()).fill_null(False))
+            self.call = nw.col("q_call")
         self.prompt = nw.col("q_prompt")
         """All input of a row: uncached, read and written."""
         self.cached = nw.col("q_cached")
-        self.call = nw.col("q_call")
-        """The row is one request, and no pass of a longer call and no sum of several."""
         self.quantities = {
             "prompt": {(): self.prompt},
-            "output": {(): o},
-            "read": {(): r},
-            "wrote_1h": {(): r + w1},
+            "output": {(): nw.col("q_output")},
+            "read": {(): read},
+            "wrote_1h": {(): read + nw.col("q_cache_write_1h") if self.most("cache_write_1h") != 0 else read},
             "wrote_5m": {(): self.cached},
         }
         self.key("x_free", nw.col("q_free"), 2)
@@ -119,8 +105,7 @@ class Scan:
 
     def bind(self, **columns: nw.Expr) -> None:
         """Compute these once a row, under these names, from columns bound before."""
-        if columns:
-            self.levels.append(dict(columns))
+        self.columns.add(columns)
 
     def quantity(self, what: str, expression: nw.Expr) -> nw.Expr:
         """A further quantity of each row, for the levers to vary."""
@@ -139,14 +124,23 @@ class Scan:
         import narwhals.stable.v2 as nw
 
         values = {model: values.get(model, otherwise) for model in self.reach.models}
+        if len({*values.values()}) == 1 and self.reach.known.full("model"):
+            return nw.lit(next(iter(values.values())), dtype=nw.Int64)
         name = next((name for name, known in self.facts.items() if known == values), f"m_{len(self.facts)}")
         self.facts[name] = values
         return nw.col(name)
+
+    def most(self, what: str) -> int | None:
+        """The largest prompt or output of a row as logged, in tokens, or more than it. None: nobody knows."""
+        classes = TOKEN_CLASSES[:4] if what == "prompt" else (what,)
+        return self.reach.known.at_most(*(column for name in classes for column in TOKEN_COLUMNS[name]))
 
     def among(self, column: str, texts: Sequence[str]) -> nw.Expr:
         """Whether a row's text is one of these, false where there is none."""
         import narwhals.stable.v2 as nw
 
+        if self.reach.known.empty(column) or column in self.reach.known.texts:
+            return nw.lit(self.reach.known.texts.get(column) in texts)
         wanted = (column, tuple(texts))
         name = next((name for name, known in self.listed.items() if known == wanted), f"in_{len(self.listed)}")
         self.listed[name] = wanted
@@ -168,16 +162,15 @@ class Scan:
                     continue
                 made = make(expression)
                 if made is not expression:
-                    name = f"q_{what}_{len(self.levels)}_{len(level)}"
+                    name = f"q_{what}_{len(self.columns)}_{len(level)}"
                     level[name] = made
                     made = nw.col(name)
                 known[(*variant, mark)] = made
                 if what == "prompt" and variant in self._wholes:
-                    name = f"whole_{len(self.levels)}_{len(level)}"
+                    name = f"whole_{len(self.columns)}_{len(level)}"
                     level[name] = make(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(name)
-        if level:
-            self.bind(**level)
+        self.bind(**level)
 
     def reshape(
         self,
@@ -204,7 +197,8 @@ class Scan:
         """The same for several marks of one lever, of which no two stand in one variant."""
         import narwhals.stable.v2 as nw
 
-        self._bind_minimum()
+        if "q_minimum" not in self.columns:
+            self.bind(q_minimum=self.minimum())
         made: dict[Variant, dict[str, nw.Expr]] = {}
         kept: dict[Variant, nw.Expr] = {}
         longer: dict[Variant, nw.Expr] = {}
@@ -229,7 +223,7 @@ class Scan:
                     parts = {what: either(stays, was_part[what], part) for what, part in parts.items()}
                 made[*variant, mark] = parts
                 kept[*variant, mark] = before.wrote_5m
-        name = f"p_{len(self.levels)}"
+        name = f"p_{len(self.columns)}"
         names = {variant: f"{name}_{n}" for n, variant in enumerate(made)}
         self.bind(**{f"{names[v]}_{what}": part for v, parts in made.items() for what, part in parts.items()})
         ends: dict[str, nw.Expr] = {}
@@ -237,15 +231,15 @@ class Scan:
             left = nw.col(f"{names[variant]}_wrote_5m")
             # A prompt that lost nothing is cached as it was billed, whatever minimum is stated.
             enough = flag((left >= nw.col("q_minimum")) | (left >= was))
-            ends |= {f"{names[variant]}_{what}": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
+            ends |= {f"{names[variant]}_{what}_": nw.col(f"{names[variant]}_{what}") * enough for what in ENDS[:3]}
         self.bind(**ends)
         for variant, parts in made.items():
             for what in parts:
-                self.quantities[what][variant] = nw.col(f"{names[variant]}_{what}")
-        level = {f"whole_{len(self.levels)}_{n}": whole for n, whole in enumerate(longer.values())}
+                name = f"{names[variant]}_{what}"
+                self.quantities[what][variant] = nw.col(f"{name}_" if f"{name}_" in ends else name)
+        level = {f"whole_{len(self.columns)}_{n}": whole for n, whole in enumerate(longer.values())}
         self._wholes |= {variant: nw.col(column) for variant, column in zip(longer, level, strict=True)}
-        if level:
-            self.bind(**level)
+        self.bind(**level)
         self._bind_wholes(variant for variant in made if variant not in longer)
         for variant in made:
             self.size_key(variant)
@@ -266,16 +260,17 @@ class Scan:
                     continue
                 before = self.shape(variant)
                 after = before.each(scale)
-                name = f"p_{len(self.levels)}_{len(counted)}"
+                name = f"p_{len(self.columns)}_{len(counted)}"
                 enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
                 for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
                     end, column = getattr(after, what), f"{name}_{what}"
                     known = self.quantities[what]
                     if what in ENDS[:3]:
-                        counted[column], taken[column] = end, nw.col(column) * enough
+                        counted[column], taken[f"{column}_"] = end, nw.col(column) * enough
+                        column += "_"
                     elif end is not known[variant]:
                         counted[column] = end
-                    known[(*variant, mark)] = nw.col(column) if column in counted else known[variant]
+                    known[(*variant, mark)] = nw.col(column) if column in {*counted, *taken} else known[variant]
                 if variant in self._wholes:
                     counted[f"{name}_whole"] = scale(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(f"{name}_whole")
@@ -288,20 +283,20 @@ class Scan:
         more = (self.quantities.get(what, {}).get(variant) for what in ("cacheable", "head"))
         return Prompt(read, wrote_1h, wrote_5m, prompt, *more)
 
-    def size_key(self, variant: Variant, model: str | None = None) -> None:
-        """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given."""
+    def size_key(self, variant: Variant, model: str | None = None, most: int | None = None) -> None:
+        """Part the lines by the price band of the prompt in that variant, on the row's own model or on the one given.
+
+        `most`: tokens that it has at most.
+        """
         import narwhals.stable.v2 as nw
 
-        banded = self.catalog.banded_models
-        if not banded & set(self.reach.models if model is None else [model]):
+        if not self.catalog.banded_models & set(self.reach.models if model is None else [model]):
             return
         prompt = self.whole(variant)
-        if model is not None:
-            self.key("+".join(("size", *variant)), size(self.catalog, prompt), len(self.catalog.thresholds) + 1)
-        else:
-            whole = flag(~nw.col("prompt_tokens").is_null())
-            own = whole * own_size(self.reach, self.catalog, prompt)
-            self.key("+".join(("size", *variant)), own, len(self.catalog.thresholds) + 1)
+        found = size(self.catalog, prompt, most)
+        if model is None:
+            found = flag(~nw.col("prompt_tokens").is_null()) * own_size(self.reach, self.catalog, prompt)
+        self.key("+".join(("size", *variant)), found, len(self.catalog.thresholds) + 1)
 
     def whole(self, variant: Variant) -> nw.Expr:
         """The prompt of the call that a row is part of, in that variant: its own, where no lever has joined requests."""
@@ -311,7 +306,7 @@ class Scan:
         pack = next((self.packs[mark] for mark in variant if mark in self.packs), None)
         if pack is not None and variant not in self._wholes:
             # What several levers made. Bound here, over all rows, before any are picked; slow.
-            name = f"whole_{len(self.levels)}"
+            name = f"whole_{len(self.columns)}"
             joint = prompt.sum().over(pack.number)
             self.bind(**{name: nw.when(nw.col(pack.number).is_null()).then(prompt).otherwise(joint)})
             self._wholes[variant] = nw.col(name)
@@ -326,24 +321,19 @@ class Scan:
         for variant in variants:
             pack = self.packs.get(variant[-1])
             if pack is not None and prompts[variant[:-1]] is prompts[()]:
-                name = f"whole_{len(self.levels)}_{len(level)}"
+                name = f"whole_{len(self.columns)}_{len(level)}"
                 level[name] = nw.coalesce(nw.col(pack.prompt), prompts[variant])
                 self._wholes[variant] = nw.col(name)
-        if level:
-            self.bind(**level)
+        self.bind(**level)
 
     def _follows(self, variant: Variant, mark: str) -> bool:
         """Whether this mark may stand after those: no lever twice, nothing after what bounds only, nothing when alone."""
         if not self.combine and variant:
             return False
-        lever = _lever(mark)
+        lever = lever_of(mark)
         if lever in self.moves and any(m in self.moves for m in variant):
             return False  # who is moved twice is counted once: from the log to the last model (states.unmoved)
-        return not any("@" in m or _lever(m) == lever for m in variant)
-
-    def _bind_minimum(self) -> None:
-        if not any("q_minimum" in level for level in self.levels):
-            self.bind(q_minimum=self.minimum())
+        return not any("@" in m or lever_of(m) == lever for m in variant)
 
     def line_keys(self, by: Sequence[str]) -> dict[str, nw.Expr]:
         """All that parts the lines of the tally, by name: rows that agree in it go the same way under any levers."""
@@ -365,28 +355,13 @@ class Scan:
         return (tokens * times / factor.denominator).ceil().cast(nw.Int64)
 
     def minimum(self, to: Mapping[str, str] | None = None) -> nw.Expr:
-        """The shortest cacheable prompt, in tokens, of a row's own model on its day; 1 where no source states any.
-
-        `to`: of the model that rows of a model are moved to. A day before its first figure takes that one: on their own
-        model, rows of such days have no price for cache tokens.
-        """
-        from datetime import UTC, datetime
-
+        """The shortest cacheable prompt, in tokens, of a row's own model on its day; `to`: see minimums.at_first."""
         import narwhals.stable.v2 as nw
 
-        first, last = self.reach.first.astimezone(UTC).date(), self.reach.last.astimezone(UTC).date()
-        named = {name: (to or {}).get(name, name) for name in self.reach.models}
-        models = {name: self.catalog.models[there] for name, there in named.items() if there in self.catalog.models}
-        found = self.fact({name: model.minimum(first, lenient=True) or 1 for name, model in models.items()})
-        for since in sorted({since for m in models.values() for since, _ in m.minimums if first < since <= last}):
-            steps = {
-                name: dict(model.minimums)[since] - (model.minimum(since - timedelta(days=1), lenient=True) or 0)
-                for name, model in models.items()
-                if since in dict(model.minimums)
-            }
-            if any(steps.values()):
-                begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
-                found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
+        found = self.fact(minimums.at_first(self.reach, self.catalog, to))
+        for since, steps in minimums.steps(self.reach, self.catalog, to).items():
+            begin = datetime(since.year, since.month, since.day, tzinfo=UTC)
+            found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
         return found
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
@@ -395,11 +370,14 @@ class Scan:
         usage = with_model_facts(usage, engine, self.reach, facts)
         for name, (column, texts) in self.listed.items():
             usage = engine.among(usage, column, texts, name)
-        for level in self.levels:
-            usage = usage.with_columns(**level)
+        usage = self.columns.joined_to(usage)
         for join in self.joins:
             usage = join(usage, by)
         return usage
+
+    def same(self) -> frozenset[str]:
+        """Columns, of the rows and bound, that have one value in all of them for sure."""
+        return self.columns.same(self.reach.known.same)
 
     def extra(self) -> Extra:
         """The keys and sums for the tally. Quantities that are the same column are summed once (aliases), logged ones never."""
@@ -409,15 +387,12 @@ class Scan:
         for what, variants in self.quantities.items():
             for variant, expression in variants.items():
                 name = "+".join((what, *variant))
+                if what == "cacheable" and any("@" in mark for mark in variant):
+                    continue  # made for the bounds of a lever: nothing is cached there
                 if name in LOGGED:
                     first[id(expression)] = name
                 elif first.setdefault(id(expression), name) == name:
                     sums[name] = expression
                 else:
                     self.aliases[name] = first[id(expression)]
-        return Extra(self.keys.packed(), sums)
-
-
-def _lever(mark: str) -> str:
-    """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
-    return mark.partition("@")[0].partition("~")[0]
+        return Extra(self.keys.known, sums, self.lowest, self.highest)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
+from operator import or_
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from claude_audit.attribution import MOST_SHAPLEY, interactions, order_of_work, ranges, shapley
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Outcome, kind_of, registry
+from claude_audit.lever_run import Run
+from claude_audit.levers import Kind, Lever, kind_of, registry
 from claude_audit.levers import options as lever_options
 from claude_audit.migration import forced
 from claude_audit.migration import notes as migration_notes
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTRIBUTIONS",
     "ORDERS",
-    "Run",
     "alone",
     "levers_of",
     "ordered",
@@ -89,50 +93,6 @@ def ordered(how: str | Sequence[str], options: Mapping[str, Any]) -> tuple[str, 
     return found
 
 
-@dataclass(frozen=True)
-class Run:
-    """The states before any lever, and what each subset of levers makes of them. Every subset is computed once."""
-
-    levers: tuple[Lever, ...]
-    start: tuple[State, ...]
-    pricer: Pricer
-    known: dict[tuple[int, ...], list[State]] = field(default_factory=dict)
-    moved: dict[tuple[int, int], tuple[State, State]] = field(default_factory=dict)
-    """(lever, id of a state) -> that state, and what the lever makes of it: for levers that judge states one by one."""
-    totals: dict[tuple[int, ...], Decimal] = field(default_factory=dict)
-
-    def after(self, chosen: tuple[int, ...]) -> list[State]:
-        """The states after the chosen levers (ascending positions), in the order of application."""
-        if not chosen:
-            return list(self.start)
-        if chosen not in self.known:
-            self.known[chosen] = self._applied(chosen[-1], self.after(chosen[:-1]))
-        return self.known[chosen]
-
-    def _applied(self, n: int, before: Sequence[State]) -> list[State]:
-        """The states after one lever. Requests that were left out are no lever's concern any more."""
-        lever = self.levers[n]
-        if not lever.single:
-            live = [state for state in before if state.removed is None]
-            moved = iter(lever.move(live, self.pricer))
-            return [next(moved) if state.removed is None else state for state in before]
-        new = [s for s in before if s.removed is None and (n, id(s)) not in self.moved]
-        # The state is kept beside: its id would else be given to another.
-        self.moved.update(((n, id(s)), (s, a)) for s, a in zip(new, lever.move(new, self.pricer), strict=True))
-        return [state if state.removed is not None else self.moved[n, id(state)][1] for state in before]
-
-    def judged(self, n: int, before: Sequence[State], after: Sequence[State]) -> Outcome:
-        """What the lever's move meant, on the requests that were there before it."""
-        live = [(b, a) for b, a in zip(before, after, strict=True) if b.removed is None]
-        return self.levers[n].judge([b for b, _ in live], [a for _, a in live], self.pricer)
-
-    def total(self, chosen: tuple[int, ...]) -> Decimal:
-        """US dollars after the chosen levers."""
-        if chosen not in self.totals:
-            self.totals[chosen] = self.pricer.total(self.after(chosen))
-        return self.totals[chosen]
-
-
 def simulate(
     usage: nw.LazyFrame[Any],
     reach: Reach,
@@ -145,18 +105,31 @@ def simulate(
     timezone: ZoneInfo,
     attribution: str = "waterfall",
     order: Sequence[str] = (),
+    elsewhere: Callable[[], tuple[nw.LazyFrame[Any], Engine]] | None = None,
 ) -> Waterfall:
     """Apply `levers` (in the order of application) to `usage`: steps whose savings add up to the total exactly.
 
     `attribution`: shapley and all add last_usd, shapley_usd and the range over all orders to each step. `order`: names of
     levers, for steps that stand in that order; what a step saves is then what its lever adds to those before it.
+    `elsewhere`: the same rows in an engine that may be asked meanwhile.
     """
-    run, unpriced = scan(usage, reach, levers, catalog, engine)
-    steps = stacked(run)
-    if order:
-        steps = _reordered(run, steps, order)
-    steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
     lookback = days(since, until, timezone)
+    scanned, rest = Event(), (reach, levers, catalog, until, lookback)
+    with ThreadPoolExecutor(1) as beside:
+        # Prepared during the one scan, and run while the levers are priced, which takes one core.
+        asked = None
+        if elsewhere is not None:
+            asked = beside.submit(_migrations, elsewhere, *rest, scanned.wait)
+        try:
+            run, unpriced = scan(usage, reach, levers, catalog, engine)
+        finally:
+            scanned.set()
+        steps = stacked(run)
+        if order:
+            steps = _reordered(run, steps, order)
+        steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
+        work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
+        migrations = asked.result() if asked else _migrations(lambda: (usage, engine), *rest)
     result = Waterfall(
         since,
         until,
@@ -165,12 +138,11 @@ def simulate(
         None,
         unpriced_requests=unpriced,
         requests=sum(state.rows for state in run.start),
-        next=order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else (),
+        next=work,
         lookback_days=lookback,
         attribution=attribution,
         price_book=catalog.as_of.isoformat(),
     )
-    migrations = _migrations(usage, reach, levers, catalog, engine, until, lookback)
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
@@ -179,13 +151,13 @@ def simulate(
 
 
 def _migrations(
-    usage: nw.LazyFrame[Any],
+    rows: Callable[[], tuple[nw.LazyFrame[Any], Engine]],
     reach: Reach,
     levers: Sequence[Lever],
     catalog: Catalog,
-    engine: Engine,
     until: datetime | None,
     lookback: int | None,
+    ready: Callable[[], Any] = lambda: None,
 ) -> tuple[str, ...]:
     """What models that retire soon cost on their successors: a scan of their rows alone, where there are any."""
     import narwhals.stable.v2 as nw
@@ -193,11 +165,10 @@ def _migrations(
     change = forced(levers, reach, catalog, until) if until else None
     if change is None or until is None or not lookback:
         return ()
+    usage, engine = rows()
     # Comparisons, not a list: the engine skips what it need not read.
-    theirs = usage.filter(
-        nw.any_horizontal(*(nw.col("model") == name for name in sorted(change.to)), ignore_nulls=True)
-    )
-    run, _ = scan(theirs, reach, [change], catalog, engine, combine=False)
+    theirs = usage.filter(reduce(or_, (nw.col("model") == name for name in sorted(change.to))))
+    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False, ready=ready)
     return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 
 
@@ -209,10 +180,12 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
+    ready: Callable[[], Any] = lambda: None,
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `ready`
+    returns when the scan, prepared by then, may begin.
     """
     for lever in levers:
         usage = lever.inspect(usage, engine, reach)
@@ -224,18 +197,29 @@ def scan(
     by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
     extra = asked.extra()
     frame = asked.frame(usage, by, engine)
-    lines = tally(frame, reach, catalog, engine, by, extra=extra, targets=asked.targets, known=True)
+    lines = tally(
+        frame,
+        reach,
+        catalog,
+        engine,
+        by,
+        extra=extra,
+        targets=asked.targets,
+        known=True,
+        same=asked.same(),
+        ready=ready,
+    )
     pricer = Pricer(catalog)
-    start, unpriced = states(lines, by, extra, pricer, asked)
+    start, pricer.unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:
         start = lever.part(start, pricer)
     pricer.logged = tuple(start)
-    return Run(tuple(levers), tuple(start), pricer), unpriced
+    return Run(tuple(levers), tuple(start), pricer), sum(state.line.billed_requests for state in pricer.unpriced)
 
 
 def alone(run: Run, n: int) -> Step:
     """One lever of the run on the untouched log."""
-    return _step(run, n, run.start, run.after((n,)), [Grade.METERED] * len(run.start))
+    return _step(run, (n,), [Grade.METERED] * len(run.start))
 
 
 def stacked(run: Run) -> list[Step]:
@@ -243,14 +227,15 @@ def stacked(run: Run) -> list[Step]:
     steps: list[Step] = []
     grades = [Grade.METERED] * len(run.start)
     for n in range(len(run.levers)):
-        before, after = run.after(tuple(range(n))), run.after(tuple(range(n + 1)))
-        steps.append(_step(run, n, before, after, grades))
+        steps.append(_step(run, tuple(range(n + 1)), grades))
     return steps
 
 
-def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], grades: list[Grade]) -> Step:
-    """The step, graded no better than any earlier one that changed one of its rows; the rows' grades are brought up."""
-    lever, outcome = run.levers[n], run.judged(n, before, after)
+def _step(run: Run, chosen: tuple[int, ...], grades: list[Grade]) -> Step:
+    """The step of the last of these levers after the others, graded no better than any earlier one that changed one of its
+    rows; the rows' grades are brought up."""
+    before, after = run.after(chosen[:-1]), run.after(chosen)
+    lever, outcome = run.levers[chosen[-1]], run.judged(chosen)
     kind = kind_of(lever.name)
     grade = outcome.grade
     touched = [i for i, (b, a) in enumerate(zip(before, after, strict=True)) if a is not b]
@@ -258,8 +243,8 @@ def _step(run: Run, n: int, before: Sequence[State], after: Sequence[State], gra
         grade = grade.at_best(grades[i])
     for i in touched:
         grades[i] = grade
-    cost_before, cost_after = run.pricer.total(before), run.pricer.total(after)
-    alone = EXACT.subtract(run.total(()), run.total((n,)))
+    cost_before, cost_after = run.total(chosen[:-1]), run.total(chosen)
+    alone = EXACT.subtract(run.total(()), run.total(chosen[-1:]))
     saving = EXACT.subtract(cost_before, cost_after)
     changed = Coverage(outcome.changed, run.pricer.total(before[i] for i in touched))
     every = Coverage(sum(state.rows for state in before if state.removed is None), cost_before)

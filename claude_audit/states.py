@@ -58,6 +58,7 @@ class State(NamedTuple):
     line: Line
     labels: Mapping[str, str | None]
     keys: Mapping[str, Any]
+    """What its rows agree in; and the least or the largest value of what Scan.lowest and Scan.highest ask for."""
     sums: Mapping[str, int]
     """Whole, but for the rows, in a share of a line: there they are exact Decimals."""
     group: Group
@@ -122,7 +123,7 @@ class State(NamedTuple):
 
     def regrouped(self, **changes: Any) -> State:
         """The same in another price group."""
-        return self._replace(group=_regrouped(self.group, **changes))
+        return self._replace(group=regrouped(self.group, **changes))
 
     def logged(self) -> State:
         """The same requests as the log has them: before any lever."""
@@ -156,26 +157,35 @@ class State(NamedTuple):
         """With its prompts as Scan.reshape made them for this mark, in the price band of their new size."""
         prompt = (*self.prompt, mark)
         size = self.keys.get("+".join(("size", *prompt)), self.group.size)
-        changed = self._replace(prompt=prompt, group=_regrouped(self.group, size=int(size)), **changes)
+        changed = self._replace(prompt=prompt, group=regrouped(self.group, size=int(size)), **changes)
         read, hour, cached, whole = (changed.sum_of(what) for what in ("read", "wrote_1h", "wrote_5m", "prompt"))
         return changed.with_tokens(
             input=whole - cached, cache_read=read, cache_write_1h=hour - read, cache_write_5m=cached - hour
         )
 
+    def uncached(self, group: Group, prompt: Variant, output: Variant) -> State:
+        """Moved to another model, its prompts and answers in these variants: what was cached for the old one is input."""
+        moved = self._replace(group=group, prompt=prompt, output=output, moved=True)
+        return moved._replace(tokens=(Decimal(moved.sum_of("prompt")), ZERO, ZERO, ZERO, moved._answer()))
+
     def answering(self, variant: Variant, shorter: tuple[tuple[str, Decimal], ...] | None = None) -> State:
         """With its answers in that variant, and parts of them left out."""
         changed = self._replace(output=variant, shorter=self.shorter if shorter is None else shorter)
-        tokens = Decimal(changed.sum_of("output"))
-        for part, share in changed.shorter:
-            thinking = changed.sum_of("thinking")
-            of = thinking if part == "thinking" else changed.sum_of("output") - thinking
+        return changed.with_tokens(output=changed._answer())
+
+    def _answer(self) -> Decimal:
+        whole = self.sum_of("output")
+        tokens = Decimal(whole)
+        for part, share in self.shorter:
+            thinking = self.sum_of("thinking")
+            of = thinking if part == "thinking" else whole - thinking
             tokens = EXACT.subtract(tokens, EXACT.multiply(share, Decimal(of)))
-        return changed.with_tokens(output=tokens)
+        return tokens
 
 
 @lru_cache(maxsize=8192)
-def _regrouped(group: Group, **changes: Any) -> Group:
-    """Many states share few groups."""
+def regrouped(group: Group, **changes: Any) -> Group:
+    """The group with other fields. Many states share few groups."""
     return replace(group, **changes)
 
 
@@ -186,8 +196,14 @@ class Pricer:
         self.catalog = catalog
         self.logged: Sequence[State] = ()
         """All states of the log before any lever."""
-        self._known: dict[int, tuple[State, Decimal | None]] = {}
+        self.unpriced: Sequence[State] = ()
+        """The log's billed lines without a price: no lever touches them."""
+        self._known: dict[int, Decimal | None] = {}
+        """By id of a state, what it costs."""
+        self._kept: list[State] = []
+        """Those states: the id of one that is gone would be given to another."""
         self._rates: dict[tuple[Group, bool], tuple[Decimal | None, ...] | None] = {}
+        """US dollars for one token, by TOKEN_CLASSES."""
 
     def price(self, state: State) -> Price | Unpriced:
         """The price of a state's group. A target that was not sold yet on a day takes its first price."""
@@ -195,11 +211,10 @@ class Pricer:
 
     def usd(self, state: State) -> Decimal | None:
         """US dollars, exact, with what the scenario brings beside it. None when there is no price."""
-        known = self._known.get(id(state))
-        if known is None:
-            # The state is kept: its id would else be given to another.
-            known = self._known[id(state)] = state, self._usd(state)
-        return known[1]
+        if id(state) not in self._known:
+            self._known[id(state)] = self._usd(state)
+            self._kept.append(state)
+        return self._known[id(state)]
 
     def _usd(self, state: State) -> Decimal | None:
         if state.offer is not None:
@@ -230,7 +245,9 @@ class Pricer:
         key = (group, lenient)
         if key not in self._rates:
             price = self.catalog.price(group, lenient=lenient)
-            self._rates[key] = None if isinstance(price, Unpriced) else tuple(price.usd(name) for name in TOKEN_CLASSES)
+            self._rates[key] = (
+                None if isinstance(price, Unpriced) else tuple(map(_a_token, map(price.usd, TOKEN_CLASSES)))
+            )
         rates = self._rates[key]
         if rates is None:
             return None
@@ -239,7 +256,7 @@ class Pricer:
             if quantity:
                 if rate is None:
                     return None
-                found = EXACT.add(found, cost(quantity, rate))
+                found = EXACT.fma(quantity, rate, found)
         if searches:
             found = EXACT.add(found, EXACT.multiply(self.catalog.search_fee()[0], Decimal(searches)))
         return found
@@ -253,25 +270,33 @@ class Pricer:
 
     def total(self, states: Iterable[State]) -> Decimal:
         """US dollars of all of them."""
-        return total(map(self.cost, states))
+        known = self._known.get
+        return total([known(id(state)) or self.cost(state) for state in states])
 
     def saving(self, before: Iterable[State], after: Iterable[State]) -> Decimal:
         """What it costs before, less what it costs after."""
         return EXACT.subtract(self.total(before), self.total(after))
 
 
+def _a_token(usd_per_mtok: Decimal | None) -> Decimal | None:
+    return None if usd_per_mtok is None else cost(1, usd_per_mtok)
+
+
 def states(
     lines: Sequence[Line], by: Sequence[str], extra: Extra, pricer: Pricer, scan: Scan
-) -> tuple[list[State], int]:
-    """The billed, priced lines as states, and the number of requests that have no price and so are left alone."""
+) -> tuple[list[State], list[State]]:
+    """The billed lines as states: those with a price, and those without, which are left alone."""
     keys, sums = list(extra.keys), list(extra.sums)
-    found, unpriced = [], 0
+    ends = [*extra.lowest, *extra.highest]
+    priced: list[State] = []
+    unpriced: list[State] = []
     for line in lines:
-        values = scan.keys.unpacked(dict(zip(keys, line.more[: len(keys)], strict=True)))
+        values = scan.keys.read(dict(zip(keys, line.more[: len(keys)], strict=True)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
+        values |= dict(zip(ends, line.more[len(keys) + len(sums) :], strict=True))
         summed = dict(zip(LOGGED, _logged(line), strict=True))
-        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=True)}
+        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=False)}
         summed |= {name: summed[other] for name, other in scan.aliases.items()}
         state = State(
             line=line,
@@ -282,11 +307,8 @@ def states(
             tokens=tuple(map(Decimal, line.tokens)),
             searches=line.searches,
         )
-        if pricer.usd(state) is None:
-            unpriced += line.billed_requests
-        else:
-            found.append(state)
-    return found, unpriced
+        (unpriced if pricer.usd(state) is None else priced).append(state)
+    return priced, unpriced
 
 
 def _logged(line: Line) -> tuple[int, ...]:
@@ -303,3 +325,8 @@ def unmoved(variant: Variant, moves: Iterable[str]) -> Variant:
 def text_of(factor: Decimal) -> str:
     """A factor as a variant's mark carries it."""
     return format(factor.normalize(), "f")
+
+
+def lever_of(mark: str) -> str:
+    """Whose mark it is: without what it bounds (@), and on which of several logs (~)."""
+    return mark.partition("@")[0].partition("~")[0]

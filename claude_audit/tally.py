@@ -6,15 +6,18 @@ linear in tokens, so the engine sums integers, and money is made afterwards from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from claude_audit import sums as kept
 from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
+from claude_audit.row_columns import NOTHING, Known, is_null, same_in_all
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
 
 Label = str | None
+ROWS = "rows_in_all"
+"""How many rows are in a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,14 @@ class Reach:
     first: datetime
     last: datetime
     models: tuple[str, ...]
+    known: Known = field(default_factory=Known)
+    """Of its columns; nothing where nobody looked."""
+
+    def of(self, models: Iterable[str]) -> Reach:
+        """The same of rows of these models alone."""
+        theirs = tuple(sorted(models))
+        same = self.known.same | {is_null("model"), *(["model"] if len(theirs) == 1 else [])}
+        return replace(self, models=theirs, known=replace(self.known, same=same))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +71,26 @@ class Line:
     searches: int
     """Billed web searches."""
     more: tuple[Any, ...] = ()
-    """Values of the extra keys and sums that were asked for, in order."""
+    """Values of the extra keys, sums, lowest and highest that were asked for, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Keys and sums that a what-if adds to the scan: narwhals expressions by column name."""
+    """What a what-if adds to the scan: narwhals expressions by column name."""
 
     keys: Mapping[str, Any]
     sums: Mapping[str, Any]
+    lowest: Mapping[str, Any] = field(default_factory=dict)
+    """Of which each line holds the least value, or None."""
+    highest: Mapping[str, Any] = field(default_factory=dict)
 
 
-def quantity(token_class: str) -> nw.Expr:
+def quantity(token_class: str, known: Known = NOTHING) -> nw.Expr:
     """The tokens of that class of a row; what was not recorded adds nothing."""
     import narwhals.stable.v2 as nw
 
-    first, *rest = (nw.col(column).fill_null(0) for column in TOKEN_COLUMNS[token_class])
-    for column in rest:
-        first = first + column
-    return first
+    columns = [column for column in TOKEN_COLUMNS[token_class] if known.at_most(column) != 0]
+    return reduce(add, (known.filled(column, 0) for column in columns)) if columns else nw.lit(0, dtype=nw.Int64)
 
 
 def tally(
@@ -89,46 +103,103 @@ def tally(
     extra: Extra | None = None,
     targets: Sequence[str] = (),
     known: bool = False,
+    same: Collection[str] = (),
+    ready: Callable[[], Any] = lambda: None,
 ) -> list[Line]:
     """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
 
     `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
-    `known`: the rows carry their model's facts already.
+    `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows. `ready` returns
+    when the scan may begin.
     """
     import narwhals.stable.v2 as nw
 
     if not known:
         usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
     first_day, days = days_of(reach, catalog, targets)
-    billed = nw.col("unbilled").is_null()
+
+    def of_billed(value: nw.Expr) -> nw.Expr:
+        return value if reach.known.empty("unbilled") else _if(nw.col("unbilled").is_null(), value)
+
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums: dict[str, Any] = {
         "s_requests": nw.col("requests").fill_null(0),
-        "s_billed": _if(billed, nw.col("requests").fill_null(0)),
-        "s_passes": _if(billed & (nw.col("pass") > 0), nw.lit(1)),
-        **{f"s_{name}": _if(billed, quantity(name)) for name in TOKEN_CLASSES},
-        "s_ttl_unknown": _if(billed, nw.col("cache_write_unknown_tokens").fill_null(0)),
-        "s_searches": _if(billed, nw.col("web_searches").fill_null(0)),
+        "s_billed": of_billed(nw.col("requests").fill_null(0)),
+        "s_passes": of_billed(_if(nw.col("pass") > 0, nw.lit(1))),
+        **{f"s_{name}": of_billed(quantity(name, reach.known)) for name in TOKEN_CLASSES},
+        "s_ttl_unknown": of_billed(nw.col("cache_write_unknown_tokens").fill_null(0)),
+        "s_searches": of_billed(nw.col("web_searches").fill_null(0)),
     }
-    if extra:
-        keys |= extra.keys
-        sums |= extra.sums
-    frame = usage.select(*(e.alias(n) for n, e in keys.items()), *(e.alias(n) for n, e in sums.items()))
-    grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in sums))
-    rows = engine.rows(grouped.select(*keys, *sums))
-    return _sorted(_line(row, by, days, first_day, len(extra.keys) if extra else 0) for row in rows)
+    extra = extra or Extra({}, {})
+    keys |= extra.keys
+    sums |= extra.sums
+    rows = _grouped(usage, keys, sums, extra, engine, same, ready)
+    return _lines(rows, by, days, first_day, len(extra.keys))
+
+
+def _grouped(
+    usage: nw.LazyFrame[Any],
+    keys: Mapping[str, Any],
+    sums: Mapping[str, Any],
+    extra: Extra,
+    engine: Engine,
+    same: Collection[str],
+    ready: Callable[[], Any],
+) -> list[tuple[Any, ...]]:
+    """The keys, sums, lowest and highest of each group of rows.
+
+    What has one value in all rows, given the columns that are the `same` in all, is looked up in one of them: the engine
+    neither groups by it nor adds it up.
+    """
+    import narwhals.stable.v2 as nw
+
+    every = {**keys, **sums, **extra.lowest, **extra.highest}
+    alike = {name: e for name, e in every.items() if same and same_in_all(e, same)}
+    if alike.keys() >= keys.keys():
+        alike = {}  # without a key there is nothing to group by
+    frame = usage.select(*(e.alias(name) for name, e in every.items() if name not in alike))
+    frame = frame.group_by(*(name for name in keys if name not in alike)).agg(
+        nw.len().alias(ROWS),
+        *(nw.col(name).sum() for name in sums if name not in alike),
+        *(nw.col(name).min() for name in extra.lowest if name not in alike),
+        *(nw.col(name).max() for name in extra.highest if name not in alike),
+    )
+    frame = frame.select(ROWS, *(name for name in every if name not in alike))
+    ready()
+    rows = engine.rows(frame)
+    if not rows:
+        return []
+    values: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    counts = values[0]
+    columns = dict(zip((name for name in every if name not in alike), values[1:], strict=True))
+    if alike:
+        [one] = engine.rows(usage.head(1).select(*(e.alias(name) for name, e in alike.items())))
+        for name, value in zip(alike, one, strict=True):
+            columns[name] = [count * int(value or 0) for count in counts] if name in sums else [value] * len(rows)
+    return list(zip(*(columns[name] for name in every), strict=True))
 
 
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:
     """The same lines from what was summed when the parts were written (sums.py), for `by` among sums.DIMENSIONS."""
     first_day, days = days_of(reach, catalog, ())
-    return _sorted(_line(row, by, days, first_day, 0) for row in kept.tallied(groups, by, days, catalog))
+    return _lines(kept.tallied(groups, by, days, catalog), by, days, first_day, 0)
 
 
-def _sorted(lines: Iterable[Line]) -> list[Line]:
-    return sorted(
-        lines, key=lambda line: tuple((v is None, str(v)) for v in (*line.labels, line.name, *_key(line.group)))
-    )
+def _lines(
+    rows: Iterable[tuple[Any, ...]], by: Sequence[str], days: Sequence[date], first_day: date, extra_keys: int
+) -> list[Line]:
+    """The rows as lines, by labels, model and price group; lines of one group share the object."""
+
+    @cache
+    def group(model: Label, passed: int, band: int, *rest: Label) -> Group:
+        return Group(model, days[passed - 1] if passed else first_day, int(band), *rest)
+
+    @cache
+    def order(labels: tuple[Label, ...], name: Label, group: Group) -> tuple[tuple[bool, str], ...]:
+        return tuple((v is None, str(v)) for v in (*labels, name, *_key(group)))
+
+    lines = [_line(row, by, group, extra_keys) for row in rows]
+    return sorted(lines, key=lambda line: order(line.labels, line.name, line.group))
 
 
 def days_of(reach: Reach, catalog: Catalog, targets: Sequence[str]) -> tuple[date, tuple[date, ...]]:
@@ -156,10 +227,10 @@ def line_keys(
     _, days = days_of(reach, catalog, targets)
     return {
         **{f"by_{n}": label(name, reach, timezone) for n, name in enumerate(by)},
-        "g_name": model_label(),
+        "g_name": nw.col("model") if reach.known.full("model") else model_label(),
         "g_model": nw.col("model"),
         "g_epoch": epoch(days),
-        "g_size": own_size(reach, catalog, nw.col("prompt_tokens").fill_null(0)),
+        "g_size": own_size(reach, catalog, nw.col("prompt_tokens").fill_null(0), reach.known.at_most("prompt_tokens")),
         "g_tier": nw.col("tier"),
         "g_speed": nw.col("speed"),
         "g_geo": nw.col("geo"),
@@ -180,18 +251,15 @@ def _if(condition: nw.Expr, value: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(value).otherwise(nw.lit(0))
 
 
-def _line(row: tuple[Any, ...], by: Sequence[str], days: Sequence[date], first_day: date, extra_keys: int) -> Line:
+def _line(row: tuple[Any, ...], by: Sequence[str], group_of: Callable[..., Group], extra_keys: int) -> Line:
     at = len(by)
     labels = tuple(written(name, value) for name, value in zip(by, row[:at], strict=True))
-    name, model, passed, band, tier, speed, geo, provider, routing, region, no_price = row[at : at + 11]
+    name, *decides, no_price = row[at : at + 11]
     more_keys = row[at + 11 : at + 11 + extra_keys]
     sums = row[at + 11 + extra_keys :]
-    group = Group(
-        model, days[passed - 1] if passed else first_day, int(band), tier, speed, geo, provider, routing, region
-    )
     return Line(
         labels=labels,
-        group=group,
+        group=group_of(*decides),
         name=name,
         unsold=bool(no_price),
         requests=int(sums[0]),
@@ -254,23 +322,25 @@ def with_model_facts(
     return usage.join(engine.table(table), on="model", how="left")
 
 
-def size(catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
-    """How many of the catalog's prompt-size limits the prompt (never null) is larger than, strictly."""
+def size(catalog: Catalog, prompt: nw.Expr, most: int | None = None) -> nw.Expr:
+    """How many of the catalog's prompt-size limits the prompt (never null, `most` at most) is larger than, strictly."""
     import narwhals.stable.v2 as nw
 
     passed: nw.Expr = nw.lit(0)
     for limit in catalog.thresholds:
-        passed = passed + (prompt > limit).cast(nw.Int64)
+        if most is None or most > limit:
+            passed = passed + (prompt > limit).cast(nw.Int64)
     return passed
 
 
-def own_size(reach: Reach, catalog: Catalog, prompt: nw.Expr) -> nw.Expr:
+def own_size(reach: Reach, catalog: Catalog, prompt: nw.Expr, most: int | None = None) -> nw.Expr:
     """`size` for rows whose own model has prices by prompt size, 0 for others."""
     import narwhals.stable.v2 as nw
 
-    if not catalog.banded_models & set(reach.models):
+    banded = catalog.banded_models & set(reach.models)
+    if not banded or (most is not None and most <= min(catalog.thresholds)):
         return nw.lit(0)
-    return nw.col(BANDED).fill_null(0) * size(catalog, prompt)
+    return nw.col(BANDED).fill_null(0) * size(catalog, prompt, most)
 
 
 def unsold(reach: Reach, catalog: Catalog) -> nw.Expr:

@@ -310,3 +310,14 @@ def test_the_examples_of_their_pages_are_right(tmp_path: Path) -> None:
     assert summary.before_usd == Decimal("0.0192") + 8 * 100 * 10 / Decimal(10**6)
     assert summary.after_usd == Decimal("0.0152") + Decimal("0.00024") + 8 * 100 * 10 / Decimal(10**6)
     assert "$0.0192" in page("summarize_after") and "$0.00024" in page("summarize_after")
+
+
+def test_a_router_that_errs_leaves_whole_tokens(tmp_path: Path) -> None:
+    audit = stored(tmp_path / "store", chat(20))
+    alone, _ = audit.whatif(history="10", route_simple="haiku").steps
+    beside, _ = audit.whatif(history="10", route_simple="haiku", router="haiku", router_accuracy="0.95").steps
+
+    assert beside.facts["history"] == alone.facts["history"]
+    assert all(
+        isinstance(beside.facts["history"][name], int) for name in ("prompt_tokens", "history_tokens", "tokens_cut")
+    )

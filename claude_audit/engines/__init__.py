@@ -9,12 +9,18 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
     import pyarrow as pa
 
+    from claude_audit.row_columns import Known
+
 
 class Engine(Protocol):
     """Something that scans the store's Parquet parts."""
 
     def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
+        ...
+
+    def known(self, parts: Sequence[str]) -> Known:
+        """What is known of the parts' columns without reading a row."""
         ...
 
     def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:

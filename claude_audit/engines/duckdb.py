@@ -10,6 +10,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from claude_audit.errors import AuditError
+from claude_audit.row_columns import Known, is_null
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +49,42 @@ class DuckDB:
         except duckdb.Error as error:
             raise _damaged(error) from error
         return nw.from_native(relation)
+
+    def known(self, parts: Sequence[str]) -> Known:
+        """What the statistics that Parquet files hold say of their columns: no row is read."""
+        try:
+            found = self._connection.execute(
+                """
+                SELECT path_in_schema, sum(stats_null_count) = 0 AS is_full, sum(stats_null_count) = sum(num_values) AS is_empty,
+                    bool_and(coalesce(
+                        stats_null_count = 0 AND stats_min_value = stats_max_value AND min_is_exact AND max_is_exact, false
+                    )) AND min(stats_min_value) = max(stats_min_value) AS is_one,
+                    CASE WHEN any_value(type) = 'INT64' AND min(TRY_CAST(stats_min_value AS BIGINT)) >= 0
+                        AND count(stats_max_value) = count_if(stats_null_count < num_values)
+                        THEN max(TRY_CAST(stats_max_value AS BIGINT)) END AS most,
+                    CASE WHEN any_value(type) = 'BYTE_ARRAY' THEN min(stats_min_value) END AS text
+                FROM parquet_metadata($parts)
+                GROUP BY path_in_schema
+                HAVING count(stats_null_count) = count(*)
+                    AND sum(num_values) = (SELECT sum(num_rows) FROM parquet_file_metadata($parts))
+                """,
+                {"parts": list(parts)},
+            ).fetchall()
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+        same: set[str] = set()
+        most: dict[str, int] = {}
+        texts: dict[str, str] = {}
+        for name, full, empty, one, largest, text in found:
+            if full:
+                same.add(is_null(name))
+            if empty or one:
+                same.add(name)
+            if empty or largest is not None:
+                most[name] = 0 if empty else largest
+            if one and text is not None:
+                texts[name] = text
+        return Known(frozenset(same), most, texts)
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
         """A small table of texts and whole numbers, all columns of one length, to join to."""

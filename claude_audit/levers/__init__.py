@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
-    from claude_audit.states import State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
     from claude_audit.tally import Reach
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from claude_audit.text import count
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
-    from claude_audit.engines import Engine
     from claude_audit.levers._supported_rate import Supported
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
-ODD = "cache_odd"
-"""The key that parts rows whose cache counters contradict the catalog's minimum."""
-TOO_SHORT, NOT_CACHED = 1, 2
+TOO_SHORT, NOT_CACHED = "cache_too_short", "cache_not_cached"
+"""Keys: rows that contradict the catalog's minimum, cached though too short, or marked, long enough and not cached."""
+SHORTEST, LONGEST = "cache_shortest", "cache_longest"
+"""Tokens of a line's shortest cached prompt, and of its longest marked start."""
 NAMED = 3
 
 
@@ -143,7 +144,7 @@ def padded(short: Sequence[State], pricer: Pricer, rate: Decimal, ttl: str) -> l
             saving += (tokens - state.rows * least * each.paid(Fraction(rate), ttl)) * Fraction(plain) / 1_000_000
             rows += state.rows
             lacking += state.rows * least - int(tokens)
-        if saving > 0:
+        if saving > 0 and rows:
             told.append((saving, endpoint, model_id, least, rows, lacking))
     told.sort(key=lambda each: (-each[0], each[1:3]))
     return [
@@ -153,16 +154,21 @@ def padded(short: Sequence[State], pricer: Pricer, rate: Decimal, ttl: str) -> l
     ]
 
 
-def odd(scan: Scan, least: nw.Expr) -> nw.Expr:
-    """Whether what was billed contradicts the minimum: cached though too short, or marked, long enough and not cached."""
+def contradictions(scan: Scan, least: nw.Expr) -> None:
+    """Part the rows whose cache counters contradict the minimum, and ask how short or long they are."""
     import narwhals.stable.v2 as nw
 
     known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) * flag(scan.call)
     written = flag(nw.col("q_cache_write_5m") + nw.col("q_cache_write_1h") > 0)
     marked = (flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)).fill_null(0)
     seen = flag(~nw.col("cache_read_tokens").is_null()) * flag(scan.cached == 0)
-    told = known * (written * flag(scan.cached < least) * TOO_SHORT + marked * seen * NOT_CACHED)
-    return told.fill_null(0)
+    idle = known * marked * seen
+    if scan.reach.known.empty("cache_breakpoints") or scan.reach.known.empty("cacheable_tokens"):
+        idle = nw.lit(0)
+    scan.key(TOO_SHORT, (known * written * flag(scan.cached < least)).fill_null(0) == 1, 2)
+    scan.key(NOT_CACHED, idle.fill_null(0) == 1, 2)
+    scan.lowest[SHORTEST] = scan.cached
+    scan.highest[LONGEST] = nw.col("cacheable_tokens")
 
 
 def _stated(scan: Scan, name: str) -> bool:
@@ -170,30 +176,33 @@ def _stated(scan: Scan, name: str) -> bool:
     return bool(model and model.minimums)
 
 
-def contradicted(rows: nw.LazyFrame[Any], engine: Engine, least: str) -> list[str]:
-    """In words: where the log's cache counters contradict the catalog's minimum. `rows` carry ODD and the minimum."""
-    import narwhals.stable.v2 as nw
-
-    found = engine.rows(
-        rows.filter(nw.col(ODD) > 0, nw.col("unbilled").is_null())
-        .select("model", ODD, least, cached=nw.col("q_cached"), marked=nw.col("cacheable_tokens").fill_null(0))
-        .group_by("model", ODD, least)
-        .agg(requests=nw.len(), cached=nw.col("cached").min(), marked=nw.col("marked").max())
-        .select("model", ODD, least, "requests", "cached", "marked")
-    )
-    said = []
-    for model, kind, minimum, requests, cached, marked in sorted(found):
-        if kind == TOO_SHORT:
-            said.append(
-                f"{count(int(requests), 'request')} of {model} wrote prompts as short as {int(cached):,} tokens to the cache: its "
-                f"minimum is at most that, where the catalog says {int(minimum):,}."
-            )
-        else:
-            said.append(
-                f"{count(int(requests), 'request')} of {model} with marked starts of up to {int(marked):,} tokens neither wrote nor "
-                f"read: its minimum may be above the {int(minimum):,} of the catalog, or caching fails there for another reason."
-            )
-    return said
+def contradicted(states: Iterable[State], least: Callable[[State], int]) -> list[str]:
+    """In words: where the log's cache counters contradict the catalog's minimum (`least` of a state)."""
+    short: dict[tuple[str, int], tuple[int, int]] = {}
+    idle: dict[tuple[str, int], tuple[int, int]] = {}
+    for state in states:
+        for what, end, found, pick in ((TOO_SHORT, SHORTEST, short, min), (NOT_CACHED, LONGEST, idle, max)):
+            if state.keys[what]:
+                name = (str(state.group.model), least(state))
+                rows, limit = found.get(name, (0, state.keys[end]))
+                found[name] = rows + state.rows, pick(limit, state.keys[end])
+    said = [
+        (
+            model,
+            f"{count(requests, 'request')} of {model} wrote prompts as short as {cached:,} tokens to the cache: its "
+            f"minimum is at most that, where the catalog says {minimum:,}.",
+        )
+        for (model, minimum), (requests, cached) in sorted(short.items())
+    ]
+    said += [
+        (
+            model,
+            f"{count(requests, 'request')} of {model} with marked starts of up to {marked:,} tokens neither wrote nor "
+            f"read: its minimum may be above the {minimum:,} of the catalog, or caching fails there for another reason.",
+        )
+        for (model, minimum), (requests, marked) in sorted(idle.items())
+    ]
+    return [words for _, words in sorted(said, key=lambda each: each[0])]
 
 
 def uses(states: Iterable[State]) -> dict[tuple[Any, ...], int]:

@@ -14,7 +14,7 @@ from claude_audit.rates import Unpriced
 from claude_audit.text import count
 
 if TYPE_CHECKING:
-    from claude_audit.scan import Pricer, State
+    from claude_audit.states import Pricer, State
 
 HOW, CUT = "history_how", "history_cut"
 CACHED = 3
@@ -77,7 +77,8 @@ class Found:
             else:
                 plain = EXACT.add(plain, EXACT.subtract(pricer.cost(old), pricer.cost(new)))
         cached = tuple(_cached(model, pairs, pricer) for model, pairs in sorted(groups.items()))
-        return Found(requests, prompt, history, cut_requests, cut_tokens, plain, cached)
+        # Of a line that a router parts, the shares are exact and add up to whole tokens.
+        return Found(requests, int(prompt), int(history), cut_requests, int(cut_tokens), plain, cached)
 
     @property
     def share(self) -> float | None:
@@ -119,8 +120,8 @@ def _cached(model: str, pairs: Sequence[tuple[State, State]], pricer: Pricer) ->
     return CachedSessions(
         model=model,
         requests=sum(old.rows for old, _ in pairs),
-        history=sum(old.sums["history_behind"] for old, _ in pairs),
-        window=sum(old.sums["history_left"] for old, _ in pairs),
+        history=int(sum(old.sums["history_behind"] for old, _ in pairs)),
+        window=int(sum(old.sums["history_left"] for old, _ in pairs)),
         saving_usd=saving,
         break_even=max(ratios, default=None),
     )

@@ -57,6 +57,18 @@ class Terms:
     """Tokens that each item adds to prompt and answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Columns that tell of requests which go out as one."""
+
+    number: str
+    """Of the call; null for what stays alone."""
+    prompt: str
+    """Tokens of the call's prompt, for requests that no lever before has changed; null for what stays alone."""
+    follows: str
+    """1 where the request has left its start to another one's call, else 0."""
+
+
 def gate() -> nw.Expr:
     """A place in GATES, or JUDGED."""
     import narwhals.stable.v2 as nw

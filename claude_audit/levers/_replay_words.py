@@ -14,7 +14,7 @@ from claude_audit.rates import Unpriced
 from claude_audit.text import count
 
 if TYPE_CHECKING:
-    from claude_audit.scan import Pricer, State
+    from claude_audit.states import Pricer, State
 
 TRUSTED = Fraction(4, 5)
 """Share of the predicted reads that must have been billed for a single figure to be quoted."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from claude_audit.levers._streams import GATES, KIND_OF_ROW, Stream
 from claude_audit.rates import Unpriced
 from claude_audit.replay import TTLS, Place, Plan, at_place, calibrated
-from claude_audit.scan import READ, WRITE_1H, WRITE_5M, State, Variant
+from claude_audit.states import READ, WRITE_1H, WRITE_5M, State, Variant
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.levers._rewritten import Ints, Rewrite
     from claude_audit.replay import Requests
-    from claude_audit.scan import Pricer
+    from claude_audit.states import Pricer
 
 AUTO = "auto"
 ORGANISATION_WIDE = ("aws_bedrock", "gcp_vertex")

@@ -13,7 +13,7 @@ are made, so the bounds are all errors on simple requests (which stay), and all 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from claude_audit.money import EXACT, ZERO
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.rates import Model
+    from claude_audit.rates import Group, Model
     from claude_audit.states import State
 
 Z95 = Decimal("1.959963984540054")
@@ -162,6 +162,11 @@ def shares(states: Sequence[State], simple: Sequence[Decimal | None], errors: De
 
 FATES = ((False, True, False, True), (False, True, False, False))
 """Of the simple ones judged hard, the hard ones judged simple, the hard and the simple judged rightly: gone; gone astray."""
+
+
+def at_once(group: Group, model: Model, size: int) -> Group:
+    """Where a router answers: at standard speed and in no batch, wherever the request itself goes."""
+    return replace(group, model=model.id, size=size, tier=None, speed=None)
 
 
 def router_of(options: Mapping[str, Any], catalog: Catalog) -> Router | None:

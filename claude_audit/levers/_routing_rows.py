@@ -39,39 +39,48 @@ CODES = (*GATES, CERTAIN, LIKELY, POSSIBLE, SESSION)
 
 
 def code(
-    scan: Scan, target: Model, prompt: nw.Expr, output: nw.Expr, limits: tuple[int, int], no_room: nw.Expr | None = None
+    scan: Scan,
+    target: Model,
+    prompt: nw.Expr,
+    output: nw.Expr,
+    longest: Sequence[int | None],
+    limits: tuple[int, int],
+    no_room: nw.Expr | None = None,
 ) -> nw.Expr:
-    """A place in CODES. `prompt` and `output`: tokens as the target counts them. `limits`: of a simple prompt and answer.
+    """A place in CODES. `prompt` and `output`: tokens as the target counts them; `longest`: what both are at most.
 
-    `no_room`: what else counts as no room on the target.
+    `limits`: of a simple prompt and answer. `no_room`: what else counts as no room on the target.
     """
     import narwhals.stable.v2 as nw
 
-    from claude_audit.levers._thinking import thinks
-    from claude_audit.prompt_ends import flag
+    from claude_audit.levers._thinking import never, thinks
 
+    known = scan.reach.known
     logged, answered = scan.quantities["prompt"][()], scan.quantities["output"][()]
     certain = scan.among("task", SIMPLE_TASKS)
-    likely = (
-        nw.col("task").is_null()
-        & (logged <= limits[0])
-        & (answered <= limits[1])
-        & (nw.col("message_count").fill_null(1) <= 1)
-        & (nw.col("tools_defined").fill_null(0) == 0)
-    )
-    too_large = (prompt + output > target.context) | (output > target.max_output)
+    likely = nw.col("task").is_null() & (logged <= limits[0]) & (answered <= limits[1])
+    if known.at_most("message_count") != 0:
+        likely = likely & (nw.col("message_count").fill_null(1) <= 1)
+    if known.at_most("tools_defined") != 0:
+        likely = likely & (nw.col("tools_defined").fill_null(0) == 0)
+    too_large: nw.Expr = nw.lit(False)
+    most_in, most_out = longest
+    if most_in is None or most_out is None or most_in + most_out > target.context:
+        too_large = prompt + output > target.context
+    if most_out is None or most_out > target.max_output:
+        too_large = too_large | (output > target.max_output)
     closed = (
         ~scan.call,
         too_large if no_room is None else too_large | no_room,
         scan.among("stop_reason", UNFINISHED),
-        nw.col("tools_used").fill_null(0) > 0,
-        thinks(),
-        nw.col("has_images").fill_null(False),
+        nw.lit(False) if known.at_most("tools_used") == 0 else nw.col("tools_used").fill_null(0) > 0,
+        nw.lit(False) if never(known) else thinks(),
+        nw.lit(False) if known.empty("has_images") else nw.col("has_images").fill_null(False),
     )
-    # The first that holds decides: the largest of falling numbers says which, and costs less than a chain of choices.
-    last = CODES.index(POSSIBLE)
-    ranks = [flag(holds) * (last + 1 - n) for n, holds in enumerate((*closed, certain, likely))]
-    return nw.lit(last + 1) - nw.max_horizontal(*ranks, nw.lit(1))
+    found: nw.Expr = nw.lit(CODES.index(POSSIBLE))
+    for n, holds in reversed(list(enumerate((*closed, certain, likely)))):
+        found = nw.when(holds).then(nw.lit(n)).otherwise(found)
+    return found
 
 
 def session_code(scan: Scan, own: str, stays: nw.Expr) -> nw.Expr:

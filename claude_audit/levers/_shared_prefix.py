@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from claude_audit.engines import Engine
     from claude_audit.rates import Price
-    from claude_audit.scan import Pricer, State
+    from claude_audit.states import Pricer, State
 
 Name = tuple[str | None, ...]
 """Provider, workspace, endpoint, model, speed."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 MOST_UNKNOWN = Decimal("0.20")
 """Share of the spend above which rows that do not tell their blocks make the figure a bound."""

@@ -9,10 +9,16 @@ from claude_audit.tally import quantity
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
+    from claude_audit.row_columns import Known
     from claude_audit.scan import Scan
 
 FIELD = "thinking_tokens"
 """The column, and the quantity of a scan, that holds them."""
+
+
+def never(known: Known) -> bool:
+    """Whether no row of the store thinks, by what is known of its columns."""
+    return known.empty("thinking") and known.at_most(FIELD) == 0
 
 
 def thinks() -> nw.Expr:

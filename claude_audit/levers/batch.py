@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "batch"
 HIT_RATES = (Decimal("0.30"), Decimal("0.98"))
@@ -87,8 +88,8 @@ class Batch(Lever):
         import narwhals.stable.v2 as nw
 
         if self.tagged:
-            scan.key("batch_tagged", nw.col("latency_tolerant").fill_null(False), 2)
-        scan.key("batch_streamed", nw.col("stream").fill_null(False), 2)
+            scan.key("batch_tagged", scan.reach.known.filled("latency_tolerant", False), 2)
+        scan.key("batch_streamed", scan.reach.known.filled("stream", False), 2)
         if self.candidates:
             scan.key(CANDIDATE, nw.col(CANDIDATE), len(WHY))
 

@@ -33,6 +33,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import minimums
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
 from claude_audit.levers import _cache_advice as advice
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.levers._supported_rate import Supported
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "cache_hit"
 LEAST = "cache_least"
@@ -74,7 +76,7 @@ class CacheHit(Lever):
     """The log's rows with what was bound to them."""
     _supported: list[Supported | None] = field(default_factory=list, repr=False)
     """What a replay of them finds, once somebody asks."""
-    _contradicted: list[str] | None = field(default=None, repr=False)
+    _scan: Scan | None = field(default=None, repr=False)
 
     @property
     def argument(self) -> str:
@@ -107,8 +109,10 @@ class CacheHit(Lever):
             guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
             scan.key("cache_guess", guess, 2)
         scan.bind(**{LEAST: scan.minimum()})
-        scan.bind(**{advice.ODD: advice.odd(scan, nw.col(LEAST))})
-        scan.key(advice.ODD, nw.col(advice.ODD), 3)
+        if minimums.steps(scan.reach, scan.catalog):
+            scan.key(LEAST, nw.col(LEAST))
+        advice.contradictions(scan, nw.col(LEAST))
+        self._scan = scan
         scan.joins.append(self._kept)
         for variant, cacheable in scan.quantities["cacheable"].items():
             to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
@@ -120,8 +124,10 @@ class CacheHit(Lever):
                 # What is billed as cached reaches the minimum, whatever the catalog says.
                 uncached = flag(scan.quantities["wrote_5m"].get(variant, scan.cached) == 0)
                 short, least = short * uncached, (least - 1) * uncached + 1
-            scan.key(_reaches(variant), flag(scan.call) * flag(cacheable >= least), 2)
-            scan.key(_short(variant), short.fill_null(0), 2)
+            scan.key(_reaches(variant), scan.call & (cacheable >= least), 2)
+            if variant or not (self.guessed and scan.reach.known.empty("cacheable_tokens")):
+                # Of what nobody cached nor described, nothing can be said: cache_guess.
+                scan.key(_short(variant), short.fill_null(0), 2)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""
@@ -134,11 +140,10 @@ class CacheHit(Lever):
             assumed = scan.prompt * self.cacheable_share.numerator // self.cacheable_share.denominator
         else:
             assumed = scan.prompt
-        return (
-            nw.when(~nw.col("cacheable_tokens").is_null())
-            .then(shown)
-            .otherwise(nw.when(scan.cached > 0).then(scan.cached).otherwise(assumed))
-        )
+        unknown = nw.when(scan.cached > 0).then(scan.cached).otherwise(assumed)
+        if scan.reach.known.empty("cacheable_tokens"):
+            return unknown
+        return nw.when(~nw.col("cacheable_tokens").is_null()).then(shown).otherwise(unknown)
 
     def move(self, states: Sequence[State], pricer: Pricer) -> list[State]:
         """Read RATE of what is cacheable, in the groups that read less today."""
@@ -201,7 +206,7 @@ class CacheHit(Lever):
                 "assumption; say --cacheable TOKENS, or log prompt_blocks."
             )
         caveats += advice.padded(list(filter(self._is_short, before)), pricer, self.rate, self.ttl)
-        caveats += self._learned(before)
+        caveats += self._learned(before, pricer)
         unknown = sorted(
             {str(b.group.model) for b, a in zip(before, after, strict=True) if a is not b} & _without_minimum(pricer)
         )
@@ -230,24 +235,30 @@ class CacheHit(Lever):
         )
 
     def _replayed(self) -> Supported | None:
-        """What the log's own times and prompts support: replayed once."""
+        """What the log's own times and prompts support: replayed once. None where no prompt's blocks are logged."""
+        if self._scan is None or self._rows is None or self._engine is None:
+            raise AssertionError("rows are known once the scan has begun")
+        if not self._supported and self._scan.reach.known.empty("cacheable_tokens"):
+            self._supported.append(None)
         if not self._supported:
             from claude_audit.levers._supported_rate import supported
 
-            if self._rows is None or self._engine is None:
-                raise AssertionError("rows are known once the scan has begun")
             self._supported.append(supported(self._rows, self._engine, self.ttl, LEAST))
         return self._supported[0]
 
-    def _learned(self, before: Sequence[State]) -> list[str]:
-        """Where what was billed contradicts the catalog's minimum: looked up only where a row shows it does."""
-        if not any(state.keys[advice.ODD] for state in before):
+    def _learned(self, before: Sequence[State], pricer: Pricer) -> list[str]:
+        """Where what was billed contradicts the catalog's minimum: told where a row that is left shows it does."""
+        if not any(state.keys[advice.TOO_SHORT] or state.keys[advice.NOT_CACHED] for state in before):
             return []
-        if self._contradicted is None:
-            if self._rows is None or self._engine is None:
-                raise AssertionError("rows are known once the scan has begun")
-            self._contradicted = advice.contradicted(self._rows, self._engine, LEAST)
-        return self._contradicted
+        return advice.contradicted([*pricer.logged, *pricer.unpriced], self._least)
+
+    def _least(self, state: State) -> int:
+        """The shortest cacheable prompt of a state's rows, as logged."""
+        if self._scan is None:
+            raise AssertionError("a state is there once the scan has begun")
+        if LEAST in state.keys:
+            return int(state.keys[LEAST])
+        return minimums.at_first(self._scan.reach, self._scan.catalog)[str(state.line.group.model)]
 
     def _is_short(self, state: State) -> bool:
         if self.guessed and state.keys["cache_guess"]:

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.levers._replayed import BackTest, Replayed, Replayer
     from claude_audit.levers._shared_prefix import Group, Name
-    from claude_audit.scan import Pricer, Scan, State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
 
 NAME = "cache_replay"
 AUTO = "auto"

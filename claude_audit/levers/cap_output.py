@@ -40,6 +40,7 @@ from claude_audit.levers import (
     positive,
 )
 from claude_audit.money import EXACT, ZERO, dollars
+from claude_audit.row_columns import NOTHING, Known
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan, State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
 
 NAME = "cap_output"
 
@@ -88,22 +90,36 @@ class CapOutput(Lever):
         from claude_audit.tally import quantity
 
         known = ~nw.col("model").is_null() & nw.col("unbilled").is_null()
-        rows = usage.filter(known, self._gate() == FREE).select(length=quantity("output"), rows=nw.lit(1))
+        rows = usage.filter(known, self._gate(self._closed()) == FREE).select(length=quantity("output"), rows=nw.lit(1))
         self.lengths = sorted(engine.rows(rows.group_by("length").agg(nw.col("rows").sum())))
         if self.asked:
             self.cap = max(1, measured(self.asked, self.lengths) or 1)
         return usage
 
-    def _gate(self) -> nw.Expr:
-        """A place in GATES, or FREE. A pass of a longer call has an answer of its own."""
+    def _closed(self, known: Known = NOTHING) -> dict[int, nw.Expr]:
+        """Place in GATES -> whether that keeps a row out; without those that no row can show. The last that holds is told."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._thinking import thinks
+        from claude_audit.levers._thinking import never, thinks
 
-        single = ((nw.col("row_kind") == "call") & (nw.col("requests") <= 1)).fill_null(False)
-        closed = nw.lit(False) if self.with_thinking else thinks()
-        gate = nw.when(~single).then(nw.lit(1)).when(nw.col("output_tokens").is_null()).then(nw.lit(2))
-        return gate.when(closed).then(nw.lit(0)).otherwise(nw.lit(FREE))
+        found: dict[int, nw.Expr] = {}
+        if not self.with_thinking and not never(known):
+            found[0] = thinks()
+        if not known.full("output_tokens"):
+            found[2] = nw.col("output_tokens").is_null()
+        # A pass of a longer call has an answer of its own.
+        if known.texts.get("row_kind") != "call" or known.most.get("requests") != 1 or not known.full("requests"):
+            found[1] = ~((nw.col("row_kind") == "call") & (nw.col("requests") <= 1)).fill_null(False)
+        return found
+
+    def _gate(self, closed: Mapping[int, nw.Expr]) -> nw.Expr:
+        """A place in GATES, or FREE."""
+        import narwhals.stable.v2 as nw
+
+        gate: nw.Expr = nw.lit(FREE)
+        for place, holds in closed.items():
+            gate = nw.when(holds).then(nw.lit(place)).otherwise(gate)
+        return gate
 
     def classify(self, scan: Scan) -> None:
         """Which rows could be cut, which are, which were already, and what their output becomes."""
@@ -112,8 +128,9 @@ class CapOutput(Lever):
         from claude_audit.prompt_ends import flag
 
         output = scan.quantities["output"][()]
-        scan.bind(cap_gate=self._gate())
-        scan.bind(cap_cut=(nw.col("cap_gate") == FREE) & (output > self.cap))
+        closed = self._closed(scan.reach.known)
+        scan.bind(cap_gate=self._gate(closed))
+        scan.bind(cap_cut=(nw.col("cap_gate") == FREE) & (output > self.cap) if closed else output > self.cap)
         met = (nw.col("cap_gate") == FREE) & (nw.col("stop_reason") == "max_tokens").fill_null(False)
         scan.key("cap_gate", nw.col("cap_gate"), len(GATES) + 1)
         scan.key("cap_cut", nw.col("cap_cut"), 2)

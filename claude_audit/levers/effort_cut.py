@@ -31,8 +31,8 @@ from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.scan import Pricer, Scan
-    from claude_audit.states import State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
 
 NAME = "effort_cut"
 LOWEST = "low"

@@ -27,8 +27,8 @@ from claude_audit.waterfall import Effort, Grade, Risk
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.scan import Pricer, Scan
-    from claude_audit.states import State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
 
 NAME = "global_geo"
 GOVCLOUD, NO_PROFILE = "GovCloud", "no global profile on Bedrock"

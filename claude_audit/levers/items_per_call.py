@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
     from claude_audit.prompt_ends import Prompt
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
     from claude_audit.tally import Reach
 
 NAME = "items_per_call"
@@ -117,9 +118,8 @@ class ItemsPerCall(Lever):
         """What each prompt becomes: with its start or without, for sure or perhaps."""
         import narwhals.stable.v2 as nw
 
-        from claude_audit.levers._packs import gate
+        from claude_audit.levers._packs import Pack, gate
         from claude_audit.prompt_ends import flag
-        from claude_audit.scan import Pack
 
         shut = gate()
         kinds = {rest: nw.col(f"items{rest}") for rest in self.logs}

@@ -45,7 +45,8 @@ from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "provider"
 CLOUDS = ("aws_bedrock", "gcp_vertex", "azure_foundry")

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "prune_tools"
 ENOUGH_CALLS, ENOUGH_DAYS = 1000, 30

@@ -35,23 +35,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, positive
-from claude_audit.levers._routing_errors import Router, Sums, router_of, share_of, shares
-from claude_audit.levers._routing_ranks import LEAST, MOST, RANK
-from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, NESTED, POSSIBLE, SESSION
+from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
+from claude_audit.levers._routing_ranks import RANK
+from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, POSSIBLE, SESSION
 from claude_audit.levers._tokenizers import as_counted, counted_otherwise, factor_of
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
-from claude_audit.states import INPUT, OUTPUT, Added, State, text_of, unmoved
+from claude_audit.states import INPUT, OUTPUT, Added, State, Variant, regrouped, text_of, unmoved
 from claude_audit.waterfall import Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "route_simple"
 SIMPLE = (CERTAIN, LIKELY)
@@ -141,15 +143,18 @@ class RouteSimple(Lever):
                     scan.vary(what, mark, lambda n, f=factor: as_counted(scan, n, f, self.target, self.others))  # type: ignore[misc]
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
-                    scan.size_key(variant, self.target.id)
+                    most = self._most(scan, "prompt", factor) if variant == (mark,) else None
+                    scan.size_key(variant, self.target.id, most)
         no_room = None
         if self.router and (model := self.router.model):
-            read = ask(scan, model, self.router.prompt, marks, self.router_others)
-            no_room = read + self.router.answer > model.context
+            no_room = (
+                ask(scan, model, self.router.prompt, marks, self.router_others) + self.router.answer > model.context
+            )
         if self.router or self.share is not None:
             scan.sums["route_calls"] = nw.lit(1)
         big_in, big_out = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
-        found = code(scan, self.target, big_in, big_out, (self.prompt_limit, self.output_limit), no_room)
+        longest = [self._most(scan, what, self.factor) for what in ("prompt", "output")]
+        found = code(scan, self.target, big_in, big_out, longest, (self.prompt_limit, self.output_limit), no_room)
         if self.sessions:
             scan.bind(route_own=found)
             found = session_code(scan, "route_own", self._stays())
@@ -157,6 +162,11 @@ class RouteSimple(Lever):
         if self.share is not None:
             scan.key(RANK, nw.col(RANK), 4)
             scan.joins.append(lambda usage, by: self._ranked(scan, usage))
+
+    def _most(self, scan: Scan, what: str, factor: Decimal) -> int | None:
+        """The largest prompt or output of a row on the target, or more than it. None: nobody knows."""
+        most = scan.most(what)
+        return None if most is None else ceil(most * max(Fraction(factor), 1 / Fraction(factor)))
 
     def _ranked(self, scan: Scan, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """The rows, each with whether it is among those that would save least or most."""
@@ -252,16 +262,16 @@ class RouteSimple(Lever):
             return after
         beside = [*after.beside]
         if self.router.model:
-            beside.append(self._asked(state, self.router, self.router.model, self.factor))
+            beside.append(self.verdicts(state, self.router, self.router.model, self.factor))
         if state.keys.get("route_astray") and self.router.caught:
             again = tuple(EXACT.multiply(n, self.router.caught) for n in state.tokens)
             searches = EXACT.multiply(Decimal(state.searches), self.router.caught)
             beside.append(Added("asked again", state.group, again, searches))
         return after.but(beside=tuple(beside)) if len(beside) > len(after.beside) else after
 
-    def _asked(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
+    def verdicts(self, state: State, router: Router, model: Model, factor: Decimal) -> Added:
         """What the router reads and says of a state's requests."""
-        variant = (*unmoved(state.prompt, self.moves), self._mark(factor))
+        variant = self._on_target(state.prompt, factor)
         size = state.keys.get("+".join(("router_size", *variant)), 0)
         tokens = [ZERO] * len(state.tokens)
         tokens[INPUT] = Decimal(state.sum_of("router", variant))
@@ -270,6 +280,8 @@ class RouteSimple(Lever):
 
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
+        if state.line.group.model not in self.others:
+            factor = self.factor  # counted alike, so that it is the same under each
         known = self._made.get((id(state), factor))
         if known is None:
             # The state is kept beside: its id would else be given to another.
@@ -277,27 +289,23 @@ class RouteSimple(Lever):
         return known[1]
 
     def _routed(self, state: State, factor: Decimal) -> State:
-        mark = self._mark(factor)
-        prompt = (*unmoved(state.prompt, self.moves), mark)
+        prompt, output = self._on_target(state.prompt, factor), self._on_target(state.output, factor)
         size = state.keys.get("+".join(("size", *prompt)), 0)
-        moved = state.but(prompt=prompt, moved=True).regrouped(model=self.target.id, size=int(size))
-        return moved.with_tokens(
-            input=moved.sum_of("prompt"), cache_read=0, cache_write_5m=0, cache_write_1h=0
-        ).answering((*unmoved(state.output, self.moves), mark))
+        return state.uncached(regrouped(state.group, model=self.target.id, size=int(size)), prompt, output)
+
+    def _on_target(self, variant: Variant, factor: Decimal) -> Variant:
+        return (*unmoved(variant, self.moves), self._mark(factor))
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
+        from claude_audit.levers import _routing_bounds as bounds
         from claude_audit.levers import _routing_words as words
 
         gates = [(state, self.barred(state, pricer)) for state in before]
         free = [state for state, why in gates if why is None]
         by_set = {name: [s for s in free if CODES[s.keys["route"]] == name] for name in (CERTAIN, LIKELY, POSSIBLE)}
         point = pricer.saving(before, after)
-        savings = [Fraction(point)]
-        savings += self._nested(by_set, pricer) if self.router is None and self.share is None else []
-        for factor in self.factors if self.router or self.share is not None else ():
-            for sums in self._splits(free, factor, pricer):
-                savings += self.router.bounds(sums) if self.router else [sums.saving(*NO_ERRORS)]
+        savings = [Fraction(point), *bounds.savings(self, by_set, free, pricer)]
         caveats = words.routed(
             self.target, [(b, a) for b, a in zip(before, after, strict=True) if a.group.model != b.group.model]
         )
@@ -307,7 +315,7 @@ class RouteSimple(Lever):
         }
         caveats += words.share(self.share) if self.share is not None and free else []
         if self.router:
-            judged = self._sums(free, self._simple, self.factor, pricer)
+            judged = bounds.sums(self, free, self._simple, self.factor, pricer)
             caveats += words.router(self.router, self.target, judged)
             facts["router"] = words.router_facts(self.router, judged)
         foreign = any(b.line.group.model in self.others and a is not b for b, a in zip(before, after, strict=True))
@@ -324,46 +332,6 @@ class RouteSimple(Lever):
             excluded=kept_out(gates, pricer),
             facts=facts,
         )
-
-    def _nested(self, by_set: Mapping[str, Sequence[State]], pricer: Pricer) -> list[Fraction]:
-        """The saving over the certain ones, the likely too, and all, under each factor: rules decide, at no cost."""
-        found = []
-        for factor in self.factors:
-            gain = ZERO
-            for members in by_set.values():
-                gain = EXACT.add(gain, pricer.saving(members, [self.routed(state, factor) for state in members]))
-                found.append(Fraction(gain))
-        return found
-
-    def _splits(self, free: Sequence[State], factor: Decimal, pricer: Pricer) -> Iterator[Sums]:
-        """Over which requests are the simple ones: the three sets, or those that save least and most."""
-        if self.share is not None:
-            for bit in (LEAST, MOST):
-                yield self._sums(free, lambda s, bit=bit: Decimal(bool(s.keys[RANK] & bit)), factor, pricer)  # type: ignore[misc]
-            return
-        for names in NESTED:
-            yield self._sums(free, lambda s, n=names: Decimal(CODES[s.keys["route"]] in n), factor, pricer)  # type: ignore[misc]
-
-    def _sums(self, free: Sequence[State], simple: Callable[[State], Decimal], factor: Decimal, pricer: Pricer) -> Sums:
-        """Dollars over the requests that may be routed, of which each state holds a share of simple ones."""
-        found = Sums()
-        for state in free:
-            cost, part = pricer.cost(state), simple(state)
-            gain = EXACT.subtract(cost, pricer.cost(self.routed(state, factor)))
-            rows = Decimal(state.sums.get("route_calls", state.rows))
-            kappa = ZERO
-            if self.router and self.router.model:
-                kappa = pricer.added(self._asked(state, self.router, self.router.model, factor))
-            found = found.plus(part, gain, cost, rows, kappa)
-        return found
-
-
-def at_once(group: Group, model: Model, size: int) -> Group:
-    """Where a router answers: at standard speed and in no batch, wherever the request itself goes."""
-    return replace(group, model=model.id, size=size, tier=None, speed=None)
-
-
-NO_ERRORS = (Fraction(0), Fraction(0), Fraction(1))
 
 
 def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:

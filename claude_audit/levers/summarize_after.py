@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.levers._messages import Ints
     from claude_audit.prompt_ends import Prompt
-    from claude_audit.scan import Pricer, Scan, State
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer, State
     from claude_audit.tally import Reach
 
 NAME = "summarize_after"

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
 
 NAME = "under_band"
 USUAL = 20

@@ -30,7 +30,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.engines import Engine
-    from claude_audit.scan import Pricer, Scan
+    from claude_audit.scan import Scan
+    from claude_audit.states import Pricer
+    from claude_audit.tally import Reach
 
 NAME = "upgrade"
 AUTO = "auto"
@@ -71,22 +74,29 @@ class Upgrade(Lever):
     dimensions: tuple[str, ...] = ("endpoint",)
     single: bool = True
     first: dict[str, datetime] = field(default_factory=dict)
-    """By model, the start of its first request: filled by survey."""
+    """By model, the start of its first request: filled by inspect."""
 
     @property
     def argument(self) -> str:
         """As the user gave it."""
         return self.asked
 
-    def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+    def inspect(self, usage: nw.LazyFrame[Any], engine: Engine, reach: Reach) -> nw.LazyFrame[Any]:
         """When each model's requests begin: its cache is cold from then on."""
         import narwhals.stable.v2 as nw
 
+        left = {name for name in reach.models if name in self.to}
         start = datetime(1970, 1, 1, tzinfo=UTC)
-        rows = usage.filter(nw.col("model").is_in(list(self.to))).select("model", "ts")
-        begun = rows.group_by("model").agg(nw.col("ts").min())
-        found = engine.rows(begun.select("model", at=(nw.col("ts") - nw.lit(start)).dt.total_microseconds()))
-        self.first = {model: start + timedelta(microseconds=at) for model, at in sorted(found)}
+        # Most models are in use on the first day: no more is read for those.
+        for rows in (usage.filter(nw.col("ts") <= nw.lit(reach.first + timedelta(days=1))), usage):
+            if left:
+                # Comparisons, not a list: the engine skips what it need not read.
+                theirs = rows.filter(reduce(or_, (nw.col("model") == name for name in sorted(left))))
+                begun = theirs.select("model", "ts").group_by("model").agg(nw.col("ts").min())
+                found = engine.rows(begun.select("model", at=(nw.col("ts") - nw.lit(start)).dt.total_microseconds()))
+                self.first |= {model: start + timedelta(microseconds=at) for model, at in found}
+                left -= self.first.keys()
+        self.first = dict(sorted(self.first.items()))
         return usage
 
     def classify(self, scan: Scan) -> None:
