@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from claude_audit.catalog import Catalog
     from claude_audit.claims import Claim
+    from claude_audit.diff import Diff
     from claude_audit.engines.duckdb import DuckDB
     from claude_audit.history import History
     from claude_audit.opportunities import Opportunities
@@ -222,6 +223,27 @@ class Audit:
         if reach is None or since is None:
             return Published(None, None, ZERO, ())
         return published(self.usage(), reach, self.catalog, self.engine, since=since, until=until, entries=claims)
+
+    def diff(
+        self,
+        before: str | None = None,
+        after: str | None = None,
+        *,
+        by: Sequence[str] = ("endpoint", "model"),
+        against: str | Path | None = None,
+    ) -> Diff:
+        """What changed between two periods, in parts that add up: `diff("2026-10", "2026-11", by=["team"])`.
+
+        Periods are months, weeks (2026-W46), days or DATE..DATE; with none, the last complete month and the one before,
+        or weeks of a shorter log. `against`: another store, whose rows are the ones before. Raises AuditError for what
+        makes no sense, and when a period has no requests.
+        """
+        from claude_audit.clock import today
+        from claude_audit.comparison import compare
+
+        other = None if against is None else Audit.open(against, catalog=self.catalog, filters=self.filters)
+        now = today(self.filters.timezone)
+        return compare(self, before, after, by, now, other, None if against is None else str(against))
 
     def explain(self, by: Sequence[str] = ()) -> list[LineItem]:
         """The bill of the filtered rows as line items."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -155,6 +156,26 @@ class Catalog:
         banded = rate.band is not None and group.size > self.thresholds.index(rate.band.over)
         factors = tuple(self._factors(model, group, rate, decided))
         return Price(rate, banded, factors, tuple(decided))
+
+    def list_price(self, group: Group) -> Price | Unpriced:
+        """What the tokens of a group would cost without the user's own prices and discounts.
+
+        A model that is in the user's files only has no other price than theirs: that one.
+        """
+        price = self.price(group)
+        if isinstance(price, Unpriced):
+            return price
+        if not price.rate.listed:
+            listed = self._without_contract.price(group)
+            return price if isinstance(listed, Unpriced) else listed
+        discounts = [factor for _, factor in self._contents.discounts]
+        return replace(price, factors=tuple(factor for factor in price.factors if factor not in discounts))
+
+    @cached_property
+    def _without_contract(self) -> Catalog:
+        """The list, under the user's answers to the open questions."""
+        mine = self._contents
+        return Catalog(replace(build(()), factors=mine.factors, settings=mine.settings))
 
     def _rate(self, model: Model, on: date, lenient: bool, fast: bool) -> Rate | Unpriced:
         rate = model.rate(on, fast=fast)

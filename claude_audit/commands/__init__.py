@@ -22,6 +22,8 @@ COMMANDS = {
     "explain": "explain",
     "forecast": "forecast",
     "reconcile": "reconcile",
+    "diff": "diff",
+    "export": "export",
     "prices": "prices",
     "formats": "formats",
     "config": "config",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
+    import pyarrow as pa
 
     from claude_audit.row_columns import Known
 
@@ -24,6 +25,10 @@ class Engine(Protocol):
 
     def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
         """The frame's rows as Python values."""
+        ...
+
+    def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The frame's schema, and its rows as Arrow batches. Until they are read, nothing else can be asked."""
         ...
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import narwhals.stable.v2 as nw
 
 from claude_audit.errors import AuditError
 from claude_audit.row_columns import Known, is_null
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 50_000
+"""Rows of an Arrow batch: few enough that a batch of all columns is some tens of megabytes."""
 
 SLOW_OPTIMIZERS = ("partial_aggregate_pushdown",)
 """On the hundreds of sums that levers upon levers ask for, planning takes it tens of seconds (duckdb 2.0, 2026-11)."""
@@ -100,6 +106,14 @@ class DuckDB:
         except duckdb.Error as error:
             raise _damaged(error) from error
 
+    def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The frame's schema, and its rows as Arrow batches. Until they are read, nothing else can be asked."""
+        try:
+            reader = nw.to_native(frame).to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            raise _damaged(error) from error
+        return reader.schema, _read(reader)
+
     def sql(self, query: str, parts: Sequence[str]) -> list[tuple[Any, ...]]:
         """Rows of a query over the view `usage`: for looking at single rows, not for sums."""
         files = "[" + ", ".join(_text(part) for part in parts) + "]"
@@ -112,7 +126,19 @@ class DuckDB:
             raise _damaged(error) from error
 
 
-def _damaged(error: duckdb.Error) -> AuditError:
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    batches = iter(reader)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (duckdb.Error, OSError, ValueError) as error:  # Arrow hands DuckDB's errors on as its own
+            raise _damaged(error) from error
+        if batch is None:
+            return
+        yield batch
+
+
+def _damaged(error: Exception) -> AuditError:
     first = str(error).splitlines()[0]
     return AuditError(
         f"the store cannot be read: {first}",

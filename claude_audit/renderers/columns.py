@@ -80,10 +80,11 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    writer.writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
+    """A cell's text as a spreadsheet shows it and runs nothing of it."""
     text = printable(text)
     return f"'{text}" if text.startswith(_FORMULA) and not re.fullmatch(r"-[0-9]+(\.[0-9]+)?", text) else text

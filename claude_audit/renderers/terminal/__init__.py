@@ -1,6 +1,7 @@
 """Answers for a terminal, one file an answer; rich is imported here and in commands only."""
 
 from claude_audit.renderers.figures import size
+from claude_audit.renderers.terminal.diff import diff_tables
 from claude_audit.renderers.terminal.explain import explain_tables
 from claude_audit.renderers.terminal.opportunities import opportunities_tables
 from claude_audit.renderers.terminal.published import published_tables
@@ -11,6 +12,7 @@ from claude_audit.renderers.terminal.waterfall import waterfall_tables
 __all__ = [
     "Screen",
     "clean",
+    "diff_tables",
     "explain_tables",
     "opportunities_tables",
     "published_tables",
