@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from claude_audit import checked, json_lines
 from claude_audit import pieces as reading
@@ -18,6 +17,7 @@ from claude_audit.checked import Checked
 from claude_audit.ingestors import Ingestor, Kind, Reading
 from claude_audit.pieces import Piece, quoted
 from claude_audit.recognition import Job
+from claude_audit.units import Unit, cores, dealt, shares
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,32 +31,12 @@ BATCH_BYTES = 256 * 2**20
 UNIT_BYTES = 64 * 2**20
 """Given to one core at a time, of records that are kept until they are checked together."""
 
-SMALL_BATCH = 4 * 2**20
-"""Less than this is read by one thread."""
-
-MOST_SHARES = 8
 NONE: Mapping[int, str] = {}
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes in all), from any thread, one at a time."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Pieces of one format that one thread reads."""
-
-    ingestor: Ingestor
-    kind: Kind
-    json: bool
-    """They begin with a line of JSON, and their lines can be read one by one."""
-    pieces: list[Piece]
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return sum(piece.size for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +77,7 @@ class Reader:
     def read(self, jobs: Iterable[Job]) -> list[Checked]:
         """All jobs into tables of checked lines, counted in `line_counts`."""
         found: list[Checked] = []
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             try:
                 read: list[tuple[Unit, Read]] = []
                 waiting = known = 0
@@ -132,7 +112,7 @@ class Reader:
         checks = [
             (ingestor, pool.submit(self._check_kept, self.connection.cursor(), self._name(), ingestor, kind, share))
             for (_, kind, _), (ingestor, records) in kept.items()
-            for share in _shares(records)
+            for share in shares(records)
         ]
         tables += [(ingestor, check.result()) for ingestor, check in checks]
         for ingestor, table in tables:
@@ -150,6 +130,10 @@ class Reader:
             f"CREATE OR REPLACE TEMP VIEW {_view(ingestor)} AS {' UNION ALL '.join(one.rows for one in records)}"
         )
         found = self._checked(connection, name, ingestor, kind, wide=records[0].wide)
+        row = connection.execute(
+            f"SELECT (SELECT count(*) FROM {_view(ingestor)}) - (SELECT count(DISTINCT (file, line)) FROM {found.name})"
+        ).fetchone()
+        assert row == (0,), f"{ingestor.name}: {row} lines without a fate"  # noqa: S101 - nothing is dropped silently
         for one in records:
             connection.execute(f"DROP TABLE {one.table}")
         return found
@@ -320,16 +304,16 @@ class Reader:
             most = UNIT_BYTES if _kept(job) else BATCH_BYTES
             for piece in self._pieces(job):
                 if sizes[key] and sizes[key] + piece.size > most:
-                    yield from _dealt(waiting.pop(key), whole=_kept(job))
+                    yield from dealt(waiting.pop(key), whole=_kept(job))
                     sizes[key] = 0
                 waiting.setdefault(key, Unit(job.ingestor, job.kind, job.json, [])).pieces.append(piece)
                 sizes[key] += piece.size
         for unit in waiting.values():
-            yield from _dealt(unit)
+            yield from dealt(unit)
 
     def _pieces(self, job: Job) -> Iterator[Piece]:
         # A file that leaves the other cores enough to do is read where it lies.
-        most = max(reading.PIECE_BYTES, self.size // (2 * _cores()) if job.json else 0)
+        most = max(reading.PIECE_BYTES, self.size // (2 * cores()) if job.json else 0)
         if job.kind is Kind.DOCUMENT:
             yield reading.document(job.index, job.file, self.scratch)
         elif job.kind is Kind.PARQUET:
@@ -370,36 +354,3 @@ def _refer(connection: DuckDBPyConnection, ingestor: Ingestor, kept: Kept) -> bo
         return False
     wanted = f'SELECT 1 FROM {kept.table} WHERE r."type" = {quoted(ingestor.wider.type)} LIMIT 1'
     return connection.execute(wanted).fetchone() is not None
-
-
-def _cores() -> int:
-    return min(os.cpu_count() or 1, MOST_SHARES)
-
-
-def _dealt(unit: Unit, *, whole: bool = False) -> Iterator[Unit]:
-    """The pieces dealt to the cores, unless `whole`: the other cores have units of their own then."""
-    if whole or unit.kind is not Kind.LINES:
-        yield unit
-        return
-    for share in _shares(unit.pieces):
-        yield replace(unit, pieces=sorted(share, key=lambda p: (p.file, p.lines_before)))
-
-
-class _Sized(Protocol):
-    @property
-    def size(self) -> int: ...
-
-
-S = TypeVar("S", bound=_Sized)
-
-
-def _shares(items: Sequence[S]) -> list[list[S]]:
-    """The items dealt to the cores, by size; together where that costs nothing."""
-    cores = 1 if sum(item.size for item in items) < SMALL_BATCH else _cores()
-    shares: list[list[S]] = [[] for _ in range(min(cores, len(items)))]
-    sizes = [0] * len(shares)
-    for item in sorted(items, key=lambda one: one.size, reverse=True):
-        least = sizes.index(min(sizes))
-        shares[least].append(item)
-        sizes[least] += item.size
-    return shares

@@ -39,6 +39,18 @@ def test_every_line_has_a_fate(tmp_path: Path) -> None:
     assert [(r.line, r.reason) for r in report.rejects] == [(4, "output_tokens is -3"), (5, "not valid JSON")]
 
 
+def test_every_line_has_a_fate_where_all_records_are_wrapped(tmp_path: Path) -> None:
+    wrapped = [{"level": "info", "event": json.dumps(record(n))} for n in range(3)]
+    log = write(
+        tmp_path / "app.jsonl", [*wrapped, "no json", "[1, 2]", "7", "{}", {"level": "info", "event": "started"}]
+    )
+    report = read(tmp_path / "store", log)
+    assert counts(report) == (8, 3, 0, 4, 1)
+    # And where other lines hold their counts themselves.
+    more = write(tmp_path / "more.jsonl", [*wrapped, record(7), "no json", "[1, 2]", "7", "{}", {"event": "started"}])
+    assert counts(read(tmp_path / "other", more)) == (9, 4, 0, 4, 1)
+
+
 @pytest.mark.parametrize(
     ("count", "kept"),
     [

@@ -13,21 +13,16 @@ taken, and flagged). Text is never kept.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from claude_audit.aliases import field_of, fields, inclusive, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _pairs as pairs
+from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses_of
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
-
-WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
-STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload")
-CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, "extra")))
-"""Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
 
 OPENAI_USAGE = {
     "prompt_tokens": "VARCHAR",
@@ -55,13 +50,6 @@ REQUEST = {
 OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
 """Objects beside a record, or around it, that tell of it."""
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
-COUNTED_IN = frozenset(
-    "usage inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
-)
-"""A key of a record with counts, in small letters and digits only."""
-MOST_WRAPPED = 500
-MOST_KEYS = 20_000
-"""Different lists of keys that are looked at."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -83,7 +71,7 @@ def token_record(record: Mapping[str, Any]) -> bool:
         named = {field_of(k) for k in value}
         if "input_tokens" in named or "output_tokens" in named:
             return True
-        return depth < 3 and any(holds(value[c], depth + 1) for c in CONTAINERS if c in value)
+        return depth < 3 and any(holds(value[c], depth + 1) for c in wrapped.CONTAINERS if c in value)
 
     return holds(record, 0)
 
@@ -98,17 +86,16 @@ def select(reading: Reading, lines: str = "lines") -> str:
     The keys are looked up first, and mapped by name. Records that hold their counts themselves are told apart from lines
     that are wrapped around a record: each kind costs what it needs.
     """
-    keys = _lists(reading, "keys", lines)
-    bare = [names for names in keys if _counts_here(names)]
-    others = [names for names in keys if not _counts_here(names)]
+    keys = wrapped.lists(reading, "keys", lines)
+    bare = [names for names in keys if wrapped.counts_here(names)]
+    others = [names for names in keys if not wrapped.counts_here(names)]
     if not others:
         return _named(lines, bare)
-    if len(others) > MOST_WRAPPED:
+    if not bare or len(others) > wrapped.MOST_WRAPPED:
         return _wrapped(reading, lines, keys)
-    among = _among("keys", others)
+    among = wrapped.among("keys", others)
     parts = [_wrapped(reading, f"(SELECT * FROM {lines} WHERE {among})", others)]
-    if bare:
-        parts.append(_named(f"(SELECT * FROM {lines} WHERE NOT {among})", bare))
+    parts.append(_named(f"(SELECT * FROM {lines} WHERE NOT {among})", bare))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts)
 
 
@@ -127,60 +114,22 @@ def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of records that hold their counts themselves, or none."""
     names = {name for listed in keys for name in listed}
     known = _told_apart(_union(keys))
-    shape = {**_body_of(known), **_around(known, names, truncated=len(keys) == MOST_KEYS)}
+    shape = {**_body_of(known), **_around(known, names, truncated=len(keys) == wrapped.MOST_KEYS)}
     records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r, r AS o FROM {lines}"
     return _calls(records, known, known, names)
 
 
 def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of lines with something around their records."""
-    names = set(OUTSIDE) if len(keys) == MOST_KEYS else {name for listed in keys for name in listed}
-    bodies, found = _unwrapped(reading, lines, keys)
+    names = set(OUTSIDE) if len(keys) == wrapped.MOST_KEYS else {name for listed in keys for name in listed}
+    bodies, found = wrapped.unwrapped(reading, lines, keys)
     inner, outer = _told_apart(_union(found)), _told_apart(_union(keys))
-    around = _around(outer, names, truncated=len(keys) == MOST_KEYS) or OUTSIDE
+    around = _around(outer, names, truncated=len(keys) == wrapped.MOST_KEYS) or OUTSIDE
     records = f"""
         SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r,
             json_transform(text, {quoted(json.dumps(around))}) AS o
         FROM ({bodies})"""
     return _calls(records, inner, outer, names)
-
-
-def _unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tuple[str, list[Sequence[str]]]:
-    """SQL: the lines, and as `body` the JSON that holds the counts, three levels down at most; and the keys of those.
-
-    Of each level only the lines that go deeper are looked at again.
-    """
-    source = f"(SELECT file, line, text, text AS body, keys FROM {lines})"
-    parts: list[str] = []
-    told: list[Sequence[str]] = []
-    found: Sequence[Sequence[str]] = keys
-    for level in range(3):
-        deeper = [names for names in found if not _counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
-        if not deeper:
-            break
-        among = _among("keys", deeper)
-        parts.append(f"SELECT * FROM {source} WHERE NOT {among}")
-        told += [names for names in found if names not in deeper]
-        holders = [name for name in CONTAINERS if any(name in names for names in deeper)]
-        values = ", ".join(f"json_extract_string(body, '$.\"{name}\"') AS in_{n}" for n, name in enumerate(holders))
-        held = ", ".join(
-            f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
-            for n in range(len(holders))
-        )
-        table = f"message_bodies_{level}"
-        reading.connection.execute(f"""
-            CREATE OR REPLACE TEMP TABLE {table} AS
-            SELECT *, TRY(json_keys(body)) AS keys
-            FROM (
-                SELECT file, line, text, coalesce({held}, body) AS body
-                FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {among})
-            )""")
-        source, found = table, _lists(reading, "keys", table)
-    return " UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found]
-
-
-def _counts_here(names: Sequence[str]) -> bool:
-    return not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", name.lower()) for name in names)
 
 
 def _body_of(names: Sequence[str]) -> dict[str, Any]:
@@ -197,7 +146,7 @@ def _around(names: Sequence[str], present: Collection[str], *, truncated: bool) 
 
 def _unknown(names: Sequence[str]) -> list[str]:
     """The fields that become tags."""
-    away = NOT_TAGS | {*CONTAINERS}
+    away = NOT_TAGS | {*wrapped.CONTAINERS}
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
@@ -237,22 +186,6 @@ def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Coll
             {", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())}
         FROM ({records})"""
     return pairs.with_request(named) if asks else named
-
-
-def _lists(reading: Reading, column: str, lines: str) -> list[list[str]]:
-    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long."""
-    mark = f"hash({column}), len({column}), {column}[1], {column}[-1]"
-    rows = reading.connection.execute(
-        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) > 0 GROUP BY {mark} LIMIT {MOST_KEYS}"
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _among(column: str, lists: Sequence[Sequence[str]]) -> str:
-    """SQL: whether an object's keys are one of these lists; of too many lists, whether it is an object or anything else."""
-    if len(lists) > MOST_WRAPPED:
-        return "true"
-    return f"coalesce(list_contains([{', '.join(map(quoted_list, lists))}]::VARCHAR[][], {column}), false)"
 
 
 def _union(keys: Iterable[Sequence[str]]) -> list[str]:

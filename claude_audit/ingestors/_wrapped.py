@@ -1,0 +1,80 @@
+"""Records inside what a log wraps around them, found by the keys of objects: lines of structured loggers, pairs, collectors.
+
+Works on relations with a column of keys (json_keys of an object; none for what is no object).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from claude_audit.ingestors import Reading
+from claude_audit.pieces import quoted_list
+
+WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
+STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload")
+CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, "extra")))
+"""Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
+
+COUNTED_IN = frozenset(
+    "usage inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
+)
+"""A key of a record with counts, in small letters and digits only."""
+MOST_WRAPPED = 500
+MOST_KEYS = 20_000
+"""Different lists of keys that are looked at."""
+
+
+def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tuple[str, list[Sequence[str]]]:
+    """SQL: the lines, and as `body` the JSON that holds the counts, three levels down at most; and the keys of those.
+
+    Of each level only the lines that go deeper are looked at again.
+    """
+    source = f"(SELECT file, line, text, text AS body, keys FROM {lines})"
+    parts: list[str] = []
+    told: list[Sequence[str]] = []
+    found: Sequence[Sequence[str]] = keys
+    for level in range(3):
+        deeper = [names for names in found if not counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
+        if not deeper:
+            break
+        goes_on = among("keys", deeper)
+        parts.append(f"SELECT * FROM {source} WHERE NOT {goes_on}")
+        told += [names for names in found if names not in deeper]
+        holders = [name for name in CONTAINERS if any(name in names for names in deeper)]
+        values = ", ".join(f"json_extract_string(body, '$.\"{name}\"') AS in_{n}" for n, name in enumerate(holders))
+        held = ", ".join(
+            f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
+            for n in range(len(holders))
+        )
+        table = f"message_bodies_{level}"
+        reading.connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {table} AS
+            SELECT *, TRY(json_keys(body)) AS keys
+            FROM (
+                SELECT file, line, text, coalesce({held}, body) AS body
+                FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {goes_on})
+            )""")
+        source, found = table, lists(reading, "keys", table)
+    return " UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found]
+
+
+def counts_here(names: Sequence[str]) -> bool:
+    """Whether a record with these keys holds counts itself."""
+    return not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", name.lower()) for name in names)
+
+
+def lists(reading: Reading, column: str, lines: str) -> list[list[str]]:
+    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long."""
+    mark = f"hash({column}), len({column}), {column}[1], {column}[-1]"
+    rows = reading.connection.execute(
+        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) > 0 GROUP BY {mark} LIMIT {MOST_KEYS}"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def among(column: str, listed: Sequence[Sequence[str]]) -> str:
+    """SQL: whether an object's keys are one of these lists; of too many lists, whether it is an object or anything else."""
+    if len(listed) > MOST_WRAPPED:
+        return "true"
+    return f"coalesce(list_contains([{', '.join(map(quoted_list, listed))}]::VARCHAR[][], {column}), false)"
