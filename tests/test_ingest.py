@@ -51,6 +51,14 @@ def test_every_line_has_a_fate_where_all_records_are_wrapped(tmp_path: Path) -> 
     assert counts(read(tmp_path / "other", more)) == (9, 4, 0, 4, 1)
 
 
+def test_half_an_emoji_in_a_wrapped_record(tmp_path: Path) -> None:
+    halved = json.dumps(record(1) | {"note": "half"}).replace("half", "\\ud83d")
+    log = write(
+        tmp_path / "app.jsonl", [{"level": "info", "event": halved}, {"level": "info", "event": json.dumps(record(2))}]
+    )
+    assert counts(read(tmp_path / "store", log)) == (2, 2, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("count", "kept"),
     [

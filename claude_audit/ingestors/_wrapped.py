@@ -48,11 +48,13 @@ def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tu
             for n in range(len(holders))
         )
         table = f"message_bodies_{level}"
+        # A string that was cut inside an emoji is no Unicode text: it is read without the half.
         reading.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE {table} AS
-            SELECT *, TRY(json_keys(body)) AS keys
+            SELECT file, line, text, CASE WHEN names IS NULL THEN without_lone_surrogates(held) ELSE held END AS body,
+                CASE WHEN names IS NULL THEN TRY(json_keys(without_lone_surrogates(held))) ELSE names END AS keys
             FROM (
-                SELECT file, line, text, coalesce({held}, body) AS body
+                SELECT file, line, text, coalesce({held}, body) AS held, TRY(json_keys(held)) AS names
                 FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {goes_on})
             )""")
         source, found = table, lists(reading, "keys", table)
