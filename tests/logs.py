@@ -105,10 +105,10 @@ def table(store: Path, *, without: Iterable[str] = ()) -> list[tuple[Any, ...]]:
     if not parts:
         return []
     drop = f"EXCLUDE ({', '.join(without)})" if without else ""
-    rows = duckdb.execute(f"SELECT * {drop} FROM read_parquet(?)", [parts])
+    rows = duckdb.connect().execute(f"SELECT * {drop} FROM read_parquet(?)", [parts])
     columns = [d[0] for d in rows.description]
     casts = ", ".join(f'CAST("{c}" AS VARCHAR)' for c in columns)
     return sorted(
-        duckdb.execute(f"SELECT {casts} FROM (SELECT * {drop} FROM read_parquet(?))", [parts]).fetchall(),
+        duckdb.connect().execute(f"SELECT {casts} FROM (SELECT * {drop} FROM read_parquet(?))", [parts]).fetchall(),
         key=lambda row: tuple("" if v is None else v for v in row),
     )

@@ -261,7 +261,7 @@ def as_jsonl(run: Command, *args: str) -> list[dict[str, Any]]:
 def as_parquet(run: Command, *args: str) -> list[dict[str, Any]]:
     done = run("export", *args, "--format", "parquet", "--output", "out.parquet")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    found = duckdb.execute("SELECT * FROM 'out.parquet'")
+    found = duckdb.connect().execute("SELECT * FROM 'out.parquet'")
     return [dict(zip([d[0] for d in found.description], row, strict=True)) for row in found.fetchall()]
 
 

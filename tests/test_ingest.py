@@ -300,9 +300,11 @@ def test_request_and_response_pairs_keep_hashes_and_sizes_and_no_text(tmp_path: 
 
     read(tmp_path / "store", write(tmp_path / "pairs.jsonl", [pair(1, "SECRET one"), pair(2, "SECRET two")]))
     parts = [str(p) for p in (tmp_path / "store" / "parts").iterdir()]
-    rows = duckdb.execute(
-        "SELECT prompt_blocks, max_tokens, message_count FROM read_parquet(?) ORDER BY ts", [parts]
-    ).fetchall()
+    rows = (
+        duckdb.connect()
+        .execute("SELECT prompt_blocks, max_tokens, message_count FROM read_parquet(?) ORDER BY ts", [parts])
+        .fetchall()
+    )
     first, second = rows[0][0], rows[1][0]
     assert [b["kind"] for b in first] == ["system", "message"]
     assert sum(b["tokens"] for b in first) == 100

@@ -22,7 +22,7 @@ from claude_audit.row_columns import Known, is_null
 def known(folder: Path, *parts: str) -> Known:
     paths = [str(folder / f"{n}.parquet") for n in range(len(parts))]
     for path, values in zip(paths, parts, strict=True):
-        duckdb.sql(f"SELECT * FROM (VALUES {values}) AS t(tier, tokens)").write_parquet(path)
+        duckdb.connect().sql(f"SELECT * FROM (VALUES {values}) AS t(tier, tokens)").write_parquet(path)
     return DuckDB().known(paths)
 
 

@@ -75,7 +75,7 @@ def test_prompt_blocks_are_those_that_ingest_makes_of_the_same_pair(log: Path, t
     import duckdb
 
     (parts,) = place.part_paths(place.manifest())
-    found = duckdb.execute("SELECT prompt_blocks FROM read_parquet(?)", [str(parts)]).fetchone()
+    found = duckdb.connect().execute("SELECT prompt_blocks FROM read_parquet(?)", [str(parts)]).fetchone()
     assert found is not None
     (line,) = lines(log)
     assert [block | {"breakpoint": block.get("breakpoint", False)} for block in line["prompt_blocks"]] == found[0]
@@ -109,7 +109,7 @@ def test_what_was_looked_up_is_told_part_by_part_by_the_recorder_and_by_ingest(l
     import duckdb
 
     (parts,) = place.part_paths(place.manifest())
-    (blocks,) = duckdb.execute("SELECT prompt_blocks FROM read_parquet(?)", [str(parts)]).fetchone() or ()
+    (blocks,) = duckdb.connect().execute("SELECT prompt_blocks FROM read_parquet(?)", [str(parts)]).fetchone() or ()
     (line,) = lines(log)
     assert [block | {"breakpoint": block.get("breakpoint", False)} for block in line["prompt_blocks"]] == blocks
     kinds = "tools system document document message message search_result search_result" + 5 * " message"

@@ -17,7 +17,8 @@ def test_what_builds_on_nothing_shares_the_first_round_however_late_it_is_added(
     columns.add({"all": nw.when(nw.col("half") > 1).then(nw.col("more")).otherwise(nw.col("twice"))})
 
     assert [sorted(columns) for columns in columns.rounds] == [["half", "twice"], ["more", "most"], ["all"]]
-    rows: nw.LazyFrame[Any] = nw.from_native(duckdb.sql("SELECT 'a' AS model, unnest([1, 4]) AS tokens"))
+    connection = duckdb.connect()
+    rows: nw.LazyFrame[Any] = nw.from_native(connection.sql("SELECT 'a' AS model, unnest([1, 4]) AS tokens"))
     assert sorted(nw.to_native(columns.joined_to(rows)).fetchall()) == [
         ("a", 1, 2, 0.5, 3, 8, 2),
         ("a", 4, 8, 2.0, 9, 8, 9),
