@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from claude_audit.ingestors_evidence import Report
 
 
+NAMED = 3
+"""Files that a warning names; it counts the others."""
+
+
 def ingest(
     arguments: Sequence[str],
     store: Store,
@@ -201,6 +205,11 @@ def _nothing_read(
 
 
 def _not_read(unread: Sequence[tuple[LogFile, str]]) -> list[str]:
-    return [f"{file.name}: {why}; not read" for file, why in unread[:20]] + (
-        [f"{len(unread) - 20} more files were not read"] if len(unread) > 20 else []
-    )
+    """A line for each reason, with the first of its files: a folder of logs holds much that is none."""
+    names: dict[str, list[str]] = {}
+    for file, why in unread:
+        names.setdefault(why, []).append(file.name)
+    return [
+        f"{', '.join(found[:NAMED])}{f' and {len(found) - NAMED:,} more' if len(found) > NAMED else ''}: {why}; not read"
+        for why, found in names.items()
+    ]

@@ -59,6 +59,19 @@ def test_half_an_emoji_in_a_wrapped_record(tmp_path: Path) -> None:
     assert counts(read(tmp_path / "store", log)) == (2, 2, 0, 0, 0)
 
 
+def test_what_is_no_log_is_named_in_one_line(tmp_path: Path) -> None:
+    write(tmp_path / "logs" / "app.jsonl", [record(1)])
+    for n in range(5):
+        write(tmp_path / "logs" / f"notes-{n}.md", ["# Notes", "nothing to bill"] * 20)
+    (tmp_path / "logs" / "picture.png").write_bytes(bytes(range(256)) * 40)
+    warnings = read(tmp_path / "store", tmp_path / "logs").warnings
+    names = ", ".join(str(tmp_path / "logs" / f"notes-{n}.md") for n in range(3))
+    assert warnings[:2] == (
+        f"{names} and 2 more: not a log of a format known here; not read",
+        f"{tmp_path}/logs/picture.png: a binary file; not read",
+    )
+
+
 @pytest.mark.parametrize(
     ("count", "kept"),
     [
