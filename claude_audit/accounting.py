@@ -95,6 +95,7 @@ def added_up(before: FileRecord | None, now: FileRecord, counted: Lines) -> File
         ignored=counted.ignored,
         rejected=counted.rejected,
         sha256=now.sha256 or (before.sha256 if before else None),
+        told=before.told if before else now.told,
     )
 
 

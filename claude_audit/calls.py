@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_audit.pieces import digest, quoted
+from claude_audit.extents import digest
+from claude_audit.pieces import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

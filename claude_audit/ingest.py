@@ -9,11 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_audit import ingest_run
+from claude_audit import extents, ingest_run
 from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport
 from claude_audit.errors import AuditError
-from claude_audit.pieces import Extent, LogFile
+from claude_audit.pieces import LogFile
 from claude_audit.recognition import Recognition
 from claude_audit.store import FileRecord, Manifest, Store
 
@@ -43,8 +43,8 @@ def ingest(
     """Read what `arguments` mean (files, folders, globs, `-`) and commit the new rows to the store, all or nothing.
 
     Files that were read before and have not changed are skipped; grown ones are read from where they ended. `again`: all
-    are read anew, and their rows replaced. `catalog` is asked for only when there is something to read. Every rejected line's place and reason goes to
-    `rejects_file`, as CSV.
+    are read anew, and their rows replaced. `catalog` is asked for only when there is something to read. Every rejected
+    line's place and reason goes to `rejects_file`, as CSV.
     Raises AuditError for an argument without files, for files of no known format, and when the store can't be written.
     """
     check_format(input_format)
@@ -148,8 +148,8 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
             files.append(file)
         elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             unchanged += 1
-        elif not file.packed and reading.continues(file, Extent(known.end, known.head, known.tail)):
-            files.append(replace(file, start=known.end, lines_before=reading.count_lines(file.path, known.end)))
+        elif not file.packed and extents.continues(file, extents.Extent(known.end, known.head, known.tail)):
+            files.append(replace(file, start=known.end, lines_before=extents.count_lines(file.path, known.end)))
         else:
             files.append(file)
     return files, unchanged

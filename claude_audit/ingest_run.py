@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_audit import accounting, sums
-from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
-from claude_audit.pieces import Extent, quoted, quoted_list
+from claude_audit.extents import Extent, count_lines, extent, sha256_at
+from claude_audit.pieces import quoted, quoted_list
 from claude_audit.store import REJECTS_KEPT, FileRecord, Manifest, Part, Store
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Run:
 
     def _extents(self) -> dict[int, Extent]:
         """How far each file has been read."""
-        return {job.index: reading.extent(job.file) for job in self.jobs}
+        return {job.index: extent(job.file) for job in self.jobs}
 
     def _fill_joined(self, connection: DuckDBPyConnection, rows: str, catalog: Catalog) -> str:
         """Calls that several formats tell of: what the best source did not record comes from the others."""
@@ -288,15 +288,15 @@ def _known_copies(
     known = {(r.sha256, r.end): r.path for r in others.values() if r.sha256}
     for index in sorted(anonymous):
         file = jobs[index].file
-        end = reading.extent(file).end
+        end = extent(file).end
         own = str(file.path)
-        marks = reading.sha256_at(file.path, sorted({e for _, e in known if e <= end} | {end}))
+        marks = sha256_at(file.path, sorted({e for _, e in known if e <= end} | {end}))
         digests[index] = marks[end]
         seen = [e for (sha, e), path in known.items() if path != own and marks.get(e) == sha]
         known.setdefault((marks[end], end), own)
         if not seen:
             continue
-        lines = reading.count_lines(file.path, max(seen)) if not file.packed else 2**62
+        lines = count_lines(file.path, max(seen)) if not file.packed else 2**62
         connection.execute(f"""
             INSERT INTO line_counts
             SELECT file, 'duplicate', NULL, count(*) FROM calls

@@ -79,9 +79,8 @@ class Recognition:
                 found.hold(head)
             kind = found.shape(head)
             if found.cross_line or kind is not Kind.LINES:
-                file = replace(
-                    file, start=0, lines_before=0
-                )  # what was added makes no sense without what stands before it
+                # What was added makes no sense without what stands before it.
+                file = replace(file, start=0, lines_before=0)
             plain = kind is Kind.LINES and head.json and not found.cross_line and not found.by_number
             yield Job(index, file, found, kind, plain, _time_of(file))
             index += 1

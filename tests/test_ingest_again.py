@@ -56,6 +56,19 @@ def test_a_model_that_is_assumed_later(tmp_path: Path) -> None:
     assert audit(tmp_path / "store").spend().unpriced.requests == 0
 
 
+def test_a_file_that_grew_is_still_one_that_was_read_otherwise(tmp_path: Path) -> None:
+    nameless = record(1)
+    del nameless["model"]
+    log = write(tmp_path / "app.jsonl", [nameless, record(2)])
+    haiku = Assumptions(model="claude-haiku-4-5")
+    read(tmp_path / "store", log)
+    write(log, [nameless, record(2), record(3)])
+    for _ in range(2):  # its beginning was read without the model, both times
+        assert "without this --assume-model" in read(tmp_path / "store", log, assume=haiku).warnings[0]
+    read(tmp_path / "store", log, assume=haiku, again=True)
+    assert not any("--again" in warning for warning in read(tmp_path / "store", log, assume=haiku).warnings)
+
+
 def test_a_call_that_another_file_has_too_stays_one_call(tmp_path: Path) -> None:
     one = write(tmp_path / "one.jsonl", [record(1), record(2)])
     two = write(tmp_path / "two.jsonl", [record(2), record(3)])

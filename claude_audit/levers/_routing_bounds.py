@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_audit.levers._routing_errors import Sums
@@ -47,10 +48,18 @@ def _splits(lever: RouteSimple, free: Sequence[State], factor: Decimal, pricer: 
     """Over which requests are the simple ones: the three sets, or those that save least and most."""
     if lever.share is not None:
         for bit in (LEAST, MOST):
-            yield sums(lever, free, lambda s, bit=bit: Decimal(bool(s.keys[RANK] & bit)), factor, pricer)  # type: ignore[misc]
+            yield sums(lever, free, partial(_ranked, bit), factor, pricer)
         return
     for names in NESTED:
-        yield sums(lever, free, lambda s, n=names: Decimal(CODES[s.keys["route"]] in n), factor, pricer)  # type: ignore[misc]
+        yield sums(lever, free, partial(_named, names), factor, pricer)
+
+
+def _ranked(bit: int, state: State) -> Decimal:
+    return Decimal(bool(state.keys[RANK] & bit))
+
+
+def _named(names: Collection[str], state: State) -> Decimal:
+    return Decimal(CODES[state.keys["route"]] in names)
 
 
 def sums(
