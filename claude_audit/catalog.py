@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from claude_audit import model_ids
-from claude_audit.catalog_build import Contents, build
+from claude_audit.catalog_contents import Contents
+from claude_audit.catalog_list import listed
 from claude_audit.money import EXACT
 from claude_audit.rates import (
     Band,
@@ -55,6 +56,10 @@ def load(*user_files: Path) -> Catalog:
 
     Raises AuditError naming file and line for what is wrong in a file.
     """
+    if not user_files:
+        return Catalog(listed())
+    from claude_audit.catalog_build import build
+
     return Catalog(build(user_files))
 
 
@@ -168,14 +173,14 @@ class Catalog:
         if not price.rate.listed:
             listed = self._without_contract.price(group)
             return price if isinstance(listed, Unpriced) else listed
-        discounts = [factor for _, factor in self._contents.discounts]
+        discounts = [row.factor for row in self._contents.discounts]
         return replace(price, factors=tuple(factor for factor in price.factors if factor not in discounts))
 
     @cached_property
     def _without_contract(self) -> Catalog:
         """The list, under the user's answers to the open questions."""
         mine = self._contents
-        return Catalog(replace(build(()), factors=mine.factors, settings=mine.settings))
+        return Catalog(replace(listed(), factors=mine.factors, settings=mine.settings))
 
     def _rate(self, model: Model, on: date, lenient: bool, fast: bool) -> Rate | Unpriced:
         rate = model.rate(on, fast=fast)
@@ -221,11 +226,11 @@ class Catalog:
             yield discount
 
     def _discount(self, model: Model, group: Group) -> Factor | None:
-        for row, factor in reversed(self._contents.discounts):
+        for row in reversed(self._contents.discounts):
             if row.provider not in (None, group.provider) or not fnmatchcase(model.id, row.models):
                 continue
             if (row.since is None or row.since <= group.on) and (row.until is None or group.on < row.until):
-                return factor
+                return row.factor
         return None
 
     def boundaries(self, models: Iterable[str], first: date, last: date) -> tuple[date, ...]:
@@ -235,7 +240,7 @@ class Catalog:
         """
         days: set[date | None] = {row.since for row in self._contents.factors.values()}
         days |= {rule.since for rule in self.refusal_rules} | {self._contents.long_prompts_elsewhere.ended}
-        for row, _ in self._contents.discounts:
+        for row in self._contents.discounts:
             days |= {row.since, row.until}
         for model in (self.models[name] for name in models if name in self.models):
             days |= {day for rate in (*model.rates, *model.fast_rates) for day in (rate.since, rate.until)}
@@ -250,7 +255,7 @@ class Catalog:
     def gateway_fee(self, provider: str) -> tuple[Decimal, str] | None:
         """(the share that a gateway takes on top of prices, where that is stated). None: it takes none, or nobody says."""
         row = self._contents.gateways.get(provider)
-        return (row.fee, row.where) if row else None
+        return (row.share, row.where) if row else None
 
     def refusal_billed(self, on: date, category: str | None, provider: str | None = None) -> bool:
         """Whether a refusal without output is billed on that UTC day. `category` is stop_details.category."""

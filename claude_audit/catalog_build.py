@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -12,26 +12,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from claude_audit.catalog_contents import Contents, Discount, Fee, GatewayFee, KeptPrices, Multiplier, TokenizerFactor
 from claude_audit.errors import AuditError
 from claude_audit.model_ids import Match, ModelIds
+from claude_audit.model_spellings import model_ids
 from claude_audit.price_files import (
     AliasEntry,
-    Discount,
-    FactorRow,
-    GatewayRow,
-    LongPromptRow,
+    DiscountRow,
     ModelEntry,
     ModelFile,
     PlatformFile,
     PriceRow,
     RefusalRow,
     SettingRow,
-    TokenizerRow,
-    ToolRow,
     UserFile,
     UserPrice,
 )
 from claude_audit.price_files import Over as OverEntry
+from claude_audit.price_folder import folder
 from claude_audit.rates import Band, Factor, Model, Rate, RefusalRule, Setting
 from claude_audit.shape import Document, document, read
 from claude_audit.usage import TOKEN_CLASSES
@@ -71,30 +69,6 @@ IN_ORDER = "keep rows in the order of time"
 LISTED = "claude-audit prices lists the models"
 
 
-@dataclass(slots=True)
-class Contents:
-    """All that a Catalog answers from."""
-
-    models: dict[str, Model]
-    ids: ModelIds
-    factors: dict[str, FactorRow]
-    tools: Mapping[str, ToolRow]
-    gateways: Mapping[str, GatewayRow]
-    refusals: tuple[RefusalRule, ...]
-    tokenizer: TokenizerRow
-    """The new one against the old."""
-    long_prompts_elsewhere: LongPromptRow
-    settings: dict[str, Setting]
-    as_of: date
-    discounts: list[tuple[Discount, Factor]] = field(default_factory=list)
-
-
-def folder() -> Path:
-    """Where the built-in price files are: inside an installed package, beside it in a checkout."""
-    installed = Path(__file__).parent / "_pricing"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "pricing"
-
-
 @cache
 def built_in() -> tuple[ModelFile, PlatformFile]:
     """The price files that ship with the package, read once a process."""
@@ -125,21 +99,24 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
         if missing := [name for name in names if name not in getattr(platforms, part)]:
             raise AuditError(f"{_file(platforms.refusals)}: {part}: {missing[0]} is missing")
     settings = {name: _setting(name, row) for name, row in platforms.settings.items()}
-    factors = dict(platforms.factors)
+    factors = {
+        name: Multiplier(row.factor, row.applies_to, row.since, row.where) for name, row in platforms.factors.items()
+    }
     for user, file in users:
         for name, value in user.settings.items():
             settings[name] = _answer(settings, name, value, file)
             if factor := platforms.settings[name].factor:
-                factors[factor] = replace(factors[factor], factor=Decimal(value), where=settings[name].where)
+                factors[factor] = factors[factor]._replace(factor=Decimal(value), where=settings[name].where)
+    tokenizer, kept = platforms.tokenizers["new"], platforms.long_prompts_elsewhere
     contents = Contents(
         models={model: _model(model, entry, sources) for model, entry in entries.items()},
-        ids=ModelIds(entries, listed.families),
+        ids=model_ids(entries, listed.families),
         factors=factors,
-        tools=platforms.server_tools,
-        gateways=platforms.gateways,
+        tools={name: Fee(row.usd, row.units, row.where) for name, row in platforms.server_tools.items()},
+        gateways={name: GatewayFee(row.fee, row.where) for name, row in platforms.gateways.items()},
         refusals=_refusals(platforms.refusals, settings),
-        tokenizer=platforms.tokenizers["new"],
-        long_prompts_elsewhere=platforms.long_prompts_elsewhere,
+        tokenizer=TokenizerFactor(tokenizer.ratio, tokenizer.low, tokenizer.high),
+        long_prompts_elsewhere=KeptPrices(kept.models, kept.ended, kept.providers),
         settings=settings,
         as_of=min(listed.as_of, platforms.as_of),
     )
@@ -153,7 +130,7 @@ def assemble(listed: ModelFile, platforms: PlatformFile, users: Sequence[tuple[U
     for user, _ in users:
         for price in user.prices:
             _override(contents, price)
-        contents.discounts += [(discount, _discount(discount, entries)) for discount in user.discounts]
+        contents.discounts += [_discount(row, entries) for row in user.discounts]
     return contents
 
 
@@ -335,11 +312,12 @@ def overlay(rates: Iterable[Rate], top: Rate) -> tuple[Rate, ...]:
     return tuple(sorted(kept, key=lambda rate: rate.since))
 
 
-def _discount(discount: Discount, entries: Mapping[str, ModelEntry]) -> Factor:
-    if not any(fnmatchcase(model, discount.models) for model in entries):
-        raise AuditError(f"{discount.where}: models: {discount.models!r} matches no model id", LISTED)
-    if discount.factor < 0:
-        raise AuditError(f"{discount.where}: factor: {discount.factor} is below 0", "0.9 is ten percent off")
-    if discount.since and discount.until and discount.until <= discount.since:
-        raise AuditError(f"{discount.where}: until {discount.until} is not after since {discount.since}")
-    return Factor(f"discount on {discount.models}", discount.factor, discount.where)
+def _discount(row: DiscountRow, entries: Mapping[str, ModelEntry]) -> Discount:
+    if not any(fnmatchcase(model, row.models) for model in entries):
+        raise AuditError(f"{row.where}: models: {row.models!r} matches no model id", LISTED)
+    if row.factor < 0:
+        raise AuditError(f"{row.where}: factor: {row.factor} is below 0", "0.9 is ten percent off")
+    if row.since and row.until and row.until <= row.since:
+        raise AuditError(f"{row.where}: until {row.until} is not after since {row.since}")
+    factor = Factor(f"discount on {row.models}", row.factor, row.where)
+    return Discount(row.models, row.provider, row.since, row.until, factor)

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
-
-from claude_audit.errors import AuditError
-from claude_audit.price_files import ModelEntry
+from dataclasses import dataclass, field, replace
 
 ROUTES = {
     "openrouter": "openrouter",
@@ -39,9 +34,8 @@ _SUFFIXES = (
 )
 _DATE_AT = re.compile(r"(.+)@([0-9]{8})")
 _LATEST = re.compile(r"(.+)(?<!-[0-9]{8})-latest")
-_VERSION = re.compile(r"(.+)-v([0-9]+)(?::[0-9]+)?")
-_FAMILY_FIRST = re.compile(r"claude-([a-z]+)-([0-9](?:-[0-9])?)(-[0-9]{8})?")
-_NUMBER_FIRST = re.compile(r"claude-([0-9](?:-[0-9])?)-([a-z]+)(-[0-9]{8})?")
+VERSION = re.compile(r"(.+)-v([0-9]+)(?::[0-9]+)?")
+"""Bedrock's versions of an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +50,25 @@ class Match:
     """global, regional, us-gov or bare (a Bedrock id without a profile), when the spelling shows it."""
 
 
+@dataclass
 class ModelIds:
     """Every spelling of the models of a price file."""
 
-    def __init__(self, entries: Mapping[str, ModelEntry], families: tuple[str, ...]) -> None:
-        self._ids: dict[str, str] = {}
-        self._display: dict[str, str] = {}
-        self._versions: dict[str, int] = {}
-        self._user: dict[str, Match] = {}
-        self._cache: dict[str, Match | None] = {}
-        for model, entry in entries.items():
-            names = list(dict.fromkeys(_names(model, entry)))
-            for name in names:
-                self._claim(self._ids, name, model, entry.where)
-            for name in (entry.name.lower(), *_display_names(names)):
-                self._claim(self._display, name, model, entry.where)
-        for model, entry in entries.items():
-            self._versions[model] = self._bedrock_version(model, entry)
-        self._families = {family: _newest(entries, family) for family in families}
-
-    @staticmethod
-    def _claim(index: dict[str, str], name: str, model: str, where: str) -> None:
-        other = index.setdefault(name, model)
-        if other != model:
-            raise AuditError(f"{where}: {name!r} is a spelling of {other} too", "a spelling stands for one model only")
-
-    def _bedrock_version(self, model: str, entry: ModelEntry) -> int:
-        """The N that may follow the model's name as -vN: its Bedrock id's, 1 when that has none, 0 for never."""
-        if entry.bedrock is None:
-            return 1
-        version = _VERSION.fullmatch(entry.bedrock.id.removeprefix("anthropic."))
-        if version is None:
-            return 1
-        return int(version[2]) if self._ids.get(version[1]) == model else 0
+    ids: dict[str, str]
+    """Whole ids -> model, without routes, profiles and suffixes."""
+    names: dict[str, str]
+    """As people write them (claude haiku 4.5) -> model."""
+    versions: dict[str, int]
+    """Model -> the N that may follow its name as -vN; 0: none may."""
+    families: dict[str, str]
+    """haiku -> its newest model."""
+    _user: dict[str, Match] = field(default_factory=dict, repr=False)
+    _cache: dict[str, Match | None] = field(default_factory=dict, repr=False)
 
     def alias(self, spelling: str, match: Match) -> None:
         """Let `spelling` mean `match`, before anything else it could mean."""
         self._user[_trimmed(spelling)] = match
         self._cache.clear()
-
-    @property
-    def spellings(self) -> Mapping[str, str]:
-        """Whole ids -> model, without routes, profiles and suffixes."""
-        return self._ids
 
     def find(self, spelling: str, *, families: bool = True) -> Match | None:
         """What `spelling` means, or None: never a guess.
@@ -107,8 +77,8 @@ class ModelIds:
         log that says so does not tell which model ran.
         """
         name = _trimmed(spelling)
-        if name in self._families and name not in self._user:
-            return Match(self._families[name]) if families else None
+        if name in self.families and name not in self._user:
+            return Match(self.families[name]) if families else None
         if name not in self._cache:
             if len(self._cache) > 50_000:  # a log may hold any text where a model should stand
                 self._cache.clear()
@@ -121,7 +91,7 @@ class ModelIds:
         if not name.isascii() or len(name) > 300:
             return None
         if " " in name:
-            model = self._display.get(" ".join(name.split()))
+            model = self.names.get(" ".join(name.split()))
             return Match(model) if model else None
         peeled = _peel(name)
         if peeled is None:
@@ -137,7 +107,7 @@ class ModelIds:
         """The model of an id that may still wear suffixes, each at most once."""
         version = None
         suffixes = list(_SUFFIXES)
-        while core not in self._ids:
+        while core not in self.ids:
             for suffix in suffixes:
                 if found := suffix.fullmatch(core):
                     suffixes.remove(suffix)
@@ -146,14 +116,14 @@ class ModelIds:
             else:
                 if found := _DATE_AT.fullmatch(core):
                     core = f"{found[1]}-{found[2]}"
-                elif version is None and (found := _VERSION.fullmatch(core)):
+                elif version is None and (found := VERSION.fullmatch(core)):
                     core, version = found[1], int(found[2])
-                elif (found := _LATEST.fullmatch(core)) and found[1] in self._ids:
+                elif (found := _LATEST.fullmatch(core)) and found[1] in self.ids:
                     core = found[1]
                 else:
                     return None
-        model = self._ids[core]
-        return model if version in (None, self._versions[model]) else None
+        model = self.ids[core]
+        return model if version in (None, self.versions[model]) else None
 
 
 def is_claude(spelling: str) -> bool:
@@ -197,51 +167,3 @@ def _peel(name: str) -> tuple[str, Match] | None:
     if routing == "bare" and region.startswith("us-gov-"):
         routing = "us-gov"
     return profile[2], Match("", "aws_bedrock", routing)
-
-
-def _names(model: str, entry: ModelEntry) -> Iterator[str]:
-    """Every whole id of a model: as published, with dots, with the number before the family, with the release date."""
-    published = [model, *entry.aliases, *entry.vertex]
-    if entry.bedrock:
-        published += [name.removeprefix("anthropic.") for name in (entry.bedrock.id, *entry.bedrock.also)]
-    for name in (name.lower() for name in published):
-        for form in (name, *_turned(name, entry.family)):
-            yield form
-            if isinstance(entry.released, date) and not re.search(r"[0-9]{8}|-v[0-9]", model + form):
-                yield f"{form}-{entry.released:%Y%m%d}"  # OpenRouter dates the ids that Anthropic doesn't
-
-
-def _turned(name: str, family: str) -> Iterator[str]:
-    """The same id with a dot in its number, and with number and family the other way round.
-
-    claude-sonnet-4-5 is also claude-sonnet-4.5, claude-4-5-sonnet and claude-4.5-sonnet. An id of the 3 generation,
-    born number first, takes the family first with a dot only: claude-haiku-3-5 is in guides and was never an id.
-    """
-    if (found := _FAMILY_FIRST.fullmatch(name)) and found[1] == family:
-        number, day, native = found[2], found[3] or "", True
-    elif (found := _NUMBER_FIRST.fullmatch(name)) and found[2] == family:
-        number, day, native = found[1], found[3] or "", False
-    else:
-        return
-    dotted = number.replace("-", ".")
-    yield f"claude-{number}-{family}{day}"
-    yield f"claude-{dotted}-{family}{day}"
-    if native or "." in dotted:
-        yield f"claude-{family}-{dotted}{day}"
-
-
-def _display_names(names: list[str]) -> Iterator[str]:
-    """`claude haiku 4.5` and `claude 4.5 haiku` of ids without a date: the Console writes names, not ids."""
-    for name in names:
-        if re.fullmatch(r"claude(?:-[a-z]+)*-[0-9](?:\.[0-9])?(?:-[a-z]+)*|claude(?:-[a-z]+)+", name):
-            yield name.replace("-", " ")
-            if found := re.fullmatch(r"claude-([0-9])-([a-z]+)", name):
-                yield f"claude {found[2]} {found[1]}"
-
-
-def _newest(entries: Mapping[str, ModelEntry], family: str) -> str:
-    members = [(str(entry.released), model) for model, entry in entries.items() if entry.family == family]
-    if not members:
-        file = next((entry.where.rpartition(":")[0] for entry in entries.values()), "price file")
-        raise AuditError(f"{file}: families: no model is of the family {family!r}")
-    return max(members)[1]

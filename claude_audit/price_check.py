@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from claude_audit.catalog_build import assemble, built_in, folder
+from claude_audit.catalog_build import assemble, built_in
 from claude_audit.errors import AuditError
 from claude_audit.model_ids import ModelIds
+from claude_audit.model_spellings import model_ids
 from claude_audit.price_files import (
     FactorRow,
     ModelFile,
@@ -24,6 +25,7 @@ from claude_audit.price_files import (
     UserFile,
     UserPrice,
 )
+from claude_audit.price_folder import folder
 from claude_audit.shape import Document, document, read
 
 STALE_AFTER = timedelta(days=60)
@@ -159,7 +161,7 @@ def _sources(where: str, named: Sequence[str], sources: Mapping[str, str]) -> It
 
 
 def _user(user: UserFile, file: Document, listed: ModelFile) -> Iterator[Problem]:
-    ids = ModelIds({**listed.models, **user.models}, listed.families)
+    ids = model_ids({**listed.models, **user.models}, listed.families)
     for spelling in user.aliases:
         hidden = ids.find(spelling)
         if hidden is not None:

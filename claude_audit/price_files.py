@@ -268,7 +268,7 @@ class AliasEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Discount:
+class DiscountRow:
     """A factor on list prices. The last one that matches a model, a day and a provider is taken."""
 
     where: str
@@ -290,7 +290,7 @@ class UserFile:
     aliases: Annotated[
         Mapping[str, str | AliasEntry], "a spelling (a gateway's name, an inference profile's ARN) -> the model"
     ] = field(default_factory=dict)
-    discounts: tuple[Discount, ...] = ()
+    discounts: tuple[DiscountRow, ...] = ()
     settings: Annotated[Mapping[str, Decimal | str], "your answers to the open questions"] = field(default_factory=dict)
 
 

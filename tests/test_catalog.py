@@ -14,10 +14,12 @@ from jsonschema import Draft202012Validator
 
 from claude_audit import yaml_lines
 from claude_audit.catalog import TOKEN_CLASSES, Catalog, Group, Price, Rate, load
-from claude_audit.catalog_build import folder, overlay
+from claude_audit.catalog_build import build, overlay
 from claude_audit.errors import AuditError
 from claude_audit.price_check import Problem, check
 from claude_audit.price_files import schema_text
+from claude_audit.price_folder import checksums, folder
+from claude_audit.price_list import CONTENTS, READ_FROM
 
 CATALOG = load()
 DAY = date(2026, 11, 20)
@@ -69,6 +71,17 @@ def test_rows_of_a_model_follow_each_other() -> None:
 
 def test_the_schema_is_the_one_of_the_types() -> None:
     assert (folder() / "schema.json").read_text() == schema_text()
+
+
+def test_the_list_is_what_the_files_come_to() -> None:
+    assert checksums() == READ_FROM, "python -m claude_audit.price_list_source"
+    assert build(()) == CONTENTS
+
+
+def test_a_changed_file_goes_before_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_audit.price_list.READ_FROM", {"anthropic.yaml": 1})
+    monkeypatch.setattr("claude_audit.price_list.CONTENTS", None)
+    assert load().models == CATALOG.models
 
 
 @pytest.mark.parametrize("name", ["anthropic.yaml", "platforms.yaml"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from claude_audit.catalog import Model, load
 from claude_audit.catalog_build import built_in
-from claude_audit.model_ids import ModelIds
+from claude_audit.model_spellings import model_ids
 
 CATALOG = load()
 
@@ -182,7 +182,7 @@ def test_claude_or_another_vendor() -> None:
 
 
 IDS = sorted({name for model in CATALOG.models.values() for name in (model.id, *model.aliases)})
-WHOLE = ModelIds(built_in()[0].models, ()).spellings
+WHOLE = model_ids(built_in()[0].models, ()).ids
 SUFFIX = re.compile(r"(\[1m\]|:thinking|:beta|@default|:[0-9]+k|-v[0-9]+(:[0-9]+)?|-latest|[-@][0-9]{8})*")
 ROUTE = re.compile(
     r"((openrouter|anthropic|bedrock|bedrock_converse|converse|invoke|vertex_ai|azure_ai|publishers|models)/)*"

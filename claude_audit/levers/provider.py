@@ -31,20 +31,19 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from claude_audit import shape
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, pairs
 from claude_audit.levers._offers import offer, offered
 from claude_audit.money import EXACT
-from claude_audit.price_files import Prices
 from claude_audit.rates import Factor, Unpriced
 from claude_audit.states import State, text_of
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog
+    from claude_audit.levers._vendor_file import OtherVendor
     from claude_audit.scan import Scan
     from claude_audit.states import Pricer
 
@@ -56,20 +55,6 @@ REGIONS = ("global", "regional")
 SEARCHES = "provider_searches"
 """The key that parts rows with web searches."""
 ONE = Decimal(1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherVendor:
-    """A provider file."""
-
-    where: str
-    name: str
-    usd_per_mtok: Prices
-    tokens: Annotated[tuple[Decimal, ...], "its tokens for one of Claude's: at least, at most"]
-    fee: Annotated[Decimal, "a share on top"] = Decimal(0)
-    models: Annotated[tuple[str, ...], "globs over the catalog's ids"] = ("*",)
-    endpoints: Annotated[tuple[str, ...], "globs"] = ("*",)
-    batch: Annotated[Decimal | None, "factor of its batches"] = None
 
 
 @dataclass
@@ -254,22 +239,11 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> Provider | None:
     if not asked.endswith((".yaml", ".yml")):
         hint = f"one of {', '.join(PLATFORMS)}, or a file of prices: claude-audit whatif --provider other.yaml"
         raise AuditError(f"--provider {asked!r}: no such platform", hint)
-    vendor = _vendor(Path(asked))
+    from claude_audit.levers._vendor_file import vendor_file
+
+    vendor = vendor_file(Path(asked))
     fee, where = (vendor.fee, vendor.where) if given is None else (_fee(given), "--provider-fee")
     return Provider(asked, vendor, None, fee, where)
-
-
-def _vendor(path: Path) -> OtherVendor:
-    file = shape.document(path)
-    vendor = shape.read(OtherVendor, file)
-    if len(vendor.tokens) not in (1, 2) or not all(Decimal("0.1") <= n <= 10 for n in vendor.tokens):
-        raise file.wrong(("tokens",), "one number or two, from 0.1 to 10", "for example tokens: [0.8, 1.2]")
-    for name in ("input", "output"):
-        if vendor.usd_per_mtok.get(name) is None:
-            raise file.wrong(("usd_per_mtok",), f"no price for {name}", "for example {input: 0.5, output: 2}")
-    if any(price is not None and price < 0 for price in vendor.usd_per_mtok.values()) or vendor.fee < 0:
-        raise file.wrong(("usd_per_mtok",), "a price or a fee can't be below 0")
-    return vendor
 
 
 def _fee(value: Any) -> Decimal:
