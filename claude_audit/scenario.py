@@ -121,7 +121,7 @@ def simulate(
         if elsewhere is not None:
             asked = beside.submit(_migrations, elsewhere, *rest, scanned.wait)
         try:
-            run, unpriced = scan(usage, reach, levers, catalog, engine)
+            run, unpriced = scan(usage, reach, levers, catalog, engine, done=scanned.set)
         finally:
             scanned.set()
         steps = stacked(run)
@@ -181,11 +181,12 @@ def scan(
     *,
     combine: bool = True,
     ready: Callable[[], Any] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
     Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `ready`
-    returns when the scan, prepared by then, may begin.
+    returns when the scan, prepared by then, may begin; `done` is called when it has ended.
     """
     for lever in levers:
         usage = lever.inspect(usage, engine, reach)
@@ -208,6 +209,7 @@ def scan(
         known=True,
         same=asked.same(),
         ready=ready,
+        done=done,
     )
     pricer = Pricer(catalog)
     start, pricer.unpriced = states(lines, by, extra, pricer, asked)

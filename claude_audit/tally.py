@@ -105,12 +105,13 @@ def tally(
     known: bool = False,
     same: Collection[str] = (),
     ready: Callable[[], Any] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> list[Line]:
     """Sum `usage` by the dimensions `by` and by price group. Integers only, one scan.
 
     `targets`: models that a what-if prices the rows at: days on which their prices change part the lines too.
     `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows. `ready` returns
-    when the scan may begin.
+    when the scan may begin; `done` is called when it has ended.
     """
     import narwhals.stable.v2 as nw
 
@@ -133,7 +134,7 @@ def tally(
     extra = extra or Extra({}, {})
     keys |= extra.keys
     sums |= extra.sums
-    rows = _grouped(usage, keys, sums, extra, engine, same, ready)
+    rows = _grouped(usage, keys, sums, extra, engine, same, ready, done)
     return _lines(rows, by, days, first_day, len(extra.keys))
 
 
@@ -145,11 +146,12 @@ def _grouped(
     engine: Engine,
     same: Collection[str],
     ready: Callable[[], Any],
+    done: Callable[[], Any],
 ) -> list[tuple[Any, ...]]:
     """The keys, sums, lowest and highest of each group of rows.
 
     What has one value in all rows, given the columns that are the `same` in all, is looked up in one of them: the engine
-    neither groups by it nor adds it up.
+    neither groups by it nor adds it up. Nor does it part the rows twice by keys that are the same expression.
     """
     import narwhals.stable.v2 as nw
 
@@ -157,21 +159,26 @@ def _grouped(
     alike = {name: e for name, e in every.items() if same and same_in_all(e, same)}
     if alike.keys() >= keys.keys():
         alike = {}  # without a key there is nothing to group by
-    frame = usage.select(*(e.alias(name) for name, e in every.items() if name not in alike))
-    frame = frame.group_by(*(name for name in keys if name not in alike)).agg(
+    written: dict[str, str] = {}
+    twins = {name: written.setdefault(repr(e), name) for name, e in keys.items()}
+    asked = [name for name in every if name not in alike and twins.get(name, name) == name]
+    frame = usage.select(*(every[name].alias(name) for name in asked))
+    frame = frame.group_by(*(name for name in asked if name in keys)).agg(
         nw.len().alias(ROWS),
-        *(nw.col(name).sum() for name in sums if name not in alike),
-        *(nw.col(name).min() for name in extra.lowest if name not in alike),
-        *(nw.col(name).max() for name in extra.highest if name not in alike),
+        *(nw.col(name).sum() for name in asked if name in sums),
+        *(nw.col(name).min() for name in asked if name in extra.lowest),
+        *(nw.col(name).max() for name in asked if name in extra.highest),
     )
-    frame = frame.select(ROWS, *(name for name in every if name not in alike))
+    frame = frame.select(ROWS, *asked)
     ready()
     rows = engine.rows(frame)
+    done()
     if not rows:
         return []
     values: list[Sequence[Any]] = list(zip(*rows, strict=True))
     counts = values[0]
-    columns = dict(zip((name for name in every if name not in alike), values[1:], strict=True))
+    columns = dict(zip(asked, values[1:], strict=True))
+    columns |= {name: columns[twin] for name, twin in twins.items() if twin in columns}
     if alike:
         [one] = engine.rows(usage.head(1).select(*(e.alias(name) for name, e in alike.items())))
         for name, value in zip(alike, one, strict=True):
