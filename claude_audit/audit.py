@@ -170,7 +170,7 @@ class Audit:
         written = ordered(order, options)
         (since, until), reach = self.period(), self.known_reach
         if reach is None or since is None:
-            return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
+            return Waterfall(None, None, ZERO, (), None, ("There is no request to try anything on.",))
         found = simulate(
             self.usage(),
             reach,

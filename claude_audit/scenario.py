@@ -64,7 +64,8 @@ def levers_of(options: Mapping[str, Any], catalog: Catalog) -> list[Lever]:
     found = [lever for kind in registry() if (lever := kind.build(options, catalog)) is not None]
     if not found:
         flags = ", ".join(kind.options[0].flag for kind in registry())
-        raise AuditError("no lever to try", f"say one of {flags}, or --scenario FILE.yaml")
+        hint = f"--all tries every lever that the log supports; or say some of {flags}, or --scenario FILE.yaml"
+        raise AuditError("no lever to try", hint)
     return found
 
 

@@ -254,3 +254,18 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path, typed: str, offe
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=os.environ | env
     )
     assert offered in done.stdout.split(), done.stderr
+
+
+def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    done, asked = run(tmp_path), run(tmp_path, "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (2, asked.stdout, "")
+
+
+def test_config_alone_shows_the_settings(tmp_path: Path) -> None:
+    done = run(tmp_path, "config")
+    assert (done.returncode, done.stdout) == (0, run(tmp_path, "config", "show").stdout)
+
+
+def test_a_flag_is_named_once(audited: Path) -> None:
+    done = run(audited, "check", "--monthly", "abc")
+    assert done.stderr.startswith("claude-audit: --monthly is 'abc', which is not an amount")

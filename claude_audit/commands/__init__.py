@@ -80,7 +80,7 @@ def _app(argv: list[str]) -> typer.Typer:
     app = typer.Typer(
         name="claude-audit",
         help="What your Claude API logs cost, to the cent, and what each way of saving would really have saved.",
-        no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -126,6 +126,9 @@ def _globals(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(Exit.ERROR)
     from claude_audit.commands.common import Session
 
     ctx.obj = Session(store_flag=store, config_flag=config)
