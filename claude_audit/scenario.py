@@ -42,6 +42,7 @@ __all__ = [
     "ORDERS",
     "alone",
     "levers_of",
+    "migrations",
     "ordered",
     "scan",
     "scenario_file",
@@ -120,7 +121,7 @@ def simulate(
         # Prepared during the one scan, and run while the levers are priced, which takes one core.
         asked = None
         if elsewhere is not None:
-            asked = beside.submit(_migrations, elsewhere, *rest, scanned.wait)
+            asked = beside.submit(migrations, elsewhere, *rest, scanned.wait)
         try:
             run, unpriced = scan(usage, reach, levers, catalog, engine, done=scanned.set)
         finally:
@@ -130,7 +131,7 @@ def simulate(
             steps = _reordered(run, steps, order)
         steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
         work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
-        migrations = asked.result() if asked else _migrations(lambda: (usage, engine), *rest)
+        retiring = asked.result() if asked else migrations(lambda: (usage, engine), *rest)
     result = Waterfall(
         since,
         until,
@@ -147,11 +148,11 @@ def simulate(
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
-        notes=(*migrations, *_notes(result, order)),
+        notes=(*retiring, *_notes(result, order)),
     )
 
 
-def _migrations(
+def migrations(
     rows: Callable[[], tuple[nw.LazyFrame[Any], Engine]],
     reach: Reach,
     levers: Sequence[Lever],

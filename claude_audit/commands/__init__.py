@@ -18,6 +18,7 @@ COMMANDS = {
     "spend": "spend",
     "whatif": "whatif",
     "check": "check",
+    "findings": "findings",
     "report": "report",
     "explain": "explain",
     "forecast": "forecast",
