@@ -54,19 +54,15 @@ def findings(audit: Audit, names: Sequence[str] = (), opportunities: Opportuniti
     whole = audit.spend()
     if not whole.requests:
         return Findings(whole.since, whole.until, whole.total_usd, 0)
-    log = Log(audit, frozenset(rule.lever for rule in rules if rule.lever), opportunities)
-    found: list[Finding] = []
-    nothing: list[Rule] = []
-    blind: list[tuple[Rule, tuple[Missing, ...]]] = []
-    for rule in rules:
-        mine = list(rule.find(log))
-        found += mine
-        lacking = [] if mine else [name for name in rule.needs if not log.recorded.has(name)]
-        if lacking:
-            blind.append((rule, ways(lacking)))
-        elif not mine:
-            nothing.append(rule)
+    log = Log(audit, tried=opportunities)
+    lacking = {rule: [name for name in rule.needs if not log.recorded.has(name)] for rule in rules}
+    able = [rule for rule in rules if not lacking[rule]]
+    log = replace(log, levers=frozenset(rule.lever for rule in able if rule.lever))
+    by_rule = {rule: list(rule.find(log)) for rule in able}
+    found = [one for mine in by_rule.values() for one in mine]
     found = [replace(one, evidence=tuple(narrowed(each, audit.filters) for each in one.evidence)) for one in found]
+    nothing = tuple(rule for rule, mine in by_rule.items() if not mine)
+    blind = tuple((rule, ways(names)) for rule, names in lacking.items() if names)
     found.sort(key=lambda one: (-(one.low_usd or ZERO), -(one.high_usd or ZERO), one.rule, one.subject))
     return Findings(
         whole.since, whole.until, whole.total_usd, whole.requests, tuple(found), tuple(nothing), tuple(blind)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from claude_audit.levers import kind_of
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._of_lever import of_lever
 
@@ -18,4 +17,4 @@ def _find(log: Log) -> Iterator[Finding]:
     return of_lever(log, NAME, LEVER, seen, "send them through the Message Batches API")
 
 
-RULE = Rule(NAME, "answered at once, though nobody waits", _find, __doc__ or "", kind_of(LEVER).needs, LEVER)
+RULE = Rule(NAME, "answered at once, though nobody waits", _find, __doc__ or "", (), LEVER)
