@@ -44,6 +44,8 @@ class LogFile:
     """Byte to begin at: a grown file is read from where the last ingest ended."""
     lines_before: int = 0
     """Lines before `start`."""
+    rewritten: bool = False
+    """What was read under this path before may have been something else: a log that was rotated since."""
 
     @property
     def packed(self) -> bool:

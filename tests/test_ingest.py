@@ -194,6 +194,60 @@ def test_a_rewritten_file_is_read_whole(tmp_path: Path) -> None:
     assert read(tmp_path / "store", log).counted.kept == 3
 
 
+def nameless(*numbers: int) -> str:
+    """Lines of records without an id."""
+    bare = ({k: v for k, v in record(n).items() if k != "request_id"} for n in numbers)
+    return "".join(json.dumps(r) + "\n" for r in bare)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_log_that_is_rotated_loses_no_call_without_an_id_and_none_counts_twice(tmp_path: Path, packed: bool) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+
+    def lies(name: str, *numbers: int) -> None:
+        text = nameless(*numbers).encode()
+        old = packed and name != "app.log"
+        (logs / f"{name}{'.gz' if old else ''}").write_bytes(gzip.compress(text) if old else text)
+
+    kept = []
+    for step in (
+        {"app.log": (1, 2, 3)},
+        {"app.log.1": (1, 2, 3, 4), "app.log": (5, 6)},
+        {"app.log": (5, 6, 7, 8, 9)},
+        {"app.log.2": (1, 2, 3, 4), "app.log.1": (5, 6, 7, 8, 9, 10), "app.log": (11,)},
+        {"app.log": (11, 12, 13)},
+        {"copy.log": (1, 2, 3, 4)},
+    ):
+        for name, numbers in step.items():
+            lies(name, *numbers)
+        kept.append(read(tmp_path / "store", logs).rows_added)
+    assert kept == [3, 3, 3, 2, 2, 0]
+    assert audit(tmp_path / "store").spend().requests == 13
+
+
+def test_a_corrected_file_adds_the_line_that_was_corrected(tmp_path: Path) -> None:
+    log = tmp_path / "app.jsonl"
+    log.write_text(nameless(1) + "{broken\n" + nameless(3))
+    assert counts(read(tmp_path / "store", log)) == (3, 2, 0, 0, 1)
+    log.write_text(nameless(1, 2, 3))
+    assert counts(read(tmp_path / "store", log)) == (3, 1, 2, 0, 0)
+
+
+def test_a_table_that_is_begun_anew_under_its_name(tmp_path: Path) -> None:
+    def rows(*seconds: int) -> str:
+        return "timestamp,model,input_tokens,output_tokens\n" + "".join(
+            f"2026-11-02T10:00:{n:02d}Z,claude-sonnet-4-6,10,100\n" for n in seconds
+        )
+
+    log = tmp_path / "calls.csv"
+    kept = []
+    for text in (rows(1, 2, 3), rows(4), rows(4, 5, 6, 7), rows(4, 5, 6, 7, 8)):
+        log.write_text(text)
+        kept.append(read(tmp_path / "store", log).rows_added)
+    assert kept == [3, 1, 3, 1]
+
+
 def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) -> None:
     import pyarrow as pa
 
