@@ -1,0 +1,111 @@
+"""Usage blocks under other names, and the labels of what is wrapped around a record."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from logs import read, write
+
+from claude_audit.store import Store
+
+MODEL = "claude-sonnet-4-6"
+USAGE = {"input_tokens": 10, "output_tokens": 100}
+
+
+def rows(folder: Path, records: list[dict[str, Any]], columns: str) -> list[tuple[Any, ...]]:
+    """Columns of the calls in a log of these records, by time."""
+    store = folder / "store"
+    read(store, write(folder / "app.jsonl", records))
+    parts = [str(p) for p in Store(store).part_paths(Store(store).manifest())]
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection.execute(f"SELECT {columns} FROM read_parquet(?) ORDER BY ts", [parts]).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        # Bedrock's Converse: its input is without the cache.
+        (
+            {"inputTokens": 10, "outputTokens": 100, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 7},
+            (10, 5, 7, 100),
+        ),
+        # An application's own short names.
+        ({"input_tokens": 10, "output_tokens": 100, "cache_read_tokens": 5, "cache_write_tokens": 7}, (10, 5, 7, 100)),
+        # OpenAI's shape: what is cached is part of the prompt.
+        ({"prompt_tokens": 100, "completion_tokens": 10, "cached_tokens": 60}, (40, 60, None, 10)),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 60}},
+            (40, 60, None, 10),
+        ),
+        # OpenAI's names beside Anthropic's: without the cache.
+        ({"prompt_tokens": 100, "completion_tokens": 10, "cache_read_input_tokens": 60}, (100, 60, None, 10)),
+        ({"promptTokens": 100, "completionTokens": 10}, (100, None, None, 10)),
+    ],
+)
+def test_a_usage_block_under_other_names(
+    tmp_path: Path, usage: dict[str, Any], counted: tuple[int | None, ...]
+) -> None:
+    columns = "input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens"
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": usage}
+    assert rows(tmp_path, [call], columns) == [counted]
+    assert rows(tmp_path / "wrapped", [{"time": "2026-11-02T10:00:00Z", "response": call}], columns) == [counted]
+
+
+def test_counts_beside_a_usage_block_without_any(tmp_path: Path) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"cost": 0.1}, **USAGE}
+    assert rows(tmp_path, [call, call | {"usage": {"input_tokens": 7, "output_tokens": 1}}], "input_tokens") == [
+        (10,),
+        (7,),
+    ]
+
+
+def test_of_all_that_is_around_a_record_the_nearest_tells_its_labels(tmp_path: Path) -> None:
+    body = {"model": MODEL, "usage": USAGE}
+    app = {"endpoint": "chat", "user": "ana", "branch": "main"}
+    told = rows(
+        tmp_path,
+        [
+            # A container's log around an application's record, which holds the response.
+            {
+                "time": "2026-11-02T12:00:00Z",
+                "log": json.dumps(
+                    {"timestamp": "2026-11-02T10:00:01Z", "request_id": "req_1", **app, "response": body}
+                ),
+            },
+            # A log collector's hit around a record in a message.
+            {
+                "_index": "logs",
+                "_source": {
+                    "@timestamp": "2026-11-02T10:00:02Z",
+                    "agent": {"type": "filebeat"},
+                    "user": {"name": "root"},
+                    "message": json.dumps({**body, **app, "request_id": "req_2"}),
+                },
+            },
+            # A pair in a container's log.
+            {
+                "time": "2026-11-02T10:00:03Z",
+                "log": json.dumps({"request": {"max_tokens": 55}, "request_id": "req_3", **app, "response": body}),
+            },
+            # What the nearest leaves out, one further out tells.
+            {
+                "timestamp": "2026-11-02T10:00:04Z",
+                "request_id": "req_4",
+                **app,
+                "jsonPayload": {"feature": "search", "result": {"user": {"id": 7}, "body": body}},
+            },
+        ],
+        "ts, endpoint, \"user\", request_id, max_tokens, tags['branch']",
+    )
+    assert told == [
+        (datetime(2026, 11, 2, 10, 0, 1, tzinfo=UTC), "chat", "ana", "req_1", None, "main"),
+        (datetime(2026, 11, 2, 10, 0, 2, tzinfo=UTC), "chat", "ana", "req_2", None, "main"),
+        (datetime(2026, 11, 2, 10, 0, 3, tzinfo=UTC), "chat", "ana", "req_3", 55, "main"),
+        (datetime(2026, 11, 2, 10, 0, 4, tzinfo=UTC), "search", "ana", "req_4", None, "main"),
+    ]
