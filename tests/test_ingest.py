@@ -109,6 +109,11 @@ def test_what_a_count_is(tmp_path: Path, count: str, kept: bool) -> None:
         (1793613600000, "2026-11-02T10"),
         (1793613600000000, "2026-11-02T10"),
         (1793613600000000000, "2026-11-02T10"),
+        ("2026-11-02t10:00:00z", "2026-11-02T10"),
+        ("2026-11-02T10:00:00,5Z", "2026-11-02T10"),
+        ("2026-11-02t10:00:00.5+01:00", "2026-11-02T09"),
+        ("2026-11-02 10:00:00 Europe/Berlin", "2026-11-02T09"),
+        ("2026-11-02 10:00:00 America/New_York", "2026-11-02T15"),
     ],
 )
 def test_spellings_of_one_instant(tmp_path: Path, time: object, utc: str) -> None:
@@ -123,9 +128,23 @@ def test_a_time_without_zone_is_read_in_the_assumed_one_and_flagged(tmp_path: Pa
     assert any("no zone" in warning for warning in report.warnings)
 
 
-def test_an_unreadable_time_rejects_its_line(tmp_path: Path) -> None:
-    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(1), record(2, timestamp="yesterday")]))
-    assert [r.reason for r in report.rejects] == ["the time yesterday cannot be read"]
+@pytest.mark.parametrize(
+    "time",
+    [
+        "yesterday",
+        "2026-11-02 10:00:00 PM",
+        "infinity",
+        "-infinity",
+        "epoch",
+        "99999-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ],
+)
+def test_an_unreadable_time_rejects_its_line(tmp_path: Path, time: str) -> None:
+    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(1), record(2, timestamp=time)]))
+    assert [r.reason for r in report.rejects] == [f"the time {time} cannot be read"]
+    assert audit(tmp_path / "store").spend().requests == 1
 
 
 def test_growing_snapshots_of_a_transcript_are_one_call_at_its_earliest_time(tmp_path: Path) -> None:
