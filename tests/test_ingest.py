@@ -363,6 +363,24 @@ def test_refusals_without_output_are_billed_by_the_rule_of_their_day(
     assert (answer.requests, answer.total_usd) == (1, Decimal(cost))
 
 
+@pytest.mark.parametrize(("entries", "cost"), [(["message"], "0"), (["compaction", "message"], "0.0055")])
+def test_a_refusal_is_free_also_where_its_one_pass_is_listed(tmp_path: Path, entries: list[str], cost: str) -> None:
+    sizes = {
+        "message": {"input_tokens": 1000, "output_tokens": 0},
+        "compaction": {"input_tokens": 100, "output_tokens": 0},
+    }
+    refused = record(
+        1,
+        model="claude-opus-4-7",
+        output=0,
+        timestamp="2026-06-02T12:00:00Z",
+        stop_reason="refusal",
+        usage={"iterations": [{"type": entry} | sizes[entry] for entry in entries]},
+    )
+    answer = audited(tmp_path, [refused]).spend()
+    assert (answer.requests, answer.total_usd) == (1, Decimal(cost))
+
+
 def test_request_and_response_pairs_keep_hashes_and_sizes_and_no_text(tmp_path: Path) -> None:
     import duckdb
 
