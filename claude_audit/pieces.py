@@ -50,7 +50,7 @@ class LogFile:
     @property
     def packed(self) -> bool:
         """Compressed, by itself or in its format: it has no meaningful byte positions and is always read whole."""
-        return self.path.suffix in (".gz", ".zst", ".parquet")
+        return self.path.suffix.lower() in (".gz", ".zst", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, decompressed."""
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
+    if path.suffix.lower() == ".zst":
         import pyarrow as pa
 
         return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))

@@ -278,10 +278,11 @@ def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) 
     (logs / "a.jsonl.gz").write_bytes(gzip.compress(line(1) + b"\n"))
     with pa.CompressedOutputStream(pa.OSFile(str(logs / "b.jsonl.zst"), "wb"), "zstd") as out:
         out.write(line(2) + b"\n")
+    (logs / "OLD.GZ").write_bytes(gzip.compress(line(7)))
     (logs / "c.jsonl").write_bytes(b"\xef\xbb\xbf" + line(3) + b"\r\n\r\n" + line(4) + b"\r\n")
     (logs / "d[1].jsonl").write_bytes(line(5).replace(b'"chat"', b'"caf\xe9"') + b"\n" + line(6))
     report = read(tmp_path / "store", logs)
-    assert counts(report) == (6, 6, 0, 0, 0)
+    assert counts(report) == (7, 7, 0, 0, 0)
     assert {row.labels[0] for row in audit(tmp_path / "store").spend(["endpoint"]).rows} == {"chat", "caf�"}
 
 
