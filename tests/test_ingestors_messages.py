@@ -57,6 +57,38 @@ def test_a_usage_block_under_other_names(
     assert rows(tmp_path / "wrapped", [{"time": "2026-11-02T10:00:00Z", "response": call}], columns) == [counted]
 
 
+def test_each_record_says_by_its_own_names_whether_its_input_includes_the_cache(tmp_path: Path) -> None:
+    at = "2026-11-02T10:00:0{}Z"
+    told = rows(
+        tmp_path,
+        [
+            {
+                "timestamp": at.format(1),
+                "model": MODEL,
+                "prompt_tokens": 100,
+                "completion_tokens": 9,
+                "cached_tokens": 60,
+            },
+            {
+                "timestamp": at.format(2),
+                "model": MODEL,
+                "input_tokens": 100,
+                "output_tokens": 9,
+                "cache_read_input_tokens": 60,
+            },
+            {"timestamp": at.format(3), "model": MODEL, "prompt_tokens": 100, "completion_tokens": 9},
+        ],
+        "input_tokens, cache_read_tokens",
+    )
+    assert told == [(40, 60), (100, 60), (100, None)]
+
+
+def test_a_log_with_much_before_its_first_call_is_recognised(tmp_path: Path) -> None:
+    noise = [{"event": "request", "path": "/", "number": n} for n in range(500)]
+    call = {"event": "call", "timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE}
+    assert rows(tmp_path, [*noise, call], "input_tokens") == [(10,)]
+
+
 def test_counts_beside_a_usage_block_without_any(tmp_path: Path) -> None:
     call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"cost": 0.1}, **USAGE}
     assert rows(tmp_path, [call, call | {"usage": {"input_tokens": 7, "output_tokens": 1}}], "input_tokens") == [

@@ -18,34 +18,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claude_audit.aliases import field_of, fields, inclusive, taggable
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.aliases import field_of, fields, taggable
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses_of
+from claude_audit.ingestors._counted import BLOCK as USAGE
+from claude_audit.ingestors._counted import coalesced, counts, first, named_as
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
 
-ALSO_CALLED = {
-    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens"),
-    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens"),
-    "cache_read_tokens": ("cacheReadInputTokens", "cache_read_tokens", "cacheReadTokens", "cached_tokens"),
-    "cache_write_tokens": (
-        "cacheCreationInputTokens",
-        "cache_write_tokens",
-        "cacheWriteTokens",
-        "cacheWriteInputTokens",
-        "cache_creation_tokens",
-    ),
-}
-"""Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, applications. A
-name more costs every line a little: these are the ones that are met."""
 BODY = {
-    "usage": {
-        **USAGE,
-        **{name: "VARCHAR" for names in ALSO_CALLED.values() for name in names},
-        "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
-    },
+    "usage": USAGE,
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -65,6 +49,8 @@ REQUEST = {
 OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
 """Objects beside a record, or around it, that tell of it."""
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
+MOST_LOOKED_AT = 200
+"""Lines with counts, that a log is recognised by."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -92,7 +78,13 @@ def token_record(record: Mapping[str, Any]) -> bool:
 
 
 def _recognise(head: Head) -> bool:
-    return any(token_record(r) for r in head.records)
+    if any(token_record(r) for r in head.records):
+        return True
+    if not head.json or head.document:
+        return False
+    # A service logs much before its first call.
+    told = [line for line in head.text.split("\n") if "token" in line.lower()][:MOST_LOOKED_AT]
+    return any(isinstance(r, dict) and token_record(r) for r in map(parsed, told))
 
 
 def select(reading: Reading, lines: str = "lines") -> str:
@@ -193,7 +185,7 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
     own = fields(inner)
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
-    columns = _own(own, inner, around) | _counts(own, "usage" in inner)
+    columns = _own(own, inner, around) | counts(own, "usage" in inner)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
@@ -202,7 +194,7 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
     record = [] if around[0].struct == "r" else [_Around("r", inner, ())]
     if tags := _tags([*record, *around], "tags" in inner):
         columns["tags"] = tags
-    counted = [f"r.{_quoted(name)}" for name in own.get("output_blocks", ())]
+    counted = [f"r.{named_as(name)}" for name in own.get("output_blocks", ())]
     if "content" in inner:
         counted.append("CAST(json_array_length(r.content) AS VARCHAR)")
     if counted:
@@ -211,11 +203,11 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
         columns |= misses_of("r.diagnostics")
     if asks:
         columns = dict.fromkeys(pairs.NEEDED, "NULL::VARCHAR") | columns
-        columns |= {"effort": _coalesced(f"{r}.output_config.effort" for r in asked), "request": _coalesced(asked)}
+        columns |= {"effort": coalesced(f"{r}.output_config.effort" for r in asked), "request": coalesced(asked)}
     usage = ("r.usage",) if "usage" in inner else ()
     counts_in = [
         *usage,
-        *(f"r.{_quoted(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
+        *(f"r.{named_as(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
     named = f"""
@@ -240,21 +232,6 @@ def _told_apart(names: Iterable[str]) -> list[str]:
     return list(seen.values())
 
 
-def _coalesced(values: Iterable[str]) -> str:
-    """SQL: the first of the values that is recorded."""
-    listed = list(values)
-    return f"coalesce({', '.join(listed)})" if len(listed) > 1 else listed[0]
-
-
-def _first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
-    """SQL: the recorded values of the names of `field`, the likeliest first."""
-    return [f"{struct}.{_quoted(name)}" for name in named.get(field, ())]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 OWN = (
     "ts endpoint model_raw latency_ms ttft_ms cost_reported_usd user session request_id "
     "message_id tier speed geo workspace api_key team project environment provider region "
@@ -275,10 +252,10 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
     outer = [(one.struct, fields(one.names)) for one in around if one.struct != "r"]
 
     def value(field: str) -> str | None:
-        found = [*_first(inner, field, "r"), *(sql for struct, names in outer for sql in _first(names, field, struct))]
+        found = [*first(inner, field, "r"), *(sql for struct, names in outer for sql in first(names, field, struct))]
         if field in MAY_BE_OBJECTS:
             found = [f"CASE WHEN {sql} NOT LIKE '{{%' THEN {sql} END" for sql in found]
-        return _coalesced(found) if found else None
+        return coalesced(found) if found else None
 
     special: dict[str, list[str]] = defaultdict(list)
     for one in around:
@@ -324,54 +301,13 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
     return columns
 
 
-COUNTED = (
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
-    "cache_write_1h_tokens thinking_tokens web_searches"
-).split()
-
-
-def _counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
-    """Column -> SQL of the counts of the usage block, else of those in flat fields."""
-    flat = {name: _first(named, name, "r") for name in COUNTED}
-    flat_counts = {
-        name: f"coalesce({', '.join(found)})" if len(found) > 1 else found[0] for name, found in flat.items() if found
-    }
-    flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
-    unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
-    if not usage:
-        return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
-    block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
-    for name, others in ALSO_CALLED.items():
-        more = ["r.usage.prompt_tokens_details.cached_tokens"] if name == "cache_read_tokens" else []
-        block[name] = f"coalesce({', '.join([block[name], *(f'r.usage.{other}' for other in others), *more])})"
-    # OpenAI's names say that the input includes the cached tokens, unless the cached ones go by Anthropic's name.
-    openai = (
-        "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens) IS NULL AND CASE "
-        "WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens) IS NULL "
-        "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
-        "ELSE r.usage.cached_tokens IS NOT NULL END"
-    )
-    if not flat_counts:
-        return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
-    told = f"coalesce({block['input_tokens']}, {block['output_tokens']}) IS NOT NULL"
-    both = {
-        name: f"CASE WHEN {told} THEN {sql} ELSE {flat_counts[name]} END" if name in flat_counts else sql
-        for name, sql in block.items()
-    }
-    return {
-        **both,
-        "inclusive": f"CASE WHEN {told} THEN {openai} ELSE {flat_inclusive} END",
-        "cache_unseen": f"NOT ({told}) AND {unseen}",
-    }
-
-
 def _tags(around: Sequence[_Around], tagged: bool) -> str | None:
     """SQL: the record's `tags`, and the unknown scalar fields around it, short ones only: text is never kept."""
     unknown: dict[str, list[str]] = {}
     for one in around:
         for name in _unknown(one.names):
-            unknown.setdefault(name, []).append(f"{one.struct}.{_quoted(name)}")
-    entries = ", ".join(f"{{'k': {quoted(name)}, 'v': {_coalesced(values)}}}" for name, values in unknown.items())
+            unknown.setdefault(name, []).append(f"{one.struct}.{named_as(name)}")
+    entries = ", ".join(f"{{'k': {quoted(name)}, 'v': {coalesced(values)}}}" for name, values in unknown.items())
     kept = (
         "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
     )
