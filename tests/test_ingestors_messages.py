@@ -83,6 +83,18 @@ def test_each_record_says_by_its_own_names_whether_its_input_includes_the_cache(
     assert told == [(40, 60), (100, 60), (100, None)]
 
 
+def test_logs_of_one_ingest_may_spell_their_fields_in_small_and_capital_letters(tmp_path: Path) -> None:
+    fields = ("timestamp", "model", "input_tokens", "output_tokens", "endpoint")
+    spellings = (fields, [f.upper() for f in fields], [f.title() for f in fields])
+    calls = [
+        dict(zip(names, (f"2026-11-02T10:00:0{n}Z", MODEL, 10 + n, 100, f"e{n}"), strict=True))
+        for n, names in enumerate(spellings)
+    ]
+    wrapped = {"time": "2026-11-02T10:00:03Z", "endpoint": "e3", "response": {"model": MODEL, "usage": USAGE}}
+    told = rows(tmp_path, [*calls, wrapped], "input_tokens, model_raw, endpoint")
+    assert told == [(10, MODEL, "e0"), (11, MODEL, "e1"), (12, MODEL, "e2"), (10, MODEL, "e3")]
+
+
 def test_a_log_with_much_before_its_first_call_is_recognised(tmp_path: Path) -> None:
     noise = [{"event": "request", "path": "/", "number": n} for n in range(500)]
     call = {"event": "call", "timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE}

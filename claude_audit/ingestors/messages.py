@@ -96,14 +96,34 @@ def select(reading: Reading, lines: str = "lines") -> str:
     keys = wrapped.lists(reading, "keys", lines)
     bare = [names for names in keys if wrapped.counts_here(names)]
     others = [names for names in keys if not wrapped.counts_here(names)]
-    if not others:
-        return _named(lines, bare)
-    if not bare or len(others) > wrapped.MOST_WRAPPED:
+    if others and (not bare or len(others) > wrapped.MOST_WRAPPED):
         return _wrapped(reading, lines, keys)
-    among = wrapped.among("keys", others)
-    parts = [_wrapped(reading, f"(SELECT * FROM {lines} WHERE {among})", others)]
-    parts.append(_named(f"(SELECT * FROM {lines} WHERE NOT {among})", bare))
+    first, *more = _spelt_alike(bare) if len(keys) <= wrapped.MOST_WRAPPED else [bare]
+    apart = [*others, *(names for listed in more for names in listed)]
+    if not apart:
+        return _named(lines, first)
+
+    def having(listed: Sequence[Sequence[str]], no: str = "") -> str:
+        return f"(SELECT * FROM {lines} WHERE {no} {wrapped.among('keys', listed)})"
+
+    parts = [_wrapped(reading, having(others), others)] if others else []
+    parts += [_named(having(listed), listed) for listed in more]
+    parts.append(_named(having(apart, "NOT"), first))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts)
+
+
+def _spelt_alike(keys: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
+    """The lists of keys in groups without two spellings of a name that differ in case only: the engine's structs hold one."""
+    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = [({}, [])]
+    for names in keys:
+        spelt = {name.lower(): name for name in reversed(names)}
+        fits = (known for known in groups if all(known[0].get(low, name) == name for low, name in spelt.items()))
+        found = next(fits, None)
+        if found is None:
+            groups.append(found := ({}, []))
+        found[0].update(spelt)
+        found[1].append(names)
+    return [listed for _, listed in groups]
 
 
 def keyed(lines: str, *also: str) -> str:
