@@ -91,8 +91,13 @@ def test_logs_of_one_ingest_may_spell_their_fields_in_small_and_capital_letters(
         for n, names in enumerate(spellings)
     ]
     wrapped = {"time": "2026-11-02T10:00:03Z", "endpoint": "e3", "response": {"model": MODEL, "usage": USAGE}}
-    told = rows(tmp_path, [*calls, wrapped], "input_tokens, model_raw, endpoint")
-    assert told == [(10, MODEL, "e0"), (11, MODEL, "e1"), (12, MODEL, "e2"), (10, MODEL, "e3")]
+    shouted = {"TIME": "2026-11-02T10:00:04Z", "Endpoint": "e4", "response": {"MODEL": MODEL, "usage": USAGE}}
+    spoken = {"time": "2026-11-02T10:00:05Z", "endpoint": "e5", "response": {"Model": MODEL, "usage": USAGE}}
+    told = rows(tmp_path, [*calls, wrapped, shouted, spoken], "input_tokens, model_raw, endpoint")
+    assert told == [(10, MODEL, "e0"), (11, MODEL, "e1"), (12, MODEL, "e2"), *((10, MODEL, f"e{n}") for n in (3, 4, 5))]
+    # And where all of them are wrapped.
+    only = rows(tmp_path / "only", [wrapped, shouted, spoken], "model_raw, endpoint")
+    assert only == [(MODEL, "e3"), (MODEL, "e4"), (MODEL, "e5")]
 
 
 def test_a_log_with_much_before_its_first_call_is_recognised(tmp_path: Path) -> None:

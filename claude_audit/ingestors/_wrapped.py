@@ -32,7 +32,7 @@ class Unwrapped:
     """Records out of what is around them."""
 
     rows: str
-    """SQL: the lines, as `body` the JSON that holds the counts, and `between`: the objects between that and the line, from
+    """SQL: the lines, as `body` the JSON that holds the counts, its `keys`, and `between`: the objects between that and the line, from
     the outermost on."""
     keys: Sequence[Sequence[str]]
     """Of the bodies."""
@@ -40,10 +40,10 @@ class Unwrapped:
     """The keys of the first of the objects between, of the second."""
 
 
-def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> Unwrapped:
+def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> Unwrapped:
     """The records in lines whose objects have these keys, three levels down at most.
 
-    Of each level only the lines that go deeper are looked at again.
+    Of each level only the lines that go deeper are looked at again. `number`: names what is kept of them on the way.
     """
     source = f"(SELECT file, line, text, text AS body, keys, []::VARCHAR[] AS between FROM {lines})"
     parts: list[str] = []
@@ -63,7 +63,7 @@ def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> Un
             f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
             for n in range(len(holders))
         )
-        table = f"message_bodies_{level}"
+        table = f"message_bodies_{number}_{level}"
         passed = "CASE WHEN inside IS NULL THEN between ELSE list_append(between, body) END" if level else "between"
         between += [deeper] if level else []
         # A string that was cut inside an emoji is no Unicode text: it is read without the half.

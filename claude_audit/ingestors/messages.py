@@ -51,6 +51,8 @@ OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
 MOST_LOOKED_AT = 200
 """Lines with counts, that a log is recognised by."""
+MOST_SPELLINGS = 8
+"""Sets of fields that differ in case only, of one ingest. Beyond, the first spelling of a name is read."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -96,30 +98,33 @@ def select(reading: Reading, lines: str = "lines") -> str:
     keys = wrapped.lists(reading, "keys", lines)
     bare = [names for names in keys if wrapped.counts_here(names)]
     others = [names for names in keys if not wrapped.counts_here(names)]
-    if others and (not bare or len(others) > wrapped.MOST_WRAPPED):
+    if len(others) > wrapped.MOST_WRAPPED:
         return _wrapped(reading, lines, keys)
-    first, *more = _spelt_alike(bare) if len(keys) <= wrapped.MOST_WRAPPED else [bare]
-    apart = [*others, *(names for listed in more for names in listed)]
-    if not apart:
-        return _named(lines, first)
-
-    def having(listed: Sequence[Sequence[str]], no: str = "") -> str:
-        return f"(SELECT * FROM {lines} WHERE {no} {wrapped.among('keys', listed)})"
-
-    parts = [_wrapped(reading, having(others), others)] if others else []
-    parts += [_named(having(listed), listed) for listed in more]
-    parts.append(_named(having(apart, "NOT"), first))
-    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts)
+    few = len(keys) <= wrapped.MOST_WRAPPED
+    spelt = [group for listed in (bare, others) for group in (_spelt_alike(listed) if few else [listed]) if group]
+    groups: list[Sequence[Sequence[str]]] = [*spelt] or [[]]
+    apart = [names for listed in groups[1:] for names in listed]
+    parts = []
+    for number, listed in enumerate(groups):
+        no, these = ("", listed) if number else ("NOT", apart)
+        having = f"(SELECT * FROM {lines} WHERE {no} {wrapped.among('keys', these)})" if apart else lines
+        if listed and not wrapped.counts_here(listed[0]):
+            parts.append(_wrapped(reading, having, listed, number))
+        else:
+            parts.append(_named(having, listed))
+    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
 def _spelt_alike(keys: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
     """The lists of keys in groups without two spellings of a name that differ in case only: the engine's structs hold one."""
-    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = [({}, [])]
+    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = []
     for names in keys:
         spelt = {name.lower(): name for name in reversed(names)}
         fits = (known for known in groups if all(known[0].get(low, name) == name for low, name in spelt.items()))
         found = next(fits, None)
-        if found is None:
+        if found is None and len(groups) == MOST_SPELLINGS:
+            found = groups[-1]
+        elif found is None:
             groups.append(found := ({}, []))
         found[0].update(spelt)
         found[1].append(names)
@@ -170,19 +175,26 @@ def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
     return _calls(records, known.names, [known])
 
 
-def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
-    """SQL: the calls of lines with something around their records."""
-    found = wrapped.unwrapped(reading, lines, keys)
-    inner = _told_apart(_union(found.keys))
+def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> str:
+    """SQL: the calls of lines with something around their records. `number`: tells them from others that are read now."""
+    found = wrapped.unwrapped(reading, lines, keys, number)
     texts = {f"o{place}": f"between[{place}]" for place in range(len(found.between), 0, -1)} | {"o0": "text"}
     around = [_around(f"o{place}", listed) for place, listed in reversed([*enumerate([keys, *found.between])])]
     outer = ", ".join(
         f"TRY(json_transform({texts[one.struct]}, {quoted(json.dumps(one.shape))})) AS {one.struct}" for one in around
     )
-    records = f"""
+    few = len(found.keys) <= wrapped.MOST_WRAPPED
+    groups: list[Sequence[Sequence[str]]] = [*_spelt_alike(found.keys)] if few else [found.keys]
+    apart = [names for listed in groups[1:] for names in listed]
+    parts = []
+    for place, listed in enumerate(groups or [[]]):
+        no, these = ("", listed) if place else ("NOT", apart)
+        inner = _told_apart(_union(listed))
+        records = f"""
         SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r, {outer}
-        FROM ({found.rows})"""
-    return _calls(records, inner, around)
+        FROM ({found.rows}) {f"WHERE {no} {wrapped.among('keys', these)}" if apart else ""}"""
+        parts.append(_calls(records, inner, around))
+    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
 def _body_of(names: Sequence[str]) -> dict[str, Any]:
