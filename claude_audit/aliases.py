@@ -15,7 +15,7 @@ _WORDS = {
     "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count",
     "output_tokens": "output_tokens completion_tokens tokens_out output_token_count",
     "cache_read_tokens": "cache_read_input_tokens cache_read_tokens cached_tokens",
-    "cache_write_tokens": "cache_creation_input_tokens cache_write_tokens cache_creation_tokens",
+    "cache_write_tokens": "cache_creation_input_tokens cache_write_tokens cache_creation_tokens cache_write_input_tokens",
     "cache_write_5m_tokens": "ephemeral_5m_input_tokens cache_write_5m_tokens",
     "cache_write_1h_tokens": "ephemeral_1h_input_tokens cache_write_1h_tokens",
     "thinking_tokens": "thinking_tokens",

@@ -147,14 +147,18 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
             WHEN v < 100000000000000000 THEN CAST(floor(v) AS BIGINT)
             ELSE CAST(floor(v / 1000) AS BIGINT)
         END""",
-        "zoned(v) AS regexp_matches(v, '(Z|z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?)$') AND strlen(v) > 10",
+        # A word at the end is a zone's name (Europe/Berlin), or the time cannot be read ("10:00 PM").
+        "zoned(v) AS regexp_matches(v, '(Z|z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?|[0-9] +[A-Za-z][A-Za-z0-9_/+-]*)$') "
+        "AND strlen(v) > 10",
         "naive_time(v) AS NOT zoned(v) AND NOT regexp_full_match(v, '[0-9]+(\\.[0-9]+)?')",
         f"""instant(v) AS CASE
-            WHEN suffix(v, 'Z') THEN TRY_CAST(v AS TIMESTAMPTZ)
+            WHEN suffix(v, 'Z') THEN coalesce(TRY_CAST(v AS TIMESTAMPTZ), TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMPTZ))
             WHEN regexp_full_match(v, '[0-9]+(\\.[0-9]+)?')
                 THEN TRY(make_timestamptz(epoch_us_of(TRY_CAST(v AS DECIMAL(30, 9)))))
-            WHEN zoned(v) THEN TRY_CAST(replace(replace(v, ',', '.'), 'GMT', 'UTC') AS TIMESTAMPTZ)
-            ELSE TRY(timezone({zone}, TRY_CAST(replace(v, ',', '.') AS TIMESTAMP)))
+            WHEN zoned(v) THEN coalesce(
+                TRY_CAST(replace(replace(v, ',', '.'), 'GMT', 'UTC') AS TIMESTAMPTZ),
+                TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMPTZ))
+            WHEN regexp_matches(v, '^ *[0-9]') THEN TRY(timezone({zone}, TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMP)))
         END""",
         "without_lone_surrogates(v) AS regexp_replace(v, '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '', 'g')",
         # How much output a call tells of: of several lines about one call, the one that tells most counts.

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 def prepare(connection: DuckDBPyConnection) -> None:
     """Create the empty tables that reading fills.
 
-    `files`: path tells a file's lines from another's; fallback is the time in its name or else its own, written its own.
+    `files`: path tells a file's lines from another's; fallback is the time in its name or else its own, written its own;
+    rewritten: another file may have been read under its path before.
     """
     connection.execute(
-        "CREATE TABLE files (file INTEGER, name VARCHAR, path VARCHAR, fallback TIMESTAMPTZ, written TIMESTAMPTZ)"
+        "CREATE TABLE files (file INTEGER, name VARCHAR, path VARCHAR, fallback TIMESTAMPTZ, written TIMESTAMPTZ, "
+        "rewritten BOOLEAN)"
     )
     connection.execute("CREATE TABLE line_counts (file INTEGER, outcome VARCHAR, reason VARCHAR, lines BIGINT)")
     connection.execute("CREATE TABLE rejects (file INTEGER, line BIGINT, reason VARCHAR)")
@@ -31,10 +33,10 @@ def prepare(connection: DuckDBPyConnection) -> None:
 
 def add_files(connection: DuckDBPyConnection, jobs: Sequence[Job]) -> None:
     """Tell of the files of these jobs in `files`."""
-    columns = zip(*((j.index, j.file.name, j.key, j.fallback, j.written) for j in jobs), strict=True)
+    columns = zip(*((j.index, j.file.name, j.key, j.fallback, j.written, j.file.rewritten) for j in jobs), strict=True)
     connection.execute(
         "INSERT INTO files SELECT unnest(?::INTEGER[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
-        "unnest(?::TIMESTAMPTZ[]), unnest(?::TIMESTAMPTZ[])",
+        "unnest(?::TIMESTAMPTZ[]), unnest(?::TIMESTAMPTZ[]), unnest(?::BOOLEAN[])",
         [list(column) for column in columns],
     )
 

@@ -5,7 +5,8 @@ gateways reuse ids):
 - lines with one identity and equal input counters are one call; the one with most output counts, whole, at the earliest time;
   of equal ones, the one that tells most of the cache (an event tells the TTL of writes, a span of the same call does not);
 - one identity with other input counters is another call, unless the format says that its lines are snapshots of one call;
-- without any id every line is a call of its own;
+- without any id every line is a call of its own; where a file is no more what it was when it was read before, a line is
+  known by its place and what it tells there: a corrected file adds what is new, a rotated log all of its calls;
 - a side-chain line whose message id is known under another request id is a replay of that call;
 - calls of different formats that share an id are one call (joined.py).
 """
@@ -26,6 +27,10 @@ KEY = """CASE
     ELSE identity || '|' || concat_ws(',', coalesce(uncached, 0), coalesce(cache_read_tokens, 0), writes, coalesce(model_name, ''))
         || '@' || format
 END"""
+
+_CACHED = """coalesce(cache_read_tokens, 0) + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
+                    + coalesce(cache_write_unknown_tokens, 0)"""
+"""SQL: the cached tokens of a stored row."""
 
 # Of the lines of a key the best one wins: the order of the fields is that of the rules above.
 BEST = """
@@ -69,13 +74,13 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
             coalesce(write_unknown, 0) AS no_ttl
         FROM calls JOIN files USING (file)""")
     if stored:
+        _part_from_others(connection, stored)
         run(f"""
             INSERT INTO contest
             SELECT NULL, call_key, any_value(identity), any_value(message_id), any_value(request_id),
                 bool_or(coalesce(tags['side_chain'] = 'true', false)), coalesce(sum(output_tokens), 0), min(ts), NULL, NULL,
                 any_value(format),
-                sum(coalesce(cache_read_tokens, 0) + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)
-                    + coalesce(cache_write_unknown_tokens, 0)),
+                sum({_CACHED}),
                 coalesce(sum(cache_write_unknown_tokens), 0)
             FROM {stored}
             WHERE {joined.base("call_key")} IN (SELECT {joined.base("key")} FROM contest)
@@ -129,6 +134,35 @@ def decide(connection: DuckDBPyConnection, stored: str | None) -> Outcome:
         GROUP BY ALL""")
     found = run("SELECT count(*) FROM stale").fetchone()
     return Outcome(stale=found[0] if found else 0, joined=better)
+
+
+def _part_from_others(connection: DuckDBPyConnection, stored: str) -> None:
+    """Give the lines without an id that stand where the store knows a call of other facts a key of their own.
+
+    Only in files that are not what they were: a rotated log begins anew under the same path.
+    """
+    run = connection.execute
+    if not run("SELECT 1 FROM calls JOIN files USING (file) WHERE rewritten AND identity IS NULL LIMIT 1").fetchone():
+        return
+    run(f"""
+        UPDATE contest SET key = others.key
+        FROM (
+            SELECT call, key || '~' || left(md5(concat_ws(',', c.ts, weight, own, cached)), 16) AS key
+            FROM (
+                SELECT call, key, contest.weight, cached, ts, coalesce(uncached, 0) AS own, passes_in(iterations) AS passes
+                FROM contest JOIN calls USING (call) JOIN files ON files.file = contest.file
+                WHERE rewritten AND contest.identity IS NULL
+            ) AS c
+            JOIN (
+                SELECT call_key AS key, min(ts) AS told_at, bool_or(list_contains(flags, 'time_from_file')) AS timeless,
+                    coalesce(sum(output_tokens), 0) AS output, coalesce(sum(input_tokens), 0) AS told_own,
+                    sum({_CACHED}) AS told_cached
+                FROM {stored} WHERE identity IS NULL GROUP BY call_key
+            ) USING (key)
+            WHERE ts IS NOT NULL AND (timeless OR ts <> told_at) OR weight <> output
+                OR passes = 0 AND (own <> told_own OR cached <> told_cached)
+        ) AS others
+        WHERE others.call = contest.call""")
 
 
 def _mostly_alone(connection: DuckDBPyConnection) -> bool:

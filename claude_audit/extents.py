@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from claude_audit.pieces import BLOCK_BYTES, LogFile
+from claude_audit.pieces import BLOCK_BYTES, LogFile, opened
 
 SAMPLE_BYTES = 4096
 
@@ -50,9 +50,9 @@ def _after_last_break(stream: IO[bytes], start: int, size: int) -> int:
 
 
 def count_lines(path: Path, end: int) -> int:
-    """Line breaks in the first `end` bytes of the file."""
+    """Line breaks in the first `end` bytes of the file's content, unpacked."""
     lines = 0
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         while end > 0 and (block := stream.read(min(8 * BLOCK_BYTES, end))):
             lines, end = lines + block.count(b"\n"), end - len(block)
     return lines
@@ -73,13 +73,29 @@ def continues(file: LogFile, known: Extent) -> bool:
         return digest(first[: known.end]) == known.head and _tail(stream, known.end) == known.tail
 
 
-def sha256_at(path: Path, ends: Sequence[int]) -> dict[int, str]:
-    """SHA-256 of the file's first `end` bytes, for each of the ascending `ends`."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds, unpacked, as far as it has been read: its copies are known by it."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+
+
+def sha256_at(path: Path, ends: Iterable[int], last: int | None) -> dict[int, str]:
+    """SHA-256 of the first `end` bytes of the file's content, unpacked, for those of the `ends` before `last`, and for it.
+
+    None: to its end.
+    """
     found, running, at = {}, hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        for end in ends:
-            while at < end and (block := stream.read(min(BLOCK_BYTES, end - at))):
+    wanted = sorted(end for end in {*ends} if last is None or end < last)
+    with opened(path) as stream:
+        for end in (*wanted, last):
+            while end is None or at < end:
+                if not (block := stream.read(BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - at))):
+                    break
                 running.update(block)
                 at += len(block)
-            found[end] = running.hexdigest()
+            if end is None or at == end:
+                found[at] = running.hexdigest()
     return found

@@ -148,10 +148,13 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
             files.append(file)
         elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
             unchanged += 1
-        elif not file.packed and extents.continues(file, extents.Extent(known.end, known.head, known.tail)):
-            files.append(replace(file, start=known.end, lines_before=extents.count_lines(file.path, known.end)))
+        elif (
+            known.end and not file.packed and extents.continues(file, extents.Extent(known.end, known.head, known.tail))
+        ):
+            before = extents.count_lines(file.path, known.end)
+            files.append(replace(file, start=known.end, lines_before=before, rewritten=known.rewritten))
         else:
-            files.append(file)
+            files.append(replace(file, rewritten=True))
     return files, unchanged
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from claude_audit import accounting, sums
 from claude_audit.accounting import IngestReport, Lines
 from claude_audit.errors import AuditError
-from claude_audit.extents import Extent, count_lines, extent, sha256_at
+from claude_audit.extents import Content, Extent, count_lines, extent, sha256_at
 from claude_audit.pieces import quoted, quoted_list
 from claude_audit.store import REJECTS_KEPT, FileRecord, Manifest, Part, Store
 
@@ -115,25 +115,25 @@ class Run:
         """Decide the duplicates, write the parts, make them the store's; say what became of the jobs."""
         with ThreadPoolExecutor(1) as pool:
             extents = pool.submit(self._extents)  # while the engine is at work
-            digests, parts = self._decided(catalog)
+            contents, parts = self._decided(catalog)
             counts = accounting.lines_by_file(self.connection)
             if rejects_file:
                 accounting.write_rejects(self.connection, rejects_file)
             report = self._report(self.connection, counts, parts)
             before = [reject for reject in self.manifest.rejects if reject.source not in self._sources]
             rejects = (*before, *report.rejects)[:REJECTS_KEPT]
-            files = self._records(counts, digests, extents.result())
+            files = self._records(counts, contents, extents.result())
             self.store.commit(replace(self.manifest, parts=tuple(parts), files=files, rejects=rejects))
         return report
 
-    def _decided(self, catalog: Catalog) -> tuple[dict[int, str], list[Part]]:
-        """Digests of files with records without an id, and the parts of the next manifest."""
+    def _decided(self, catalog: Catalog) -> tuple[dict[int, Content], list[Part]]:
+        """Contents of files with records without an id, and the parts of the next manifest."""
         from claude_audit import contest, passes
 
         connection = self.connection
         again = {record.path for record in self.anew}
         others = {path: record for path, record in self.manifest.files.items() if path not in again}
-        digests = _known_copies(connection, self.tables, self.jobs, others)
+        contents = _known_copies(connection, self.tables, self.jobs, others)
         passes.models(connection, catalog)
         if any(job.fallback != job.written for job in self.jobs):
             passes.plausible_times(connection)
@@ -141,7 +141,7 @@ class Run:
         rows = passes.rows(connection, catalog)
         if outcome.joined:
             rows = self._fill_joined(connection, rows, catalog)
-        return digests, self._write(connection, rows, bool(outcome.stale), catalog)
+        return contents, self._write(connection, rows, bool(outcome.stale), catalog)
 
     def _extents(self) -> dict[int, Extent]:
         """How far each file has been read."""
@@ -221,7 +221,7 @@ class Run:
         return [Part(name, int(row[0]), row[1], row[2], tuple(sorted(row[3] or ())))]
 
     def _records(
-        self, counts: dict[int, Lines], digests: dict[int, str], extents: dict[int, Extent]
+        self, counts: dict[int, Lines], contents: dict[int, Content], extents: dict[int, Extent]
     ) -> dict[str, FileRecord]:
         merged = dict(self.manifest.files)
         for job in self.jobs:
@@ -230,7 +230,7 @@ class Run:
             before = merged.get(str(job.file.path)) if job.file.start else None
             merged[str(job.file.path)] = accounting.added_up(
                 before,
-                _record(job, extents[job.index], digests.get(job.index), self.assume.told),
+                _record(job, extents[job.index], contents.get(job.index), self.assume.told),
                 counts.get(job.index, Lines()),
             )
         return merged
@@ -275,8 +275,8 @@ class Run:
 
 def _known_copies(
     connection: DuckDBPyConnection, tables: Sequence[Checked], jobs: Sequence[Job], others: Mapping[str, FileRecord]
-) -> dict[int, str]:
-    """Digest of each file with records without an id. Lines that an earlier file of equal content has brought already are
+) -> dict[int, Content]:
+    """The content of each file with records without an id. Lines that an earlier file of equal content has brought already are
     taken out of `calls` and counted as duplicates: a copied or moved file adds nothing.
     """
     from claude_audit import checked
@@ -284,25 +284,25 @@ def _known_copies(
     anonymous = [
         row[0] for row in connection.execute("SELECT DISTINCT file FROM calls WHERE identity IS NULL").fetchall()
     ]
-    digests: dict[int, str] = {}
-    known = {(r.sha256, r.end): r.path for r in others.values() if r.sha256}
+    contents: dict[int, Content] = {}
+    known = {(r.sha256, r.end if r.unpacked is None else r.unpacked): r.path for r in others.values() if r.sha256}
     for index in sorted(anonymous):
         file = jobs[index].file
-        end = extent(file).end
         own = str(file.path)
-        marks = sha256_at(file.path, sorted({e for _, e in known if e <= end} | {end}))
-        digests[index] = marks[end]
+        marks = sha256_at(file.path, {end for _, end in known}, None if file.packed else extent(file).end)
+        end = max(marks)
+        contents[index] = Content(marks[end], end)
         seen = [e for (sha, e), path in known.items() if path != own and marks.get(e) == sha]
         known.setdefault((marks[end], end), own)
         if not seen:
             continue
-        lines = count_lines(file.path, max(seen)) if not file.packed else 2**62
+        lines = count_lines(file.path, max(seen)) if max(seen) < end or not file.packed else 2**62
         connection.execute(f"""
             INSERT INTO line_counts
             SELECT file, 'duplicate', NULL, count(*) FROM calls
             WHERE file = {index} AND identity IS NULL AND line <= {lines} GROUP BY file""")
         checked.remove(connection, tables, index, lines)
-    return digests
+    return contents
 
 
 def _count(connection: DuckDBPyConnection, query: str) -> int:
@@ -310,7 +310,7 @@ def _count(connection: DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _record(job: Job, reach: Extent, digest: str | None, told: Mapping[str, str]) -> FileRecord:
+def _record(job: Job, reach: Extent, content: Content | None, told: Mapping[str, str]) -> FileRecord:
     file = job.file
     return FileRecord(
         path=str(file.path),
@@ -321,6 +321,8 @@ def _record(job: Job, reach: Extent, digest: str | None, told: Mapping[str, str]
         end=reach.end,
         head=reach.head,
         tail=reach.tail,
-        sha256=digest,
+        sha256=content.sha256 if content else None,
         told=told,
+        rewritten=file.rewritten,
+        unpacked=content.size if content and file.packed else None,
     )

@@ -106,6 +106,11 @@ def _any(connection: DuckDBPyConnection, rows: str) -> bool:
 _SUM_OF_CALLS = "(coalesce(requests, 1) > 1 OR list_contains(flags, 'sums_only'))"
 """SQL: whether a row stands for several calls, so that the size of no single prompt is known."""
 
+_MESSAGES_ONLY = (
+    "(passes_in(iterations) = 0 OR list_distinct(json_extract_string(iterations, '$[*].type')) = ['message'])"
+)
+"""SQL: whether nothing but the model itself ran: what a compaction or an advisor cost is billed, whatever came of it."""
+
 _JOINS = """
     JOIN files USING (file)
     LEFT JOIN models AS m ON m.spelling = p.pass_model"""
@@ -216,7 +221,7 @@ def _columns(catalog: Catalog) -> str:
         "thinking_tokens": "p_thinking",
         "prompt_tokens": "p_prompt",
         "web_searches": "p_searches",
-        "unbilled": f"coalesce(pass_free, CASE WHEN refused_empty AND passes_in(iterations) = 0 AND NOT ({_refusal_billed(catalog)}) THEN 'refusal' END)",
+        "unbilled": f"coalesce(pass_free, CASE WHEN refused_empty AND {_MESSAGES_ONLY} AND NOT ({_refusal_billed(catalog)}) THEN 'refusal' END)",
         "status": "outcome",
         "tags": "coalesce(tags, MAP {})",
         "cacheable_tokens": "CASE WHEN pass = 0 THEN cacheable(prompt_blocks) END",

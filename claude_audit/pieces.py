@@ -44,11 +44,13 @@ class LogFile:
     """Byte to begin at: a grown file is read from where the last ingest ended."""
     lines_before: int = 0
     """Lines before `start`."""
+    rewritten: bool = False
+    """What was read under this path before may have been something else: a log that was rotated since."""
 
     @property
     def packed(self) -> bool:
         """Compressed, by itself or in its format: it has no meaningful byte positions and is always read whole."""
-        return self.path.suffix in (".gz", ".zst", ".parquet")
+        return self.path.suffix.lower() in (".gz", ".zst", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,9 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, decompressed."""
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
+    if path.suffix.lower() == ".zst":
         import pyarrow as pa
 
         return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))

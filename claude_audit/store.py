@@ -55,6 +55,10 @@ class FileRecord:
     rejected: int = 0
     told: Mapping[str, str] = field(default_factory=dict)
     """What the user said of the logs when it was read (Assumptions.told)."""
+    rewritten: bool = False
+    """Something else was read under this path before: a log that is rotated."""
+    unpacked: int | None = None
+    """Of a compressed file with a `sha256`: the bytes of its content, which that is of."""
 
 
 @dataclass(frozen=True, slots=True)

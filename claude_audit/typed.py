@@ -11,6 +11,9 @@ from claude_audit.pieces import quoted
 SMALL = 2**59
 """Counts up to this add up to less than MOST, however many of a call's are added."""
 
+FIRST, LAST = "1970-01-01 00:00:00+00", "2262-01-01 00:00:00+00"
+"""No call was made before, or will have been after: such a time is none (an "infinity", a year of five digits)."""
+
 TOLD = {
     "error": "error|errored|failed|failure|expired|cancell?ed",
     "timeout": "(client[ _-]?)?time(d)?[ _-]?out|aborted|disconnected",
@@ -97,7 +100,8 @@ class Given:
             for what, sum_of in self._sums()
         ]
         cases.append(
-            "WHEN ts IS NULL AND NOT absent(ts_text) THEN 'the time ' || left(ts_text, 60) || ' cannot be read'"
+            f"WHEN NOT absent(ts_text) AND coalesce(ts < TIMESTAMPTZ {quoted(FIRST)} OR ts >= TIMESTAMPTZ {quoted(LAST)}, true) "
+            "THEN 'the time ' || left(ts_text, 60) || ' cannot be read'"
         )
         return f"CASE {' '.join(cases)} END"
 

@@ -109,6 +109,11 @@ def test_what_a_count_is(tmp_path: Path, count: str, kept: bool) -> None:
         (1793613600000, "2026-11-02T10"),
         (1793613600000000, "2026-11-02T10"),
         (1793613600000000000, "2026-11-02T10"),
+        ("2026-11-02t10:00:00z", "2026-11-02T10"),
+        ("2026-11-02T10:00:00,5Z", "2026-11-02T10"),
+        ("2026-11-02t10:00:00.5+01:00", "2026-11-02T09"),
+        ("2026-11-02 10:00:00 Europe/Berlin", "2026-11-02T09"),
+        ("2026-11-02 10:00:00 America/New_York", "2026-11-02T15"),
     ],
 )
 def test_spellings_of_one_instant(tmp_path: Path, time: object, utc: str) -> None:
@@ -123,9 +128,23 @@ def test_a_time_without_zone_is_read_in_the_assumed_one_and_flagged(tmp_path: Pa
     assert any("no zone" in warning for warning in report.warnings)
 
 
-def test_an_unreadable_time_rejects_its_line(tmp_path: Path) -> None:
-    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(1), record(2, timestamp="yesterday")]))
-    assert [r.reason for r in report.rejects] == ["the time yesterday cannot be read"]
+@pytest.mark.parametrize(
+    "time",
+    [
+        "yesterday",
+        "2026-11-02 10:00:00 PM",
+        "infinity",
+        "-infinity",
+        "epoch",
+        "99999-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ],
+)
+def test_an_unreadable_time_rejects_its_line(tmp_path: Path, time: str) -> None:
+    report = read(tmp_path / "store", write(tmp_path / "app.jsonl", [record(1), record(2, timestamp=time)]))
+    assert [r.reason for r in report.rejects] == [f"the time {time} cannot be read"]
+    assert audit(tmp_path / "store").spend().requests == 1
 
 
 def test_growing_snapshots_of_a_transcript_are_one_call_at_its_earliest_time(tmp_path: Path) -> None:
@@ -194,6 +213,60 @@ def test_a_rewritten_file_is_read_whole(tmp_path: Path) -> None:
     assert read(tmp_path / "store", log).counted.kept == 3
 
 
+def nameless(*numbers: int) -> str:
+    """Lines of records without an id."""
+    bare = ({k: v for k, v in record(n).items() if k != "request_id"} for n in numbers)
+    return "".join(json.dumps(r) + "\n" for r in bare)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_log_that_is_rotated_loses_no_call_without_an_id_and_none_counts_twice(tmp_path: Path, packed: bool) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+
+    def lies(name: str, *numbers: int) -> None:
+        text = nameless(*numbers).encode()
+        old = packed and name != "app.log"
+        (logs / f"{name}{'.gz' if old else ''}").write_bytes(gzip.compress(text) if old else text)
+
+    kept = []
+    for step in (
+        {"app.log": (1, 2, 3)},
+        {"app.log.1": (1, 2, 3, 4), "app.log": (5, 6)},
+        {"app.log": (5, 6, 7, 8, 9)},
+        {"app.log.2": (1, 2, 3, 4), "app.log.1": (5, 6, 7, 8, 9, 10), "app.log": (11,)},
+        {"app.log": (11, 12, 13)},
+        {"copy.log": (1, 2, 3, 4)},
+    ):
+        for name, numbers in step.items():
+            lies(name, *numbers)
+        kept.append(read(tmp_path / "store", logs).rows_added)
+    assert kept == [3, 3, 3, 2, 2, 0]
+    assert audit(tmp_path / "store").spend().requests == 13
+
+
+def test_a_corrected_file_adds_the_line_that_was_corrected(tmp_path: Path) -> None:
+    log = tmp_path / "app.jsonl"
+    log.write_text(nameless(1) + "{broken\n" + nameless(3))
+    assert counts(read(tmp_path / "store", log)) == (3, 2, 0, 0, 1)
+    log.write_text(nameless(1, 2, 3))
+    assert counts(read(tmp_path / "store", log)) == (3, 1, 2, 0, 0)
+
+
+def test_a_table_that_is_begun_anew_under_its_name(tmp_path: Path) -> None:
+    def rows(*seconds: int) -> str:
+        return "timestamp,model,input_tokens,output_tokens\n" + "".join(
+            f"2026-11-02T10:00:{n:02d}Z,claude-sonnet-4-6,10,100\n" for n in seconds
+        )
+
+    log = tmp_path / "calls.csv"
+    kept = []
+    for text in (rows(1, 2, 3), rows(4), rows(4, 5, 6, 7), rows(4, 5, 6, 7, 8)):
+        log.write_text(text)
+        kept.append(read(tmp_path / "store", log).rows_added)
+    assert kept == [3, 1, 3, 1]
+
+
 def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) -> None:
     import pyarrow as pa
 
@@ -205,10 +278,11 @@ def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) 
     (logs / "a.jsonl.gz").write_bytes(gzip.compress(line(1) + b"\n"))
     with pa.CompressedOutputStream(pa.OSFile(str(logs / "b.jsonl.zst"), "wb"), "zstd") as out:
         out.write(line(2) + b"\n")
+    (logs / "OLD.GZ").write_bytes(gzip.compress(line(7)))
     (logs / "c.jsonl").write_bytes(b"\xef\xbb\xbf" + line(3) + b"\r\n\r\n" + line(4) + b"\r\n")
     (logs / "d[1].jsonl").write_bytes(line(5).replace(b'"chat"', b'"caf\xe9"') + b"\n" + line(6))
     report = read(tmp_path / "store", logs)
-    assert counts(report) == (6, 6, 0, 0, 0)
+    assert counts(report) == (7, 7, 0, 0, 0)
     assert {row.labels[0] for row in audit(tmp_path / "store").spend(["endpoint"]).rows} == {"chat", "caf�"}
 
 
@@ -285,6 +359,24 @@ def test_refusals_without_output_are_billed_by_the_rule_of_their_day(
         timestamp=f"{day}T12:00:00Z",
         stop_reason="refusal",
         stop_details={"type": "refusal", "category": category},
+    )
+    answer = audited(tmp_path, [refused]).spend()
+    assert (answer.requests, answer.total_usd) == (1, Decimal(cost))
+
+
+@pytest.mark.parametrize(("entries", "cost"), [(["message"], "0"), (["compaction", "message"], "0.0055")])
+def test_a_refusal_is_free_also_where_its_one_pass_is_listed(tmp_path: Path, entries: list[str], cost: str) -> None:
+    sizes = {
+        "message": {"input_tokens": 1000, "output_tokens": 0},
+        "compaction": {"input_tokens": 100, "output_tokens": 0},
+    }
+    refused = record(
+        1,
+        model="claude-opus-4-7",
+        output=0,
+        timestamp="2026-06-02T12:00:00Z",
+        stop_reason="refusal",
+        usage={"iterations": [{"type": entry} | sizes[entry] for entry in entries]},
     )
     answer = audited(tmp_path, [refused]).spend()
     assert (answer.requests, answer.total_usd) == (1, Decimal(cost))

@@ -63,15 +63,15 @@ class Head:
         """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
-            return len(self.lines) < 2 or _parsed(self.lines[0]) is None
-        return text.startswith("{") and len(self.lines) > 1 and not isinstance(_parsed(self.lines[0]), dict)
+            return len(self.lines) < 2 or parsed(self.lines[0]) is None
+        return text.startswith("{") and len(self.lines) > 1 and not isinstance(parsed(self.lines[0]), dict)
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
         """The JSON objects among the first lines, or the first ones of a document."""
         if self.document:
             return _of_document(self.text)
-        return tuple(r for r in map(_parsed, self.lines[:60]) if isinstance(r, dict))
+        return tuple(r for r in map(parsed, self.lines[:60]) if isinstance(r, dict))
 
     @cached_property
     def inside(self) -> tuple[Mapping[str, Any], ...]:
@@ -104,7 +104,8 @@ class Head:
         return self.text.lstrip().startswith("{") or self.document or 0 < len(self.lines[:60]) <= len(self.records) * 4
 
 
-def _parsed(line: str) -> object:
+def parsed(line: str) -> object:
+    """The value of a line of JSON; None for anything else."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

@@ -15,7 +15,6 @@ from claude_audit.pieces import quoted, quoted_list
 SPOKEN = {
     "input_tokens": "uncached_input_tokens",
     "cache_read_tokens": "cached_input_tokens cached_prompt_tokens",
-    "cache_write_tokens": "cache_write_input_tokens",
     "model_raw": "model model_used",
     "other": "total_tokens",
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from claude_audit.ingestors import Reading
 from claude_audit.pieces import quoted_list
@@ -20,21 +21,36 @@ COUNTED_IN = frozenset(
     "usage inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
 )
 """A key of a record with counts, in small letters and digits only."""
+DEPTH = 3
 MOST_WRAPPED = 500
 MOST_KEYS = 20_000
 """Different lists of keys that are looked at."""
 
 
-def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tuple[str, list[Sequence[str]]]:
-    """SQL: the lines, and as `body` the JSON that holds the counts, three levels down at most; and the keys of those.
+@dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """Records out of what is around them."""
 
-    Of each level only the lines that go deeper are looked at again.
+    rows: str
+    """SQL: the lines, as `body` the JSON that holds the counts, its `keys`, and `between`: the objects between that and the line, from
+    the outermost on."""
+    keys: Sequence[Sequence[str]]
+    """Of the bodies."""
+    between: Sequence[Sequence[Sequence[str]]]
+    """The keys of the first of the objects between, of the second."""
+
+
+def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> Unwrapped:
+    """The records in lines whose objects have these keys, three levels down at most.
+
+    Of each level only the lines that go deeper are looked at again. `number`: names what is kept of them on the way.
     """
-    source = f"(SELECT file, line, text, text AS body, keys FROM {lines})"
+    source = f"(SELECT file, line, text, text AS body, keys, []::VARCHAR[] AS between FROM {lines})"
     parts: list[str] = []
     told: list[Sequence[str]] = []
+    between: list[Sequence[Sequence[str]]] = []
     found: Sequence[Sequence[str]] = keys
-    for level in range(3):
+    for level in range(DEPTH):
         deeper = [names for names in found if not counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
         if not deeper:
             break
@@ -47,18 +63,23 @@ def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> tu
             f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
             for n in range(len(holders))
         )
-        table = f"message_bodies_{level}"
+        table = f"message_bodies_{number}_{level}"
+        passed = "CASE WHEN inside IS NULL THEN between ELSE list_append(between, body) END" if level else "between"
+        between += [deeper] if level else []
         # A string that was cut inside an emoji is no Unicode text: it is read without the half.
         reading.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE {table} AS
             SELECT file, line, text, CASE WHEN names IS NULL THEN without_lone_surrogates(held) ELSE held END AS body,
-                CASE WHEN names IS NULL THEN TRY(json_keys(without_lone_surrogates(held))) ELSE names END AS keys
+                CASE WHEN names IS NULL THEN TRY(json_keys(without_lone_surrogates(held))) ELSE names END AS keys, between
             FROM (
-                SELECT file, line, text, coalesce({held}, body) AS held, TRY(json_keys(held)) AS names
-                FROM (SELECT file, line, text, body, {values} FROM {source} WHERE {goes_on})
+                SELECT file, line, text, coalesce(inside, body) AS held, TRY(json_keys(held)) AS names, {passed} AS between
+                FROM (
+                    SELECT *, coalesce({held}) AS inside
+                    FROM (SELECT file, line, text, body, between, {values} FROM {source} WHERE {goes_on})
+                )
             )""")
         source, found = table, lists(reading, "keys", table)
-    return " UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found]
+    return Unwrapped(" UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found], between)
 
 
 def counts_here(names: Sequence[str]) -> bool:

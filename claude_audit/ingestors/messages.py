@@ -13,24 +13,23 @@ taken, and flagged). Text is never kept.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from claude_audit.aliases import field_of, fields, inclusive, taggable
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.aliases import field_of, fields, taggable
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses_of
+from claude_audit.ingestors._counted import BLOCK as USAGE
+from claude_audit.ingestors._counted import coalesced, counts, first, named_as
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
 
-OPENAI_USAGE = {
-    "prompt_tokens": "VARCHAR",
-    "completion_tokens": "VARCHAR",
-    "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
-}
 BODY = {
-    "usage": {**USAGE, **OPENAI_USAGE},
+    "usage": USAGE,
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -50,6 +49,10 @@ REQUEST = {
 OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
 """Objects beside a record, or around it, that tell of it."""
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
+MOST_LOOKED_AT = 200
+"""Lines with counts, that a log is recognised by."""
+MOST_SPELLINGS = 8
+"""Sets of fields that differ in case only, of one ingest. Beyond, the first spelling of a name is read."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -77,7 +80,13 @@ def token_record(record: Mapping[str, Any]) -> bool:
 
 
 def _recognise(head: Head) -> bool:
-    return any(token_record(r) for r in head.records)
+    if any(token_record(r) for r in head.records):
+        return True
+    if not head.json or head.document:
+        return False
+    # A service logs much before its first call.
+    told = [line for line in head.text.split("\n") if "token" in line.lower()][:MOST_LOOKED_AT]
+    return any(isinstance(r, dict) and token_record(r) for r in map(parsed, told))
 
 
 def select(reading: Reading, lines: str = "lines") -> str:
@@ -89,14 +98,37 @@ def select(reading: Reading, lines: str = "lines") -> str:
     keys = wrapped.lists(reading, "keys", lines)
     bare = [names for names in keys if wrapped.counts_here(names)]
     others = [names for names in keys if not wrapped.counts_here(names)]
-    if not others:
-        return _named(lines, bare)
-    if not bare or len(others) > wrapped.MOST_WRAPPED:
+    if len(others) > wrapped.MOST_WRAPPED:
         return _wrapped(reading, lines, keys)
-    among = wrapped.among("keys", others)
-    parts = [_wrapped(reading, f"(SELECT * FROM {lines} WHERE {among})", others)]
-    parts.append(_named(f"(SELECT * FROM {lines} WHERE NOT {among})", bare))
-    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts)
+    few = len(keys) <= wrapped.MOST_WRAPPED
+    spelt = [group for listed in (bare, others) for group in (_spelt_alike(listed) if few else [listed]) if group]
+    groups: list[Sequence[Sequence[str]]] = [*spelt] or [[]]
+    apart = [names for listed in groups[1:] for names in listed]
+    parts = []
+    for number, listed in enumerate(groups):
+        no, these = ("", listed) if number else ("NOT", apart)
+        having = f"(SELECT * FROM {lines} WHERE {no} {wrapped.among('keys', these)})" if apart else lines
+        if listed and not wrapped.counts_here(listed[0]):
+            parts.append(_wrapped(reading, having, listed, number))
+        else:
+            parts.append(_named(having, listed))
+    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
+
+
+def _spelt_alike(keys: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
+    """The lists of keys in groups without two spellings of a name that differ in case only: the engine's structs hold one."""
+    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = []
+    for names in keys:
+        spelt = {name.lower(): name for name in reversed(names)}
+        fits = (known for known in groups if all(known[0].get(low, name) == name for low, name in spelt.items()))
+        found = next(fits, None)
+        if found is None and len(groups) == MOST_SPELLINGS:
+            found = groups[-1]
+        elif found is None:
+            groups.append(found := ({}, []))
+        found[0].update(spelt)
+        found[1].append(names)
+    return [listed for _, listed in groups]
 
 
 def keyed(lines: str, *also: str) -> str:
@@ -110,38 +142,66 @@ def keyed(lines: str, *also: str) -> str:
         FROM {lines}"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """An object around a record, or the record itself."""
+
+    struct: str
+    """The SQL name of what is read of it."""
+    names: Sequence[str]
+    """Its keys."""
+    outside: Collection[str]
+    """Which of OUTSIDE it has."""
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What is read of it, for json_transform."""
+        wanted = (*_unknown(self.names), *(name for name in self.names if field_of(name)))
+        return {**dict.fromkeys(wanted, "VARCHAR"), **{name: OUTSIDE[name] for name in self.outside}} or OUTSIDE
+
+
+def _around(struct: str, keys: Sequence[Sequence[str]]) -> _Around:
+    """Of objects with these keys. Of too many to know them all, each may hold what is OUTSIDE."""
+    names = _union(keys)
+    outside = [name for name in OUTSIDE if name in names or len(keys) == wrapped.MOST_KEYS]
+    return _Around(struct, _told_apart(names), outside)
+
+
 def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of records that hold their counts themselves, or none."""
-    names = {name for listed in keys for name in listed}
-    known = _told_apart(_union(keys))
-    shape = {**_body_of(known), **_around(known, names, truncated=len(keys) == wrapped.MOST_KEYS)}
-    records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r, r AS o FROM {lines}"
-    return _calls(records, known, known, names)
+    known = _around("r", keys)
+    shape = {**_body_of(known.names), **known.shape}
+    records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {lines}"
+    return _calls(records, known.names, [known])
 
 
-def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
-    """SQL: the calls of lines with something around their records."""
-    names = set(OUTSIDE) if len(keys) == wrapped.MOST_KEYS else {name for listed in keys for name in listed}
-    bodies, found = wrapped.unwrapped(reading, lines, keys)
-    inner, outer = _told_apart(_union(found)), _told_apart(_union(keys))
-    around = _around(outer, names, truncated=len(keys) == wrapped.MOST_KEYS) or OUTSIDE
-    records = f"""
-        SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r,
-            json_transform(text, {quoted(json.dumps(around))}) AS o
-        FROM ({bodies})"""
-    return _calls(records, inner, outer, names)
+def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> str:
+    """SQL: the calls of lines with something around their records. `number`: tells them from others that are read now."""
+    found = wrapped.unwrapped(reading, lines, keys, number)
+    texts = {f"o{place}": f"between[{place}]" for place in range(len(found.between), 0, -1)} | {"o0": "text"}
+    around = [_around(f"o{place}", listed) for place, listed in reversed([*enumerate([keys, *found.between])])]
+    outer = ", ".join(
+        f"TRY(json_transform({texts[one.struct]}, {quoted(json.dumps(one.shape))})) AS {one.struct}" for one in around
+    )
+    few = len(found.keys) <= wrapped.MOST_WRAPPED
+    groups: list[Sequence[Sequence[str]]] = [*_spelt_alike(found.keys)] if few else [found.keys]
+    apart = [names for listed in groups[1:] for names in listed]
+    parts = []
+    for place, listed in enumerate(groups or [[]]):
+        no, these = ("", listed) if place else ("NOT", apart)
+        inner = _told_apart(_union(listed))
+        records = f"""
+        SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r, {outer}
+        FROM ({found.rows}) {f"WHERE {no} {wrapped.among('keys', these)}" if apart else ""}"""
+        parts.append(_calls(records, inner, around))
+    return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
 def _body_of(names: Sequence[str]) -> dict[str, Any]:
     """What is read of a record with these keys, for json_transform."""
     own = {name: BODY[name] for name in names if name in BODY}
-    return {**own, **{name: "VARCHAR" for name in names if name not in BODY and field_of(name)}} or BODY
-
-
-def _around(names: Sequence[str], present: Collection[str], *, truncated: bool) -> dict[str, Any]:
-    """What is read of a line beside the record, or around it."""
-    wanted = {**dict.fromkeys((*_unknown(names), *(name for name in names if field_of(name))), "VARCHAR")}
-    return wanted | {name: shape for name, shape in OUTSIDE.items() if truncated or name in present}
+    named = [name for name in names if name not in BODY and field_of(name)]
+    return {**own, **dict.fromkeys((*named, *_unknown(names)), "VARCHAR")} or BODY
 
 
 def _unknown(names: Sequence[str]) -> list[str]:
@@ -150,19 +210,23 @@ def _unknown(names: Sequence[str]) -> list[str]:
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
-def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Collection[str]) -> str:
-    """SQL: the call columns that `records` (r: the record, o: what is around it) can fill, by their keys."""
-    own, around = fields(inner), fields(outer)
-    asks = "request" in names
-    columns = _own(own, around, inner, names) | _counts(own, "usage" in inner)
+def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str:
+    """SQL: the call columns that `records` can fill, by the keys of the record, `r`, and of what is around it, which tells
+    what the record does not: the nearest first.
+    """
+    own = fields(inner)
+    asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
+    asks = bool(asked)
+    columns = _own(own, inner, around) | counts(own, "usage" in inner)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
     if asks or blocks:
         columns["listed_blocks" if asks else "prompt_blocks"] = blocks or f"NULL::{BLOCK}[]"
-    if tags := _tags(_unknown(outer), "tags" in inner):
+    record = [] if around[0].struct == "r" else [_Around("r", inner, ())]
+    if tags := _tags([*record, *around], "tags" in inner):
         columns["tags"] = tags
-    counted = [f"r.{_quoted(name)}" for name in own.get("output_blocks", ())]
+    counted = [f"r.{named_as(name)}" for name in own.get("output_blocks", ())]
     if "content" in inner:
         counted.append("CAST(json_array_length(r.content) AS VARCHAR)")
     if counted:
@@ -171,11 +235,11 @@ def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Coll
         columns |= misses_of("r.diagnostics")
     if asks:
         columns = dict.fromkeys(pairs.NEEDED, "NULL::VARCHAR") | columns
-        columns |= {"effort": "o.request.output_config.effort", "request": "o.request"}
+        columns |= {"effort": coalesced(f"{r}.output_config.effort" for r in asked), "request": coalesced(asked)}
     usage = ("r.usage",) if "usage" in inner else ()
     counts_in = [
         *usage,
-        *(f"r.{_quoted(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
+        *(f"r.{named_as(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
     named = f"""
@@ -200,15 +264,6 @@ def _told_apart(names: Iterable[str]) -> list[str]:
     return list(seen.values())
 
 
-def _first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
-    """SQL: the recorded values of the names of `field`, the likeliest first."""
-    return [f"{struct}.{_quoted(name)}" for name in named.get(field, ())]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 OWN = (
     "ts endpoint model_raw latency_ms ttft_ms cost_reported_usd user session request_id "
     "message_id tier speed geo workspace api_key team project environment provider region "
@@ -217,32 +272,35 @@ OWN = (
 ).split()
 
 
-def _own(
-    inner: Mapping[str, list[str]], outer: Mapping[str, list[str]], body: Collection[str], names: Collection[str]
-) -> dict[str, str]:
-    """Column -> SQL of the record's own fields, of its wrapper's where it has none.
+MAY_BE_OBJECTS = ("ts", "endpoint", "thinking", "user")
+"""Fields under whose names others log objects: a request's `thinking`, the `agent` and `user` of a log collector."""
 
-    `body`: keys of the record; `names`: of it, or of its wrapper. The time and the tier are always among the columns.
+
+def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence[_Around]) -> dict[str, str]:
+    """Column -> SQL of the record's own fields, of its wrappers' where it has none.
+
+    `body`: keys of the record. The time and the tier are always among the columns.
     """
-    wrapped = inner is not outer
+    outer = [(one.struct, fields(one.names)) for one in around if one.struct != "r"]
 
-    def value(field: str, *more: str) -> str | None:
-        found = _first(inner, field, "r") + (_first(outer, field, "o") if wrapped else []) + list(more)
-        return f"coalesce({', '.join(found)})" if len(found) > 1 else next(iter(found), None)
+    def value(field: str) -> str | None:
+        found = [*first(inner, field, "r"), *(sql for struct, names in outer for sql in first(names, field, struct))]
+        if field in MAY_BE_OBJECTS:
+            found = [f"CASE WHEN {sql} NOT LIKE '{{%' THEN {sql} END" for sql in found]
+        return coalesced(found) if found else None
 
-    special: dict[str, tuple[str, ...]] = {}
-    if "record" in names:
-        special["ts"] = ('o.record."time"."timestamp"',)
-    if "request" in names:
-        special |= {name: (f"o.request.{name}",) for name in ("max_tokens", "stream")} | {
-            "model_raw": ("o.request.model",),
-            "thinking": ("CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END",),
-        }
+    special: dict[str, list[str]] = defaultdict(list)
+    for one in around:
+        if "record" in one.outside:
+            special["ts"].append(f'{one.struct}.record."time"."timestamp"')
+        if "request" in one.outside:
+            asked = f"{one.struct}.request"
+            for name, field in (("max_tokens", "max_tokens"), ("stream", "stream"), ("model_raw", "model")):
+                special[name].append(f"{asked}.{field}")
+            special["thinking"].append(f"CASE WHEN {asked}.thinking.\"type\" = 'enabled' THEN 'true' END")
     columns = {}
     for field in OWN:
         if found := value(field):
-            if field in ("ts", "thinking", "user"):
-                found = f"CASE WHEN {found} LIKE '{{%' THEN NULL ELSE {found} END"
             columns[field] = found
         if more := special.get(field):
             columns[field] = f"coalesce({', '.join([*([found] if found else []), *more])})"
@@ -275,45 +333,13 @@ def _own(
     return columns
 
 
-COUNTED = (
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
-    "cache_write_1h_tokens thinking_tokens web_searches"
-).split()
-
-
-def _counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
-    """Column -> SQL of the counts of the usage block, else of those in flat fields."""
-    flat = {name: _first(named, name, "r") for name in COUNTED}
-    flat_counts = {
-        name: f"coalesce({', '.join(found)})" if len(found) > 1 else found[0] for name, found in flat.items() if found
-    }
-    flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
-    unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
-    if not usage:
-        return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
-    block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
-    block["input_tokens"] = f"coalesce({block['input_tokens']}, r.usage.prompt_tokens)"
-    block["output_tokens"] = f"coalesce({block['output_tokens']}, r.usage.completion_tokens)"
-    block["cache_read_tokens"] = f"coalesce({block['cache_read_tokens']}, r.usage.prompt_tokens_details.cached_tokens)"
-    openai = (
-        "r.usage.input_tokens IS NULL AND r.usage.prompt_tokens IS NOT NULL AND r.usage.cache_read_input_tokens IS NULL"
-    )
-    if not flat_counts:
-        return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
-    both = {
-        name: f"CASE WHEN r.usage IS NOT NULL THEN {sql} ELSE {flat_counts[name]} END" if name in flat_counts else sql
-        for name, sql in block.items()
-    }
-    return {
-        **both,
-        "inclusive": f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE {flat_inclusive} END",
-        "cache_unseen": f"r.usage IS NULL AND {unseen}",
-    }
-
-
-def _tags(unknown: Sequence[str], tagged: bool) -> str | None:
-    """SQL: the record's `tags`, and its unknown scalar fields, short ones only: text is never kept."""
-    entries = ", ".join(f"{{'k': {quoted(name)}, 'v': o.{_quoted(name)}}}" for name in unknown)
+def _tags(around: Sequence[_Around], tagged: bool) -> str | None:
+    """SQL: the record's `tags`, and the unknown scalar fields around it, short ones only: text is never kept."""
+    unknown: dict[str, list[str]] = {}
+    for one in around:
+        for name in _unknown(one.names):
+            unknown.setdefault(name, []).append(f"{one.struct}.{named_as(name)}")
+    entries = ", ".join(f"{{'k': {quoted(name)}, 'v': {coalesced(values)}}}" for name, values in unknown.items())
     kept = (
         "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"
     )

@@ -1,0 +1,160 @@
+"""Usage blocks under other names, and the labels of what is wrapped around a record."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from logs import read, write
+
+from claude_audit.store import Store
+
+MODEL = "claude-sonnet-4-6"
+USAGE = {"input_tokens": 10, "output_tokens": 100}
+
+
+def rows(folder: Path, records: list[dict[str, Any]], columns: str) -> list[tuple[Any, ...]]:
+    """Columns of the calls in a log of these records, by time."""
+    store = folder / "store"
+    read(store, write(folder / "app.jsonl", records))
+    parts = [str(p) for p in Store(store).part_paths(Store(store).manifest())]
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection.execute(f"SELECT {columns} FROM read_parquet(?) ORDER BY ts", [parts]).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        # Bedrock's Converse: its input is without the cache.
+        (
+            {"inputTokens": 10, "outputTokens": 100, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 7},
+            (10, 5, 7, 100),
+        ),
+        # An application's own short names.
+        ({"input_tokens": 10, "output_tokens": 100, "cache_read_tokens": 5, "cache_write_tokens": 7}, (10, 5, 7, 100)),
+        # OpenAI's shape: what is cached is part of the prompt.
+        ({"prompt_tokens": 100, "completion_tokens": 10, "cached_tokens": 60}, (40, 60, None, 10)),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 60}},
+            (40, 60, None, 10),
+        ),
+        # OpenAI's names beside Anthropic's: without the cache.
+        ({"prompt_tokens": 100, "completion_tokens": 10, "cache_read_input_tokens": 60}, (100, 60, None, 10)),
+        ({"promptTokens": 100, "completionTokens": 10}, (100, None, None, 10)),
+    ],
+)
+def test_a_usage_block_under_other_names(
+    tmp_path: Path, usage: dict[str, Any], counted: tuple[int | None, ...]
+) -> None:
+    columns = "input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens"
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": usage}
+    assert rows(tmp_path, [call], columns) == [counted]
+    assert rows(tmp_path / "wrapped", [{"time": "2026-11-02T10:00:00Z", "response": call}], columns) == [counted]
+
+
+def test_each_record_says_by_its_own_names_whether_its_input_includes_the_cache(tmp_path: Path) -> None:
+    at = "2026-11-02T10:00:0{}Z"
+    told = rows(
+        tmp_path,
+        [
+            {
+                "timestamp": at.format(1),
+                "model": MODEL,
+                "prompt_tokens": 100,
+                "completion_tokens": 9,
+                "cached_tokens": 60,
+            },
+            {
+                "timestamp": at.format(2),
+                "model": MODEL,
+                "input_tokens": 100,
+                "output_tokens": 9,
+                "cache_read_input_tokens": 60,
+            },
+            {"timestamp": at.format(3), "model": MODEL, "prompt_tokens": 100, "completion_tokens": 9},
+        ],
+        "input_tokens, cache_read_tokens",
+    )
+    assert told == [(40, 60), (100, 60), (100, None)]
+
+
+def test_logs_of_one_ingest_may_spell_their_fields_in_small_and_capital_letters(tmp_path: Path) -> None:
+    fields = ("timestamp", "model", "input_tokens", "output_tokens", "endpoint")
+    spellings = (fields, [f.upper() for f in fields], [f.title() for f in fields])
+    calls = [
+        dict(zip(names, (f"2026-11-02T10:00:0{n}Z", MODEL, 10 + n, 100, f"e{n}"), strict=True))
+        for n, names in enumerate(spellings)
+    ]
+    wrapped = {"time": "2026-11-02T10:00:03Z", "endpoint": "e3", "response": {"model": MODEL, "usage": USAGE}}
+    shouted = {"TIME": "2026-11-02T10:00:04Z", "Endpoint": "e4", "response": {"MODEL": MODEL, "usage": USAGE}}
+    spoken = {"time": "2026-11-02T10:00:05Z", "endpoint": "e5", "response": {"Model": MODEL, "usage": USAGE}}
+    told = rows(tmp_path, [*calls, wrapped, shouted, spoken], "input_tokens, model_raw, endpoint")
+    assert told == [(10, MODEL, "e0"), (11, MODEL, "e1"), (12, MODEL, "e2"), *((10, MODEL, f"e{n}") for n in (3, 4, 5))]
+    # And where all of them are wrapped.
+    only = rows(tmp_path / "only", [wrapped, shouted, spoken], "model_raw, endpoint")
+    assert only == [(MODEL, "e3"), (MODEL, "e4"), (MODEL, "e5")]
+
+
+def test_a_log_with_much_before_its_first_call_is_recognised(tmp_path: Path) -> None:
+    noise = [{"event": "request", "path": "/", "number": n} for n in range(500)]
+    call = {"event": "call", "timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE}
+    assert rows(tmp_path, [*noise, call], "input_tokens") == [(10,)]
+
+
+def test_counts_beside_a_usage_block_without_any(tmp_path: Path) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"cost": 0.1}, **USAGE}
+    assert rows(tmp_path, [call, call | {"usage": {"input_tokens": 7, "output_tokens": 1}}], "input_tokens") == [
+        (10,),
+        (7,),
+    ]
+
+
+def test_of_all_that_is_around_a_record_the_nearest_tells_its_labels(tmp_path: Path) -> None:
+    body = {"model": MODEL, "usage": USAGE}
+    app = {"endpoint": "chat", "user": "ana", "branch": "main"}
+    told = rows(
+        tmp_path,
+        [
+            # A container's log around an application's record, which holds the response.
+            {
+                "time": "2026-11-02T12:00:00Z",
+                "log": json.dumps(
+                    {"timestamp": "2026-11-02T10:00:01Z", "request_id": "req_1", **app, "response": body}
+                ),
+            },
+            # A log collector's hit around a record in a message.
+            {
+                "_index": "logs",
+                "_source": {
+                    "@timestamp": "2026-11-02T10:00:02Z",
+                    "agent": {"type": "filebeat"},
+                    "user": {"name": "root"},
+                    "message": json.dumps({**body, **app, "request_id": "req_2"}),
+                },
+            },
+            # A pair in a container's log.
+            {
+                "time": "2026-11-02T10:00:03Z",
+                "log": json.dumps({"request": {"max_tokens": 55}, "request_id": "req_3", **app, "response": body}),
+            },
+            # What the nearest leaves out, one further out tells.
+            {
+                "timestamp": "2026-11-02T10:00:04Z",
+                "request_id": "req_4",
+                **app,
+                "jsonPayload": {"feature": "search", "result": {"user": {"id": 7}, "body": body}},
+            },
+        ],
+        "ts, endpoint, \"user\", request_id, max_tokens, tags['branch']",
+    )
+    assert told == [
+        (datetime(2026, 11, 2, 10, 0, 1, tzinfo=UTC), "chat", "ana", "req_1", None, "main"),
+        (datetime(2026, 11, 2, 10, 0, 2, tzinfo=UTC), "chat", "ana", "req_2", None, "main"),
+        (datetime(2026, 11, 2, 10, 0, 3, tzinfo=UTC), "chat", "ana", "req_3", 55, "main"),
+        (datetime(2026, 11, 2, 10, 0, 4, tzinfo=UTC), "search", "ana", "req_4", None, "main"),
+    ]
