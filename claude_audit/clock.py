@@ -24,8 +24,8 @@ def zone(name: str) -> ZoneInfo:
 def offsets(tz: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
     """(UTC instant, seconds to add from then on) for each change of the zone's offset in [first, last].
 
-    The first entry holds at `first`. Engines add these to an instant to get local wall time: days, hours and weeks are
-    then plain integer arithmetic that every engine does alike.
+    The first entry holds at `first`. Engines add these to an instant to get local wall time, whose days and hours every
+    engine tells alike.
     """
 
     def offset(moment: datetime) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from claude_audit import sums as kept
-from claude_audit.clock import EPOCH, UTC_ZONE, from_day, offsets, week_start
+from claude_audit.clock import UTC_ZONE, from_day, offsets, week_start
 from claude_audit.rates import Group
 from claude_audit.row_columns import NOTHING, Known, is_null, same_in_all
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
@@ -361,34 +361,33 @@ def unsold(reach: Reach, catalog: Catalog) -> nw.Expr:
 
 
 def label(name: str, reach: Reach, timezone: ZoneInfo) -> nw.Expr:
-    """The column that a dimension groups by. Days and hours are numbers here; `written` makes them text."""
+    """The column that a dimension groups by. Days and hours are values of time here; `written` makes them text."""
     import narwhals.stable.v2 as nw
 
     if name == "model":
         return model_label()
     if name not in TIME_DIMENSIONS:
         return nw.col(name)
-    start = datetime(EPOCH.year, EPOCH.month, EPOCH.day, tzinfo=UTC)
-    seconds = (nw.col("ts") - nw.lit(start)).dt.total_seconds()
     (_, shift_at_first), *later = offsets(timezone, reach.first, reach.last)
-    shift: nw.Expr = nw.lit(shift_at_first)
-    for begin, offset in later:
-        shift = nw.when(nw.col("ts") >= nw.lit(begin)).then(nw.lit(offset)).otherwise(shift)
-    local = seconds + shift
-    return local // 3600 if name == "hour" else local // 86400
+    local: nw.Expr = nw.col("ts")
+    if later or shift_at_first:
+        shift: nw.Expr = nw.lit(timedelta(seconds=shift_at_first))
+        for begin, offset in later:
+            moved = nw.lit(timedelta(seconds=offset))
+            shift = nw.when(nw.col("ts") >= nw.lit(begin)).then(moved).otherwise(shift)
+        local = nw.col("ts") + shift
+    return local.dt.truncate("1h") if name == "hour" else local.dt.date()
 
 
 def written(name: str, value: Any) -> Label:
     """A label as it is shown: 2026-11-01, 2026-11-01T09 (hour), the Monday of a week, 2026-11 (month)."""
     if value is None:
         return None
-    match name:
-        case "hour":
-            return (datetime(1970, 1, 1) + timedelta(hours=int(value))).strftime("%Y-%m-%dT%H")
-        case "day":
-            return from_day(int(value)).isoformat()
-        case "week":
-            return week_start(from_day(int(value))).isoformat()
-        case "month":
-            return from_day(int(value)).isoformat()[:7]
-    return str(value)
+    if name == "hour":
+        return f"{value:%Y-%m-%dT%H}"
+    if name not in TIME_DIMENSIONS:
+        return str(value)
+    day: date = value if isinstance(value, date) else from_day(int(value))
+    if name == "week":
+        return week_start(day).isoformat()
+    return day.isoformat()[:7] if name == "month" else day.isoformat()
