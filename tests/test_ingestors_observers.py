@@ -80,6 +80,9 @@ class TestLangfuse:
             # The plain SDK: Anthropic's names, text as the export writes it.
             ({"input": "1200", "output": "35", "cache_read_input_tokens": "4200", "cache_creation_input_tokens": "0"}, (1200, 4200, 0, 0, 35)),
             ({"input_tokens": 12, "output_tokens": 35, "cache_read_input_tokens": 4200, "cache_creation_input_tokens": 9}, (12, 4200, 9, 0, 35)),
+            # One class alone: what has no count is left out of the export.
+            ({"input": 12, "output_reasoning_tokens": 40}, (12, 0, 0, 0, 40)),
+            ({"input_cache_creation": 900}, (0, 0, 900, 0, None)),
         ],
     )  # fmt: skip
     def test_what_the_counts_are_called(self, tmp_path: Path, usage: Record, figures: tuple[int, ...]) -> None:
