@@ -109,6 +109,8 @@ def test_what_a_count_is(tmp_path: Path, count: str, kept: bool) -> None:
         (1793613600000, "2026-11-02T10"),
         (1793613600000000, "2026-11-02T10"),
         (1793613600000000000, "2026-11-02T10"),
+        (1793577599999999999, "2026-11-01T23"),
+        ("2026-11-01T23:59:59.999999999Z", "2026-11-01T23"),
     ],
 )
 def test_spellings_of_one_instant(tmp_path: Path, time: object, utc: str) -> None:
