@@ -383,6 +383,46 @@ class TestLangsmith:
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
 
 
+class TestLangChain:
+    """Its usage_metadata, in lines that an application logs."""
+
+    USAGE: Record = {  # noqa: RUF012
+        "input_tokens": 12000,
+        "output_tokens": 200,
+        "total_tokens": 12200,
+        "input_token_details": {"cache_read": 9000, "cache_creation": 0, "ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1500},
+        "output_token_details": {"reasoning": 12},
+    }  # fmt: skip
+
+    def test_its_input_includes_the_cache(self, tmp_path: Path) -> None:
+        model = {"timestamp": "2026-11-02T10:00:00Z", "model": "claude-sonnet-5-5"}
+        answer = {
+            "content": "never kept",
+            "usage_metadata": self.USAGE,
+            "response_metadata": {"id": "msg_1", "model_name": "claude-sonnet-5-5", "stop_reason": "end_turn"},
+        }
+        whole = {"input_tokens": 1000, "output_tokens": 200, "cache_read_input_tokens": 9000}
+        lines = [
+            model | {"usage_metadata": self.USAGE},
+            {"time": "2026-11-02T10:00:01Z", "level": "info", "data": model | {"usage_metadata": self.USAGE}},
+            {"time": "2026-11-02T10:00:02Z", "event": "llm_end", "response": answer},
+            model | {"timestamp": "2026-11-02T10:00:03Z", "usage": whole, "usage_metadata": self.USAGE},
+            model | {"timestamp": "2026-11-02T10:00:04Z", "input_tokens": 7, "output_tokens": 8},
+            {
+                "timestamp": "2026-11-02T10:00:05Z",
+                "model": "gemini-2.5-pro",
+                "usage_metadata": {"prompt_token_count": 5},
+            },
+        ]
+        assert told(tmp_path, *lines, columns=f"model, {CLASSES}, thinking_tokens, message_id, stop_reason") == [
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, "msg_1", "end_turn"),
+            ("claude-sonnet-5-5", 1000, 9000, 0, 0, 200, None, None, None),
+            ("claude-sonnet-5-5", 7, 0, 0, 0, 8, None, None, None),
+        ]
+
+
 def requested(n: int = 1, **more: Any) -> Record:
     """A request of Helicone."""
     return {

@@ -2,7 +2,8 @@
 
 Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
 wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
-python-json-logger or a log collector. The record's own time and labels win over the wrapper's.
+python-json-logger or a log collector. The record's own time and labels win over the wrapper's. LangChain's
+`usage_metadata` is read too; its input includes what was read from and written to the cache.
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
@@ -29,8 +30,21 @@ OPENAI_USAGE = {
     "completion_tokens": "VARCHAR",
     "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
 }
+LANGCHAIN_USAGE = {
+    "input_tokens": "VARCHAR",
+    "output_tokens": "VARCHAR",
+    "input_token_details": {
+        "cache_read": "VARCHAR",
+        "cache_creation": "VARCHAR",
+        "ephemeral_5m_input_tokens": "VARCHAR",
+        "ephemeral_1h_input_tokens": "VARCHAR",
+    },
+    "output_token_details": {"reasoning": "VARCHAR"},
+}
 BODY = {
     "usage": {**USAGE, **OPENAI_USAGE},
+    "usage_metadata": LANGCHAIN_USAGE,
+    "response_metadata": {"id": "VARCHAR", "model": "VARCHAR", "model_name": "VARCHAR", "stop_reason": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -65,9 +79,9 @@ def token_record(record: Mapping[str, Any]) -> bool:
                 return False
         if not isinstance(value, dict):
             return False
-        usage = value.get("usage")
-        if isinstance(usage, dict) and any(field_of(k) in ("input_tokens", "output_tokens") for k in usage):
-            return True
+        for usage in (value.get("usage"), value.get("usage_metadata")):
+            if isinstance(usage, dict) and any(field_of(k) in ("input_tokens", "output_tokens") for k in usage):
+                return True
         named = {field_of(k) for k in value}
         if "input_tokens" in named or "output_tokens" in named:
             return True
@@ -154,7 +168,7 @@ def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Coll
     """SQL: the call columns that `records` (r: the record, o: what is around it) can fill, by their keys."""
     own, around = fields(inner), fields(outer)
     asks = "request" in names
-    columns = _own(own, around, inner, names) | _counts(own, "usage" in inner)
+    columns = _own(own, around, inner, names) | _counts(own, inner)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
@@ -172,9 +186,8 @@ def _calls(records: str, inner: Sequence[str], outer: Sequence[str], names: Coll
     if asks:
         columns = dict.fromkeys(pairs.NEEDED, "NULL::VARCHAR") | columns
         columns |= {"effort": "o.request.output_config.effort", "request": "o.request"}
-    usage = ("r.usage",) if "usage" in inner else ()
     counts_in = [
-        *usage,
+        *(f"r.{name}" for name in ("usage", "usage_metadata") if name in inner),
         *(f"r.{_quoted(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
@@ -238,6 +251,10 @@ def _own(
             "model_raw": ("o.request.model",),
             "thinking": ("CASE WHEN o.request.thinking.\"type\" = 'enabled' THEN 'true' END",),
         }
+    if "response_metadata" in body:  # LangChain's: what the answer says beside its usage
+        told = "r.response_metadata"
+        special["model_raw"] = (*special.get("model_raw", ()), f"{told}.model_name", f"{told}.model")
+        special |= {"message_id": (f"{told}.id",), "stop_reason": (f"{told}.stop_reason",)}
     columns = {}
     for field in OWN:
         if found := value(field):
@@ -281,14 +298,36 @@ COUNTED = (
 ).split()
 
 
-def _counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
-    """Column -> SQL of the counts of the usage block, else of those in flat fields."""
+LANGCHAIN = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cache_read_tokens": "input_token_details.cache_read",
+    "cache_write_tokens": "input_token_details.cache_creation",
+    "cache_write_5m_tokens": "input_token_details.ephemeral_5m_input_tokens",
+    "cache_write_1h_tokens": "input_token_details.ephemeral_1h_input_tokens",
+    "thinking_tokens": "output_token_details.reasoning",
+}
+
+
+def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
+    """Column -> SQL of the counts of the usage block, else of LangChain's, else of those in flat fields.
+
+    `body`: keys of the record.
+    """
+    usage, langchain = "usage" in body, "usage_metadata" in body
     flat = {name: _first(named, name, "r") for name in COUNTED}
+    if langchain:
+        flat = {
+            name: [*(f"r.usage_metadata.{p}" for p in (LANGCHAIN.get(name),) if p), *sql] for name, sql in flat.items()
+        }
     flat_counts = {
         name: f"coalesce({', '.join(found)})" if len(found) > 1 else found[0] for name, found in flat.items() if found
     }
     flat_inclusive = {True: "true", False: "false", None: "true"}[inclusive(named)]
     unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
+    if langchain:
+        flat_inclusive = f"r.usage_metadata IS NOT NULL OR {flat_inclusive}"
+        unseen = f"r.usage_metadata IS NULL AND {unseen}"
     if not usage:
         return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
@@ -306,7 +345,7 @@ def _counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
     }
     return {
         **both,
-        "inclusive": f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE {flat_inclusive} END",
+        "inclusive": f"CASE WHEN r.usage IS NOT NULL THEN {openai} ELSE ({flat_inclusive}) END",
         "cache_unseen": f"r.usage IS NULL AND {unseen}",
     }
 
