@@ -413,6 +413,7 @@ class TestLangChain:
                 "model": "gemini-2.5-pro",
                 "usage_metadata": {"prompt_token_count": 5},
             },
+            model | {"timestamp": "2026-11-02T10:00:06Z", "usage": self.USAGE},
         ]
         assert told(tmp_path, *lines, columns=f"model, {CLASSES}, thinking_tokens, message_id, stop_reason") == [
             ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, None, None),
@@ -420,6 +421,7 @@ class TestLangChain:
             ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, "msg_1", "end_turn"),
             ("claude-sonnet-5-5", 1000, 9000, 0, 0, 200, None, None, None),
             ("claude-sonnet-5-5", 7, 0, 0, 0, 8, None, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, None, None, None),
         ]
 
 

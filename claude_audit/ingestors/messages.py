@@ -41,8 +41,13 @@ LANGCHAIN_USAGE = {
     },
     "output_token_details": {"reasoning": "VARCHAR"},
 }
+DETAILED_USAGE = {
+    "input_token_details": LANGCHAIN_USAGE["input_token_details"],
+    "input_tokens_details": {"cached_tokens": "VARCHAR"},
+}
+"""Parts of an input that includes them: LangChain's, and those of OpenAI's newer interface."""
 BODY = {
-    "usage": {**USAGE, **OPENAI_USAGE},
+    "usage": {**USAGE, **OPENAI_USAGE, **DETAILED_USAGE},
     "usage_metadata": LANGCHAIN_USAGE,
     "response_metadata": {"id": "VARCHAR", "model": "VARCHAR", "model_name": "VARCHAR", "stop_reason": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
@@ -333,9 +338,13 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
     block["input_tokens"] = f"coalesce({block['input_tokens']}, r.usage.prompt_tokens)"
     block["output_tokens"] = f"coalesce({block['output_tokens']}, r.usage.completion_tokens)"
-    block["cache_read_tokens"] = f"coalesce({block['cache_read_tokens']}, r.usage.prompt_tokens_details.cached_tokens)"
+    parts = {name: f"r.usage.{path}" for name, path in LANGCHAIN.items() if name.startswith("cache_")}
+    openai_cached = "r.usage.prompt_tokens_details.cached_tokens, r.usage.input_tokens_details.cached_tokens"
+    block |= {name: f"coalesce({block[name]}, {part})" for name, part in parts.items()}
+    block["cache_read_tokens"] = f"coalesce({block['cache_read_tokens']}, {openai_cached})"
     openai = (
-        "r.usage.input_tokens IS NULL AND r.usage.prompt_tokens IS NOT NULL AND r.usage.cache_read_input_tokens IS NULL"
+        "r.usage.cache_read_input_tokens IS NULL AND CASE WHEN r.usage.input_tokens IS NULL "
+        f"THEN r.usage.prompt_tokens IS NOT NULL ELSE coalesce({', '.join(parts.values())}, {openai_cached}) IS NOT NULL END"
     )
     if not flat_counts:
         return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
