@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from claude_audit.claims import Claim
     from claude_audit.diff import Diff
     from claude_audit.engines.duckdb import DuckDB
+    from claude_audit.findings import Findings
     from claude_audit.history import History
     from claude_audit.opportunities import Opportunities
     from claude_audit.published import Published
@@ -170,7 +171,7 @@ class Audit:
         written = ordered(order, options)
         (since, until), reach = self.period(), self.known_reach
         if reach is None or since is None:
-            return Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",))
+            return Waterfall(None, None, ZERO, (), None, ("There is no request to try anything on.",))
         found = simulate(
             self.usage(),
             reach,
@@ -197,8 +198,11 @@ class Audit:
 
         return replace(self, catalog=load()).whatif(**options)
 
-    def opportunities(self, **options: Any) -> Opportunities:
-        """Every lever that the log supports, each alone at its default, best first. `options` take the defaults' place."""
+    def opportunities(self, *, only: Collection[str] | None = None, **options: Any) -> Opportunities:
+        """Every lever that the log supports, each alone at its default, best first; or `only` those named.
+
+        `options` take the place of defaults.
+        """
         from claude_audit.opportunities import Opportunities, opportunities
 
         (since, until), reach = self.period(), self.known_reach
@@ -213,7 +217,14 @@ class Audit:
             until=until,
             timezone=self.filters.timezone,
             given=options,
+            only=only,
         )
+
+    def findings(self, rules: Sequence[str] = ()) -> Findings:
+        """What went wrong or was wasted, dearest first: by all rules, or those named. Raises AuditError for an unknown name."""
+        from claude_audit.findings import findings
+
+        return findings(self, rules)
 
     def published(self, claims: Sequence[Claim] | None = None) -> Published:
         """What cost guides publish, recomputed on these requests. `claims` (claims.claims(path)) take the package's place."""

@@ -66,6 +66,8 @@ class Value:
 
     def error(self, problem: str, hint: str = "") -> AuditError:
         """What is wrong here."""
+        if self.place == f"--{self._called}" and problem.startswith(f"{self._called} "):
+            return AuditError(f"--{problem}", hint)  # a flag is its own place
         return AuditError(f"{self.place}: {problem}", hint)
 
     def items(self) -> list[Value]:

@@ -14,7 +14,7 @@ from claude_audit import pieces as reading
 from claude_audit.accounting import IngestReport
 from claude_audit.errors import AuditError
 from claude_audit.pieces import LogFile
-from claude_audit.recognition import Recognition
+from claude_audit.recognition import Recognition, Unread
 from claude_audit.store import FileRecord, Manifest, Store
 
 if TYPE_CHECKING:
@@ -186,15 +186,15 @@ def _read_otherwise(found: Sequence[LogFile], manifest: Manifest, assume: Assump
 
 def _nothing_read(
     found: Sequence[LogFile],
-    unread: Sequence[tuple[LogFile, str]],
+    unread: Sequence[Unread],
     unchanged: int,
     manifest: Manifest,
 ) -> IngestReport | None:
     if unread and not unchanged:
-        file, why = unread[0]
+        first = unread[0]
         more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
         raise AuditError(
-            f"{file.name}: {why}{more}",
+            f"{first.file.name}: {first.words}{more}",
             "claude-audit formats lists what can be read; --input-format NAME forces one, --map FILE.yaml maps columns",
         )
     if not unread and not unchanged:
@@ -204,11 +204,11 @@ def _nothing_read(
     )
 
 
-def _not_read(unread: Sequence[tuple[LogFile, str]]) -> list[str]:
+def _not_read(unread: Sequence[Unread]) -> list[str]:
     """A line for each reason, with the first of its files: a folder of logs holds much that is none."""
     names: dict[str, list[str]] = {}
-    for file, why in unread:
-        names.setdefault(why, []).append(file.name)
+    for one in unread:
+        names.setdefault(one.why, []).append(one.file.name)
     return [
         f"{', '.join(found[:NAMED])}{f' and {len(found) - NAMED:,} more' if len(found) > NAMED else ''}: {why}; not read"
         for why, found in names.items()

@@ -6,7 +6,7 @@ and nothing here adds up. What is lacking for the others is said, with how to co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -137,8 +137,9 @@ def opportunities(
     until: datetime | None,
     timezone: ZoneInfo,
     given: Mapping[str, Any] | None = None,
+    only: Collection[str] | None = None,
 ) -> Opportunities:
-    """Try every lever of the registry on `usage`. `given`: option values that take the place of defaults.
+    """Try every lever of the registry, or those named in `only`, on `usage`. `given`: option values in place of defaults.
 
     Raises AuditError for a given value that makes no sense.
     """
@@ -152,6 +153,8 @@ def opportunities(
     tried: list[tuple[Kind, Mapping[str, Any]]] = []
     left: list[Opportunity] = []
     for kind in registry():
+        if only is not None and kind.name not in only:
+            continue
         options = _options(kind, given or {}, known)
         if options is None:
             left.append(

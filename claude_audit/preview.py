@@ -143,7 +143,7 @@ def preview(
         looked = [
             *(Looked(job.file.name, job.ingestor.name, records.get(job.file.name)) for job in jobs),
             *(Looked(file.name, paper.name, records.get(file.name)) for file, paper in papers),
-            *(Looked(file.name, None, why=why) for file, why in unread),
+            *(Looked(one.file.name, None, why=one.words) for one in unread),
         ]
         audit = Audit.open(store.path, catalog=catalog())
         calls = tuple(_calls(audit, assume.mapping)) if audit.reach else ()

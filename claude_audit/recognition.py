@@ -7,16 +7,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from claude_audit import pieces as reading
 from claude_audit.errors import AuditError
 from claude_audit.pieces import LogFile
+from claude_audit.text import printable
 
 if TYPE_CHECKING:
     from claude_audit.calls import Assumptions
     from claude_audit.ingestors import Head, Ingestor, Kind
     from claude_audit.ingestors_evidence import Report
+
+
+NAMED, MOST_NAME = 8, 40
+"""Names of columns or keys that are told of a file of no known format, and characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,20 @@ class Job:
         return str(self.file.path)
 
 
+class Unread(NamedTuple):
+    """A file of no known format."""
+
+    file: LogFile
+    why: str
+    detail: str = ""
+    """What stands in it in place of what would be known."""
+
+    @property
+    def words(self) -> str:
+        """Of this one file."""
+        return f"{self.why} ({self.detail})" if self.detail else self.why
+
+
 @dataclass(slots=True)
 class Recognition:
     """The files, looked at one by one as the jobs are asked for: reading may begin with the first of them."""
@@ -55,8 +74,7 @@ class Recognition:
     assume: Assumptions
     papers: list[tuple[LogFile, Report]] = field(default_factory=list)
     """Evidence, with its formats."""
-    unread: list[tuple[LogFile, str]] = field(default_factory=list)
-    """Files of no known format, with the reason."""
+    unread: list[Unread] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     """Formats that a long look at a file has found."""
 
@@ -70,7 +88,7 @@ class Recognition:
             if not head.text.strip():
                 continue
             if found is None:
-                self.unread.append((file, _why_unread(head)))
+                self.unread.append(Unread(file, *_why_unread(head)))
                 continue
             if not isinstance(found, Ingestor):
                 self.papers.append((replace(file, start=0, lines_before=0), found))
@@ -113,18 +131,34 @@ class Recognition:
         return head, found
 
 
-def _why_unread(head: Head) -> str:
+def _why_unread(head: Head) -> tuple[str, str]:
+    """The reason, and what there is instead."""
     from claude_audit.ingestors import registry
 
     if head.binary:
-        return "a binary file"
+        return "a binary file", ""
     try:
         for ingestor in registry().values():
             if head.mapping and ingestor.hold:
                 ingestor.hold(head)
     except AuditError as error:
-        return f"the map does not fit: {error.message}"
-    return "not a log of a format known here"
+        return f"the map does not fit: {error.message}", ""
+    return "not a log of a format known here", _instead(head)
+
+
+def _instead(head: Head) -> str:
+    """Names of columns or keys, none of which holds a count of tokens that is known here."""
+    from claude_audit.ingestors import _table
+
+    if head.records:
+        kind, names = "JSON", list(dict.fromkeys(key for record in head.records for key in record))
+    elif head.path is not None and head.path.suffix.lower() in (".csv", ".tsv"):
+        kind, names = "a table", [name for name in _table.header(head.text)[0] if name]
+    else:
+        return ""
+    shown = ", ".join(printable(name[:MOST_NAME]) for name in names[:NAMED])
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{kind} with no known name of a token count; it has {shown}{more}" if names else ""
 
 
 def _evidence(head: Head, forced: str | None) -> Ingestor | Report | None:

@@ -42,6 +42,7 @@ __all__ = [
     "ORDERS",
     "alone",
     "levers_of",
+    "migrations",
     "ordered",
     "scan",
     "scenario_file",
@@ -64,7 +65,8 @@ def levers_of(options: Mapping[str, Any], catalog: Catalog) -> list[Lever]:
     found = [lever for kind in registry() if (lever := kind.build(options, catalog)) is not None]
     if not found:
         flags = ", ".join(kind.options[0].flag for kind in registry())
-        raise AuditError("no lever to try", f"say one of {flags}, or --scenario FILE.yaml")
+        hint = f"--all tries every lever that the log supports; or say some of {flags}, or --scenario FILE.yaml"
+        raise AuditError("no lever to try", hint)
     return found
 
 
@@ -119,7 +121,7 @@ def simulate(
         # Prepared during the one scan, and run while the levers are priced, which takes one core.
         asked = None
         if elsewhere is not None:
-            asked = beside.submit(_migrations, elsewhere, *rest, scanned.wait)
+            asked = beside.submit(migrations, elsewhere, *rest, scanned.wait)
         try:
             run, unpriced = scan(usage, reach, levers, catalog, engine, done=scanned.set)
         finally:
@@ -129,7 +131,7 @@ def simulate(
             steps = _reordered(run, steps, order)
         steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
         work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
-        migrations = asked.result() if asked else _migrations(lambda: (usage, engine), *rest)
+        retiring = asked.result() if asked else migrations(lambda: (usage, engine), *rest)
     result = Waterfall(
         since,
         until,
@@ -146,11 +148,11 @@ def simulate(
     return replace(
         result,
         monthly_saving_usd=monthly(result.saving_usd, lookback),
-        notes=(*migrations, *_notes(result, order)),
+        notes=(*retiring, *_notes(result, order)),
     )
 
 
-def _migrations(
+def migrations(
     rows: Callable[[], tuple[nw.LazyFrame[Any], Engine]],
     reach: Reach,
     levers: Sequence[Lever],

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from logs import read, record, write
 
+import claude_audit
+
 PROGRAM = [sys.executable, "-m", "claude_audit"]
 
 
@@ -233,3 +235,37 @@ def test_the_package_hands_out_its_face_only_when_it_is_asked_for() -> None:
         "assert not {'duckdb', 'pandas'} & set(sys.modules), 'a store is not open yet'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_version_is_said(tmp_path: Path) -> None:
+    done = run(tmp_path, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"claude-audit {claude_audit.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sp", "spend"), ("spend --ti", "--timezone"), ("whatif --route-si", "--route-simple"), ("prices sh", "show")],
+)
+def test_a_shell_completes_commands_and_options(tmp_path: Path, typed: str, offered: str) -> None:
+    words = f"claude-audit {typed}"
+    env = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_CLAUDE_AUDIT_COMPLETE": "complete_bash"}
+    script = "import sys; sys.argv[0] = 'claude-audit'; from claude_audit.commands import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=os.environ | env
+    )
+    assert offered in done.stdout.split(), done.stderr
+
+
+def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    done, asked = run(tmp_path), run(tmp_path, "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (2, asked.stdout, "")
+
+
+def test_config_alone_shows_the_settings(tmp_path: Path) -> None:
+    done = run(tmp_path, "config")
+    assert (done.returncode, done.stdout) == (0, run(tmp_path, "config", "show").stdout)
+
+
+def test_a_flag_is_named_once(audited: Path) -> None:
+    done = run(audited, "check", "--monthly", "abc")
+    assert done.stderr.startswith("claude-audit: --monthly is 'abc', which is not an amount")

@@ -344,6 +344,12 @@ def test_unknown_scalars_become_tags_but_text_does_not(tmp_path: Path) -> None:
         (lambda p: _file(p / "blank.jsonl", b"\n\n"), "no log lines found"),
         (lambda p: _file(p / "picture.bin", bytes(range(256)) * 20), "a binary file"),
         (lambda p: _file(p / "poem.txt", b"roses are red\nviolets are blue\n"), "not a log of a format known here"),
+        (
+            lambda p: _file(p / "app.jsonl", b'{"level":"info","tokens":3}\n{"n":1}\n'),
+            "token count; it has level, tokens, n",
+        ),
+        (lambda p: _file(p / "bill.csv", b"day,usd\n2026-11-01,3\n"), "token count; it has day, usd"),
+        (lambda p: _file(p / "wide.csv", b"a,b,c,d,e,f,g,h,i,j\n"), "f, g, h and 2 more"),
         (lambda p: _file(p / "broken.jsonl.gz", b"\x1f\x8b\x08 no gzip"), "cannot be read"),
     ],
 )

@@ -193,7 +193,7 @@ def test_token_types_have_no_requests_and_are_not_told_twice() -> None:
 
 
 def test_an_empty_answer_says_so() -> None:
-    assert spend_tables(spending(since=None, until=None), width=80) == "No requests in this period.\n"
+    assert spend_tables(spending(since=None, until=None), width=80) == "No requests.\n"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
@@ -425,7 +425,9 @@ def test_shares_of_the_saving_when_they_were_asked_for() -> None:
 
 
 def test_what_if_without_requests() -> None:
-    assert "bill as logged" in waterfall_tables(Waterfall(None, None, ZERO, (), None, ("The log holds no requests.",)))
+    assert "bill as logged" in waterfall_tables(
+        Waterfall(None, None, ZERO, (), None, ("There is no request to try anything on.",))
+    )
 
 
 def test_steps_as_csv_are_exact_and_add_up() -> None:

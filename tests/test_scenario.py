@@ -98,7 +98,7 @@ def test_overlapping_levers_are_called_that(audit: Audit) -> None:
 
 def test_an_empty_store_and_a_filter_that_leaves_nothing(tmp_path: Path) -> None:
     empty = stored(tmp_path / "empty", [])
-    assert empty.whatif(cap_output="10").notes == ("The log holds no requests.",)
+    assert empty.whatif(cap_output="10").notes == ("There is no request to try anything on.",)
     some = stored(tmp_path / "some", [record(1)])
     assert some.filtered(where=(("endpoint", "nowhere"),)).whatif(cap_output="10").saving_usd == 0
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "spend": "spend",
     "whatif": "whatif",
     "check": "check",
+    "findings": "findings",
     "report": "report",
     "explain": "explain",
     "forecast": "forecast",
@@ -80,8 +81,8 @@ def _app(argv: list[str]) -> typer.Typer:
     app = typer.Typer(
         name="claude-audit",
         help="What your Claude API logs cost, to the cent, and what each way of saving would really have saved.",
-        no_args_is_help=True,
-        add_completion=False,
+        invoke_without_command=True,
+        add_completion=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -105,6 +106,15 @@ def _command_in(argv: list[str]) -> str | None:
     return None
 
 
+def _version(asked: bool) -> None:
+    """Answers before typer misses a command."""
+    if asked:
+        from claude_audit import __version__
+
+        typer.echo(f"claude-audit {__version__}")
+        raise typer.Exit
+
+
 def _globals(
     ctx: typer.Context,
     store: Annotated[
@@ -113,13 +123,13 @@ def _globals(
     config: Annotated[
         str | None, typer.Option("--config", metavar="FILE", help="Configuration [default: nearest claude-audit.yaml].")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    if version:
-        from claude_audit import __version__
-
-        typer.echo(f"claude-audit {__version__}")
-        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(Exit.ERROR)
     from claude_audit.commands.common import Session
 
     ctx.obj = Session(store_flag=store, config_flag=config)

@@ -96,6 +96,14 @@ def session(ctx: typer.Context) -> Session:
     return obj
 
 
+def say_why_none(audit: Audit) -> None:
+    """Of an audit without requests, on stderr."""
+    from claude_audit.nothing_left import reasons
+
+    for reason in reasons(audit):
+        say(f"note: {reason}")
+
+
 def emit(text: str) -> None:
     """Print an answer on stdout, ending in exactly one newline."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")

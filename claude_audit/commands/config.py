@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    group = typer.Typer(help="What is configured, and where.", no_args_is_help=True)
+    group = typer.Typer(help="What is configured, and where.")
+    group.callback(invoke_without_command=True)(table)
     group.command("show", help="Every setting, its value, and the flag, variable or file line it comes from.")(show)
     app.add_typer(group, name="config")
+
+
+def table(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
+    """What `show` shows."""
+    if ctx.invoked_subcommand is None:
+        show(ctx, output)
 
 
 def show(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from claude_audit.bill import LineItem
     from claude_audit.explain import Pass
 
-LEVER = "lever"
-"""Stands where an id would: no id of ours or the API's reads like that."""
+LEVER, RULE = "lever", "rule"
+"""Stand where an id would: no id of ours or the API's reads like that."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
     about = (
         "A figure as line items: quantity x rate x factors = amount, and where each price stands. "
-        "explain lever NAME: what a what-if lever assumes, its formula, when it costs money; explain lever: all of them."
+        "explain lever NAME: what a what-if lever assumes, its formula, when it costs money; explain lever: all of them. "
+        "explain rule NAME: what a finding rests on."
     )
     app.command(help=about)(explain)
 
@@ -30,9 +31,11 @@ def explain(
     ctx: typer.Context,
     identifier: Annotated[
         str | None,
-        typer.Argument(metavar="ID|lever", help="A request id, message id or row id; all rows without one; or lever."),
+        typer.Argument(
+            metavar="ID|lever|rule", help="A request id, message id or row id; all rows without one; or lever, rule."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="After lever: one of them.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="After lever or rule: one of them.")] = None,
     since: Since = None,
     until: Until = None,
     timezone: Zone = None,
@@ -45,6 +48,8 @@ def explain(
 
     if identifier == LEVER:
         return _levers(name, output)
+    if identifier == RULE:
+        return _rules(name, output)
     if name is not None:
         raise AuditError(f"explain takes one id, not {identifier} and {name}", "claude-audit explain lever NAME")
     audit = session(ctx).audit(since, until, timezone, where)
@@ -83,6 +88,20 @@ def _levers(name: str | None, output: Format) -> None:
     else:
         write = {Format.TABLE: levers.table, Format.CSV: levers.csv, Format.MARKDOWN: levers.markdown}[output]
         emit(write(kinds))
+
+
+def _rules(name: str | None, output: Format) -> None:
+    """The page of one rule, or a line for each."""
+    from claude_audit.renderers import rules as render
+    from claude_audit.rules import registry, rule_of
+
+    rules = tuple(registry().values()) if name is None else (rule_of(name),)
+    if output is Format.JSON:
+        emit_json({"rules": [render.document(rule, whole=name is not None) for rule in rules]})
+    elif name is not None and output is not Format.CSV:
+        emit(render.page_text(rules[0]) if output is Format.TABLE else render.page_markdown(rules[0]))
+    else:
+        emit({Format.TABLE: render.table, Format.CSV: render.csv, Format.MARKDOWN: render.markdown}[output](rules))
 
 
 def _with_place(items: Sequence[LineItem], calls: Sequence[Pass]) -> Iterator[tuple[Sequence[str], LineItem]]:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from claude_audit.commands.common import Format, FormatOption, Since, Until, Where, Zone, emit, emit_json, say, session
+from claude_audit.commands.common import (
+    Format,
+    FormatOption,
+    Since,
+    Until,
+    Where,
+    Zone,
+    emit,
+    emit_json,
+    say,
+    say_why_none,
+    session,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,3 +63,5 @@ def spend(
             emit(spend_tables(answer))
     for note in answer.notes:
         say(f"note: {note}")
+    if not answer.requests:
+        say_why_none(audit)

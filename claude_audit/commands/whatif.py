@@ -17,6 +17,7 @@ from claude_audit.commands.common import (
     emit,
     emit_json,
     one_of,
+    say_why_none,
     session,
 )
 from claude_audit.errors import AuditError
@@ -93,6 +94,8 @@ def whatif(
         order=order or steps or "stage",
         **asked,
     )
+    if answer.since is None:
+        say_why_none(audit)
     match output:
         case Format.JSON:
             emit_json(answer.as_document())

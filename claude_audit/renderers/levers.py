@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from claude_audit.levers import Kind, page
 from claude_audit.renderers.columns import as_csv, as_markdown, fitted
+from claude_audit.renderers.pages import filled
 
 COLUMNS = ("lever", "stage", "flag", "effort", "risk", "what")
 
@@ -53,26 +52,8 @@ def markdown(kinds: Sequence[Kind]) -> str:
 
 
 def page_text(kind: Kind, width: int | None = None) -> str:
-    """The page for a terminal of that width: paragraphs filled, lines that are set in left as they are."""
-    width = max(40, width or shutil.get_terminal_size((80, 24)).columns)
-    shown: list[str] = []
-    for block in page(kind.name).strip().split("\n\n"):
-        filled: list[str] = []
-        for line in block.split("\n"):
-            if filled and not line.startswith((" ", "-", "|")) and not filled[-1].startswith((" ", "|")):
-                filled[-1] += " " + line
-            else:
-                filled.append(line)
-        shown.append("\n".join(_filled(line, width) for line in filled))
-    return "\n\n".join(shown) + "\n"
-
-
-def _filled(line: str, width: int) -> str:
-    """A paragraph on several lines; what is set in keeps its place, and is set in further where it goes on."""
-    inset = len(line) - len(line.lstrip())
-    flag = re.match(r" +--.*?  +", line)
-    further = " " * (flag.end() if flag and flag.end() < width / 2 else inset)
-    return "\n".join(textwrap.wrap(line, width, subsequent_indent=further, break_long_words=False)) or line
+    """The page for a terminal of that width."""
+    return filled(page(kind.name), width)
 
 
 def page_markdown(kind: Kind) -> str:

@@ -3,6 +3,7 @@
 from claude_audit.renderers.figures import size
 from claude_audit.renderers.terminal.diff import diff_tables
 from claude_audit.renderers.terminal.explain import explain_tables
+from claude_audit.renderers.terminal.findings import findings_tables
 from claude_audit.renderers.terminal.opportunities import opportunities_tables
 from claude_audit.renderers.terminal.published import published_tables
 from claude_audit.renderers.terminal.screen import Screen, clean
@@ -14,6 +15,7 @@ __all__ = [
     "clean",
     "diff_tables",
     "explain_tables",
+    "findings_tables",
     "opportunities_tables",
     "published_tables",
     "size",

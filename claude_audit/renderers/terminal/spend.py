@@ -27,7 +27,7 @@ def spend_tables(spend: Spend, *, width: int | None = None, color: bool | None =
     """The total, the rows, what the bill is made of, how concentrated it is, and what has no price."""
     screen = Screen.here(width, color)
     if not spend.requests and not any(spend.tokens.values()):
-        return screen.print(lines([("", "No requests in this period.")]))
+        return screen.print(lines([("", "No requests.")]))
     when = f"  {figures.period(spend.since, spend.until)}, UTC"
     billed = f"{count(spend.requests, 'request')}, {compact(sum(spend.tokens.values()))} billed tokens"
     head = lines([("bold", dollars(spend.total_usd)), ("", when)], [("dim", billed)])

@@ -1,0 +1,58 @@
+"""Much thinking for little answer: more than ten tokens thought for each one said, in answers of under 50 tokens.
+
+The amount is between nothing (the thought may have been needed) and all of that thinking at the price of output.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from claude_audit.bill import components, total
+from claude_audit.money import ZERO
+from claude_audit.rules import Finding, Log, Rule
+from claude_audit.rules._labels import NONE
+from claude_audit.tally import Extra, tally
+from claude_audit.text import count
+from claude_audit.usage import TOKEN_CLASSES
+from claude_audit.waterfall import Grade
+
+NAME = "thinking_on_short_answers"
+SHORT, TIMES = 50, 10
+
+
+def _find(log: Log) -> Iterator[Finding]:
+    import narwhals.stable.v2 as nw
+
+    audit, reach = log.audit, log.audit.reach
+    if reach is None:
+        return
+    thought, said = nw.col("thinking_tokens"), nw.col("output_tokens") - nw.col("thinking_tokens")
+    rows = audit.usage().filter(nw.col("unbilled").is_null(), said >= 0, said < SHORT, thought > TIMES * said)
+    lines = tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, {"thought": thought}))
+    costs: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    requests: Counter[tuple[str, str]] = Counter()
+    tokens: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        thinking = int(line.more[0])
+        only = [thinking if name == "output" else 0 for name in TOKEN_CLASSES]
+        parts = components(audit.catalog.price(line.group), only, 0, audit.catalog)
+        key = (line.labels[0] or NONE, line.name or NONE)
+        requests[key] += line.billed_requests
+        tokens[key] += thinking
+        costs[key] += [] if parts is None else [parts["output"]]
+    for key, number in requests.items():
+        most = total(costs[key]) if costs[key] else None
+        yield Finding(
+            NAME,
+            " on ".join(key),
+            f"{count(number, 'answer')} of under {SHORT} tokens took {tokens[key]:,} tokens of thinking.",
+            "turn thinking off there, or ask for less effort, and compare the answers",
+            Grade.BOUNDED,
+            None if most is None else ZERO,
+            most,
+        )
+
+
+RULE = Rule(NAME, "much thinking for short answers", _find, __doc__ or "", ("thinking_tokens",))

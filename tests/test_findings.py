@@ -1,0 +1,321 @@
+"""Findings: each rule on a log that it is for and on one that it is not, with the dollars worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Command, run, store  # noqa: F401
+from hypothesis import given
+from hypothesis import strategies as st
+from logs import audited, record
+
+from claude_audit.errors import AuditError
+from claude_audit.findings import Findings
+from claude_audit.renderers import findings as render
+from claude_audit.renderers.terminal import findings_tables
+from claude_audit.rules import Finding, registry
+from claude_audit.rules.spend_spike import spikes, stands_out
+from claude_audit.waterfall import Grade
+
+HOSTILE = "a\x1b[2J'; rm -rf ~ #<b>|"
+
+
+def found(folder: Path, records: Sequence[Mapping[str, Any]], *rules: str, **filters: Any) -> Findings:
+    return audited(folder, records).filtered(**filters).findings(rules)
+
+
+def only(folder: Path, records: Sequence[Mapping[str, Any]], rule: str) -> list[Finding]:
+    answer = found(folder, records, rule)
+    assert {one.rule for one in answer.found} <= {rule}
+    return list(answer.found)
+
+
+# Caches without readers. Claude Sonnet 5.5 in November 2026: input 2, read 0.10, written for 5 minutes 2.50 USD per million.
+
+
+def test_a_cache_that_nobody_reads_costs_its_premium(tmp_path: Path) -> None:
+    written = [record(n, endpoint="chat", input=0, w5=100_000, timestamp=f"2026-11-0{n}T10:00:00Z") for n in (1, 2)]
+    read = [record(3, endpoint="chat", input=0, read=100_000, timestamp="2026-11-02T10:01:00Z")]
+    (one,) = only(tmp_path, [*written, *read], "cache_without_readers")
+    # The first day: 0.1 M x (2.50 - 2). The second: that, less 0.1 M x (2 - 0.10) of its read, is a gain.
+    assert (one.low_usd, one.high_usd, one.grade) == (Decimal("0.05"), Decimal("0.05"), Grade.METERED)
+    assert one.subject == "chat on claude-sonnet-5-5"
+    assert one.message.startswith("On 1 of 2 days with caching") and "100,000 written" in one.message
+
+
+def test_a_cache_that_is_read_is_no_finding(tmp_path: Path) -> None:
+    lines = [record(1, w5=100_000), record(2, read=100_000)]
+    assert only(tmp_path, lines, "cache_without_readers") == []
+
+
+# Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
+
+
+def test_marks_on_prompts_too_short(tmp_path: Path) -> None:
+    haiku = {"model": "claude-haiku-4-5", "endpoint": "tag"}
+    blocks = [{"hash": "a", "tokens": 400, "kind": "system", "breakpoint": True}]
+    lines = [
+        record(1, endpoint="chat", input=511, prompt_blocks=blocks),
+        record(2, endpoint="chat", input=512, prompt_blocks=blocks),
+        record(3, **haiku, input=4095, prompt_blocks=blocks),
+        record(4, **haiku, input=4096, prompt_blocks=blocks),
+        record(5, endpoint="chat", input=100, prompt_blocks=[{**blocks[0], "breakpoint": False}]),
+        record(6, endpoint="chat", input=0, read=500, prompt_blocks=blocks),
+    ]
+    first, second = sorted(only(tmp_path, lines, "marks_under_minimum"), key=lambda one: one.subject)
+    assert (first.subject, second.subject) == ("chat on claude-sonnet-5-5", "tag on claude-haiku-4-5-20251001")
+    assert first.message.startswith("1 request mark") and "512 tokens" in first.message
+    assert second.message.startswith("1 request mark") and "4,096 tokens" in second.message
+    assert first.low_usd is None and first.high_usd is None
+
+
+# Thinking. Output of Claude Sonnet 5.5 costs 10 USD per million.
+
+
+def thinking(n: int, thought: int, said: int, **more: Any) -> dict[str, Any]:
+    details = {"output_tokens_details": {"thinking_tokens": thought}}
+    return record(n, output=thought + said, usage=details, thinking=True, **more)
+
+
+def test_much_thinking_for_short_answers(tmp_path: Path) -> None:
+    lines = [
+        thinking(1, 491, 49, endpoint="chat"),  # more than ten times 49
+        thinking(2, 490, 49, endpoint="chat"),  # ten times
+        thinking(3, 5000, 50, endpoint="chat"),  # no short answer
+        thinking(4, 1000, 0, endpoint="route", model="claude-opus-9"),  # no price
+    ]
+    one, other = only(tmp_path, lines, "thinking_on_short_answers")
+    assert (one.subject, one.low_usd, one.high_usd) == ("chat on claude-sonnet-5-5", 0, Decimal("0.00491"))
+    assert one.message == "1 answer of under 50 tokens took 491 tokens of thinking."
+    assert (other.subject, other.low_usd, other.high_usd) == ("route on claude-opus-9", None, None)
+
+
+# Answers
+
+
+def test_answers_cut_off_are_told_from_one_in_a_hundred(tmp_path: Path) -> None:
+    cut = [record(n, endpoint="a", stop_reason="max_tokens") for n in range(2)]
+    rest = [record(n, endpoint="a", stop_reason="end_turn") for n in range(2, 150)]
+    rare = [record(n, endpoint="b", stop_reason="max_tokens" if n == 200 else "end_turn") for n in range(200, 300)]
+    (one,) = only(tmp_path, [*cut, *rest, *rare], "answers_cut_off")
+    # 1,000 tokens in and 100 out cost $0.003.
+    assert (one.subject, one.message) == ("a", "2 of 150 answers ended at max_tokens; they cost $0.006.")
+    assert one.low_usd is None
+
+
+def test_a_max_tokens_far_above_the_answers(tmp_path: Path) -> None:
+    lines = [record(n, endpoint="a", output=10 if n else 5000, max_tokens=81) for n in range(100)]
+    lines += [record(n, endpoint="b", output=10, max_tokens=80) for n in range(100, 200)]
+    lines += [record(n, endpoint="c", output=1, max_tokens=9000) for n in range(200, 299)]
+    (one,) = only(tmp_path, lines, "room_never_used")
+    assert (one.subject, one.low_usd, one.high_usd) == ("a", 0, 0)
+    assert "99 % of 100 answers have at most 10 tokens" in one.message
+
+
+# Levers
+
+
+@pytest.mark.parametrize(
+    ("rule", "lever"),
+    [(rule.name, rule.lever) for rule in registry().values() if rule.lever],
+)
+def test_what_a_lever_leaves_out_is_what_it_saves(tmp_path: Path, rule: str, lever: str) -> None:
+    system = [{"hash": "s", "tokens": 900, "kind": "system"}, {"hash": "m", "tokens": 100, "kind": "message"}]
+    tools = [{"hash": "t", "tokens": 700, "kind": "tools"}, *system]
+    lines = [record(n, endpoint="chat", prompt_blocks=system, request_hash="same") for n in range(3)]
+    lines += [
+        record(n, endpoint="agent", prompt_blocks=tools, tools_defined=3, tools_used=0, input=1700)
+        for n in range(50, 80)
+    ]
+    lines += [record(90, request_id="late", retry_of="req_50", endpoint="agent")]
+    lines += [record(91, model="claude-haiku-5-5", input=104_000, endpoint="long")]
+    lines += [record(92, latency_tolerant=True, endpoint="night")]
+    audit = audited(tmp_path, lines)
+    one = audit.opportunities(only=[lever]).found[0]
+    assert one.step is not None and one.step.high_usd > 0
+    (told,) = audit.findings([rule]).found
+    assert (told.low_usd, told.high_usd) == (max(Decimal(0), one.step.low_usd), one.step.high_usd)
+    assert told.evidence == (f"claude-audit whatif {one.flags}",)
+    assert told.grade is one.step.grade
+
+
+def test_big_models_on_small_jobs_leave_the_others_alone(tmp_path: Path) -> None:
+    lines = [
+        record(1, model="claude-opus-5-5", task="classify", endpoint="tag"),
+        record(2, model="claude-sonnet-5-5", task="classify", endpoint="tag"),
+        record(3, model="claude-opus-5-5", task="essay", output=4000, endpoint="write"),
+    ]
+    (one,) = only(tmp_path, lines, "big_model_small_job")
+    # Opus 5.5: 1,000 x 4 + 100 x 20 = $0.006; Haiku 5.5: 1,000 x 0.10 + 100 x 0.50 = $0.00015. At most the essay too:
+    # 1,000 x 4 + 4,000 x 20 - (1,000 x 0.10 + 4,000 x 0.50) = $0.0819.
+    assert (one.subject, one.low_usd) == ("tag", Decimal("0.00585"))
+    assert one.high_usd == Decimal("0.00585") + Decimal("0.0819")
+
+
+# Prices
+
+
+def test_requests_without_a_price(tmp_path: Path) -> None:
+    nameless = {key: value for key, value in record(3).items() if key != "model"}
+    (one, other) = only(tmp_path, [record(1), record(2, model="claude-opus-9"), nameless], "no_price")
+    assert {one.subject, other.subject} == {"claude-opus-9", "(none)"}
+    assert all(each.low_usd is None for each in (one, other))
+
+
+def test_a_model_that_retires_soon(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, [record(1, model="claude-sonnet-4-5")], "retiring_model")
+    assert one.subject == "Claude Sonnet 4.5" and "2026-11-30" in one.message
+
+
+# Spikes
+
+FIRST = date(2026, 9, 1)
+
+
+def series(*usd: str) -> dict[date, Decimal]:
+    """The same weekday, week by week."""
+    return {FIRST + timedelta(weeks=n): Decimal(each) for n, each in enumerate(usd)}
+
+
+@pytest.mark.parametrize(
+    ("before", "day", "out"),
+    [
+        # Median 10, MAD 1: 0.6745 x (15.19 - 10) / 1 = 3.50066.
+        (("9", "10", "10", "11", "12", "9"), "15.19", True),
+        (("9", "10", "10", "11", "12", "9"), "15.18", False),
+        # MAD 0: the mean distance is 0.5, and 3.5 x 1.253314 x 0.5 = 2.193; what counts are the five dollars.
+        (("10", "10", "10", "12"), "15", True),
+        (("10", "10", "10", "12"), "14.99", False),
+        # No distance at all.
+        (("10", "10", "10", "10"), "15", True),
+        # Twenty percent of a hundred.
+        (("100", "100", "100", "100"), "119.99", False),
+        (("100", "100", "100", "100"), "120", True),
+    ],
+)
+def test_what_stands_out(before: Sequence[str], day: str, out: bool) -> None:
+    days = list(map(Decimal, before))
+    expected = sorted(days)[len(days) // 2 - 1 : len(days) // 2 + 1]
+    assert stands_out(Decimal(day), days, sum(expected, Decimal(0)) / 2) is out
+
+
+def test_a_second_spike_is_seen_behind_the_first(tmp_path: Path) -> None:
+    assert [day for day, _, _ in spikes(series("10", "10", "11", "9", "90", "10", "90"))] == [
+        FIRST + timedelta(weeks=4),
+        FIRST + timedelta(weeks=6),
+    ]
+
+
+def test_four_weeks_come_first_and_eight_count() -> None:
+    assert list(spikes(series("1", "1", "1", "99"))) == []
+    ((day, expected, weeks),) = spikes(series(*["1000"] * 2, *["1"] * 8, "99"))
+    assert (day, expected, weeks) == (FIRST + timedelta(weeks=10), 1, 8)
+
+
+def test_a_day_without_requests_cost_nothing() -> None:
+    days = series("1", "1", "1", "1", "1", "1", "1", "60")
+    for weeks in (2, 3, 4, 5):
+        del days[FIRST + timedelta(weeks=weeks)]
+    ((_, expected, _),) = spikes(days)
+    assert expected == 0
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=5, max_size=12))
+def test_no_day_up_to_the_dearest_before_it_is_a_spike(usd: list[int]) -> None:
+    days = series(*map(str, usd))
+    for day, expected, _ in spikes(days):
+        before = [days[day - timedelta(weeks=n)] for n in range(1, 9) if day - timedelta(weeks=n) in days]
+        assert days[day] >= expected + 5
+        assert sorted(before)[0] <= expected <= sorted(before)[-1]
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5", "claude-opus-9"])
+def test_a_spike_names_what_grew(tmp_path: Path, model: str) -> None:
+    lines = [
+        record(n, endpoint="chat", model=model, timestamp=f"{FIRST + timedelta(days=n)}T10:00:00Z") for n in range(36)
+    ]
+    day = FIRST + timedelta(days=35)
+    lines += [record(100 + n, endpoint="import", input=5_000_000, timestamp=f"{day}T11:0{n}:00Z") for n in range(3)]
+    if model == "claude-opus-9":  # what the days before cost is not known
+        assert only(tmp_path, lines, "spend_spike") == []
+        return
+    (one,) = only(tmp_path, lines, "spend_spike")
+    # Three times 5 M x 2 + 100 x 10 USD per million.
+    assert (one.subject, one.low_usd) == ("2026-10-06", Decimal("30.003"))
+    assert "Most of it: import on claude-sonnet-5-5, $30.00 more than a week before (it is new)." in one.message
+
+
+# The whole
+
+
+def test_each_rule_says_what_it_rests_on() -> None:
+    for name, rule in registry().items():
+        assert name == rule.name and len(rule.doc) > 80 and rule.title[0].islower()
+
+
+def test_dearest_first_and_what_was_not_judged(tmp_path: Path) -> None:
+    lines = [record(1, latency_tolerant=True), record(2, model="claude-opus-9"), record(3, w5=100_000, input=0)]
+    answer = found(tmp_path, lines)
+    lows = [one.low_usd or Decimal(0) for one in answer.found]
+    assert lows == sorted(lows, reverse=True) and answer.found[0].low_usd
+    judged = {rule.name for rule in answer.nothing} | {one.rule for one in answer.found}
+    assert judged.isdisjoint(rule.name for rule, _ in answer.blind)
+    assert judged | {rule.name for rule, _ in answer.blind} == set(registry())
+    frame = answer.to_frame()
+    assert len(frame) == len(answer.found) and frame["low_usd"][0] == answer.found[0].low_usd
+
+
+def test_an_unknown_rule_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no rule 'spikes'") as caught:
+        found(tmp_path, [record(1)], "spikes")
+    assert "spend_spike" in caught.value.hint
+
+
+def test_names_from_a_log_drive_nothing(tmp_path: Path) -> None:
+    lines = [record(1, endpoint=HOSTILE, input=0, w5=100_000), record(2, endpoint=HOSTILE, model="claude-x`y")]
+    answer = found(tmp_path, lines, where=(("endpoint", HOSTILE),))
+    for text in (findings_tables(answer, width=80), render.csv(answer)):
+        assert "\x1b" not in text
+    assert "<b>" not in render.markdown(answer) and "\x1b" not in render.markdown(answer)
+    (command,) = next(one for one in answer.found if one.rule == "cache_without_readers").evidence
+    assert "'\"'\"'; rm -rf" in command  # quoted as one word
+
+
+def test_findings_stay_within_the_filters(tmp_path: Path) -> None:
+    lines = [record(n, endpoint=e, input=0, w5=100_000) for n, e in enumerate(("a", "b"))]
+    answer = found(tmp_path, lines, "cache_without_readers", where=(("endpoint", "b"),), since=date(2026, 11, 1))
+    (one,) = answer.found
+    assert one.subject.startswith("b on ")
+    assert one.evidence[0].endswith("--where model=claude-sonnet-5-5 --since 2026-11-01")
+
+
+@pytest.mark.parametrize("how", ["table", "json", "csv", "markdown"])
+def test_the_command(store: Path, run: Command, how: str) -> None:  # noqa: F811
+    done = run("findings", "--format", how)
+    assert (done.returncode, done.stderr) == (0, "")
+    if how == "json":
+        told = json.loads(done.stdout)
+        assert told["schema_version"] == 1 and told["requests"] == 20
+        assert {each["rule"] for each in told["not_judged"]} >= {"marks_under_minimum"}
+    if how == "table":
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_no_rows_no_findings(store: Path, run: Command) -> None:  # noqa: F811
+    done = run("findings", "--where", "endpoint=nowhere")
+    assert (done.returncode, done.stdout) == (0, "No requests.\n")
+    assert "no request has endpoint nowhere" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["table", "json", "csv", "markdown"])
+def test_rules_have_pages(store: Path, run: Command, how: str) -> None:  # noqa: F811
+    every, one = run("explain", "rule", "--format", how), run("explain", "rule", "spend_spike", "--format", how)
+    assert all(name in every.stdout.replace("\\", "") for name in registry())
+    assert "weekday" in one.stdout or how == "csv"
+    assert run("explain", "rule", "nope").returncode == 2
