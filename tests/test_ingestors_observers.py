@@ -456,6 +456,11 @@ class TestHelicone:
     def test_input_leaves_out_what_was_cached(self, tmp_path: Path) -> None:
         assert told(tmp_path, requested(), columns=f"flags, {CLASSES}") == [(["ttl_unknown"], 120, 9000, 600, 0, 300)]
 
+    def test_cached_tokens_alone_are_usage(self, tmp_path: Path) -> None:
+        cached = NO_TOKENS | {"prompt_cache_read_tokens": 9000}
+        zero = NO_TOKENS | {"prompt_cache_read_tokens": 0, "prompt_cache_write_tokens": 0}
+        assert told(tmp_path, requested(1, **cached), requested(2, **zero)) == [(0, 9000, 0, 0, None)]
+
     def test_a_body_with_usage_wins(self, tmp_path: Path) -> None:
         usage = {"input_tokens": 121, "cache_creation_input_tokens": 600, "cache_read_input_tokens": 9000, "output_tokens": 301,
                  "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 600}}  # fmt: skip

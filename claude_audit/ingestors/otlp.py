@@ -31,48 +31,11 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
+from claude_audit.ingestors._otlp import STRUCTURE
 from claude_audit.pieces import quoted, quoted_list
 
-ATTRIBUTES = [
-    {
-        "key": "VARCHAR",
-        "value": {
-            "stringValue": "VARCHAR",
-            "intValue": "VARCHAR",
-            "doubleValue": "VARCHAR",
-            "boolValue": "VARCHAR",
-            "arrayValue": {"values": [{"stringValue": "VARCHAR"}]},
-        },
-    }
-]
-RESOURCE = {"attributes": ATTRIBUTES}
-SPAN = {
-    "traceId": "VARCHAR",
-    "spanId": "VARCHAR",
-    "parentSpanId": "VARCHAR",
-    "name": "VARCHAR",
-    "startTimeUnixNano": "VARCHAR",
-    "endTimeUnixNano": "VARCHAR",
-    "attributes": ATTRIBUTES,
-    "status": {"code": "VARCHAR"},
-}
-EVENT = {
-    "traceId": "VARCHAR",
-    "spanId": "VARCHAR",
-    "timeUnixNano": "VARCHAR",
-    "observedTimeUnixNano": "VARCHAR",
-    "eventName": "VARCHAR",
-    "body": {"stringValue": "VARCHAR"},
-    "attributes": ATTRIBUTES,
-}
 SIGNALS = ("resourceSpans", "resourceLogs", "resourceMetrics")
 FIRST_KEY = re.compile(rf'\s*\[?\s*\{{\s*"({"|".join(SIGNALS)})"\s*:')
-STRUCTURE = {
-    "resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"scope": {"name": "VARCHAR"}, "spans": [SPAN]}]}],
-    "resourceLogs": [{"resource": RESOURCE, "scopeLogs": [{"scope": {"name": "VARCHAR"}, "logRecords": [EVENT]}]}],
-    "resourceMetrics": "JSON",
-}
-
 CLAUDE_CODE = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
