@@ -220,11 +220,14 @@ class Audit:
             only=only,
         )
 
-    def findings(self, rules: Sequence[str] = ()) -> Findings:
-        """What went wrong or was wasted, dearest first: by all rules, or those named. Raises AuditError for an unknown name."""
+    def findings(self, rules: Sequence[str] = (), *, opportunities: Opportunities | None = None) -> Findings:
+        """What went wrong or was wasted, dearest first: by all rules, or those named.
+
+        `opportunities`: of these rows, where they are known already. Raises AuditError for a name that is no rule's.
+        """
         from claude_audit.findings import findings
 
-        return findings(self, rules)
+        return findings(self, rules, opportunities)
 
     def published(self, claims: Sequence[Claim] | None = None) -> Published:
         """What cost guides publish, recomputed on these requests. `claims` (claims.claims(path)) take the package's place."""

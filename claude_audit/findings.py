@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from claude_audit.audit import Audit
+    from claude_audit.opportunities import Opportunities
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,16 @@ class Findings:
         return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def findings(audit: Audit, names: Sequence[str] = ()) -> Findings:
-    """What the rules (all of them, or those named) find. Raises AuditError for a name that is no rule's."""
+def findings(audit: Audit, names: Sequence[str] = (), opportunities: Opportunities | None = None) -> Findings:
+    """What the rules (all of them, or those named) find. Raises AuditError for a name that is no rule's.
+
+    `opportunities`: every lever alone on these rows, where that is known already.
+    """
     rules = list(dict.fromkeys(map(rule_of, names))) if names else list(registry().values())
     whole = audit.spend()
     if not whole.requests:
         return Findings(whole.since, whole.until, whole.total_usd, 0)
-    log = Log(audit, frozenset(rule.lever for rule in rules if rule.lever))
+    log = Log(audit, frozenset(rule.lever for rule in rules if rule.lever), opportunities)
     found: list[Finding] = []
     nothing: list[Rule] = []
     blind: list[tuple[Rule, tuple[Missing, ...]]] = []

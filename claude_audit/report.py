@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claude_audit.audit import Audit
     from claude_audit.budget import BudgetResult
     from claude_audit.filters import Filters
+    from claude_audit.findings import Findings
     from claude_audit.limits import Budget
     from claude_audit.opportunities import Opportunities
     from claude_audit.reconciliation import Reconciliation
@@ -77,6 +78,8 @@ class Report:
     """Logs against what consoles and billing reports claim; None without such evidence, or of a part of the logs."""
     opportunities: Opportunities | None = None
     """Every lever that the log supports, each alone."""
+    findings: Findings | None = None
+    """What went wrong or was wasted."""
 
     @property
     def who(self) -> str:
@@ -166,8 +169,9 @@ def build(
     budgets: Sequence[Budget] = (),
     days_off: Collection[date] = (),
     opportunities: Opportunities | None = None,
+    findings: Findings | None = None,
 ) -> Report:
-    """The report of an audit, with a what-if of it (or None) and its opportunities (or None), as of `today`.
+    """The report of an audit, with a what-if of it, its opportunities and its findings (or None), as of `today`.
 
     `as_of` is the day after the newest record when that is past, else `today`, unless it is given.
     """
@@ -191,6 +195,7 @@ def build(
         warnings=(*by_who.notes, *_flagged(audit)),
         reconciliation=_reconciled(audit),
         opportunities=opportunities,
+        findings=findings,
     )
 
 

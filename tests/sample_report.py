@@ -27,13 +27,15 @@ FOLDER = Path(__file__).resolve().parent.parent / "reports" / "sample"
 
 def report(audit: Audit) -> Report:
     """The report on the sample logs."""
+    opportunities = audit.opportunities()
     return build(
         audit,
         audit.whatif(**SCENARIO),
         today=TODAY,
         as_of=AsOf(TODAY, TODAY),
         budgets=[Budget("monthly", limit=Decimal(200), where="--monthly")],
-        opportunities=audit.opportunities(),
+        opportunities=opportunities,
+        findings=audit.findings(opportunities=opportunities),
     )
 
 

@@ -444,3 +444,12 @@ def test_demo_audits_the_sample_logs_and_says_what_next(tmp_path: Path, run: Com
     assert [path.name for path in tmp_path.iterdir()] == ["reports"] and (
         tmp_path / "reports" / "demo.html"
     ).stat().st_size > 50_000
+
+
+def test_what_went_wrong_is_on_every_page(larkspur: Report) -> None:
+    assert larkspur.findings is not None and larkspur.findings.found
+    for one in larkspur.findings.found:
+        assert one.subject.split(" on ")[0].split(",")[0] in html.render(larkspur).replace("<wbr>", "")
+    page, text = html.render(replace(larkspur, findings=None)), markdown.render(replace(larkspur, findings=None))
+    assert "What went wrong?" in html.render(larkspur) and "What went wrong?" in markdown.render(larkspur)
+    assert "What went wrong?" not in page + text

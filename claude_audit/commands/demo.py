@@ -49,7 +49,9 @@ def demo(
         counted, audit = read_samples(Path(folder) / "store")
         waterfall = audit.whatif(**SCENARIO)
         today = clock.today(audit.filters.timezone)
-        made = build(audit, waterfall, today=today, opportunities=audit.opportunities())
+        tried = audit.opportunities()
+        found = audit.findings(opportunities=tried)
+        made = build(audit, waterfall, today=today, opportunities=tried, findings=found)
     write_whole(place, page.render(made))
     if output is Format.JSON:
         from claude_audit.renderers.json import document

@@ -107,6 +107,7 @@ def _build(
     options = {"attribution": "shapley", **asked} if asked else dict(SCENARIO)
     budgets = _budgets(here, monthly)
     audit = here.audit(*filters)
+    opportunities = audit.opportunities()
     return build(
         audit,
         audit.whatif(**options),
@@ -114,7 +115,8 @@ def _build(
         as_of=AsOf(day, day) if day else None,
         budgets=budgets,
         days_off=frozenset(here.config.days_off),
-        opportunities=audit.opportunities(),
+        opportunities=opportunities,
+        findings=audit.findings(opportunities=opportunities),
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from claude_audit import __version__
 from claude_audit.accounting import Lines
 from claude_audit.money import EXACT, ZERO, dollars, exact
-from claude_audit.renderers import charts, figures, opportunities, reconcile
+from claude_audit.renderers import charts, figures, findings, opportunities, reconcile
 from claude_audit.report import Report
 from claude_audit.text import count, day_name, printable
 
@@ -67,6 +67,8 @@ def render(report: Report) -> str:
         opportunity_words=[words for _, words in opportunities.sentences(report.opportunities)]
         if report.opportunities
         else [],
+        findings_about=findings.ABOUT,
+        finding_rest=list(findings.rest(report.findings)) if report.findings else [],
         shortened=figures.shortened,
         lines=_lines,
         invoice=reconcile.section(report.reconciliation) if report.reconciliation else None,
@@ -106,6 +108,8 @@ def _environment() -> Environment:
         "day": day_name,
         "dimension": figures.dimension,
         "sentence": figures.sentence,
+        "finds": findings.title,
+        "amounts": findings.amounts,
     }
     return environment
 

@@ -8,7 +8,7 @@ from typing import Any
 from claude_audit import __version__
 from claude_audit.accounting import Lines
 from claude_audit.money import exact
-from claude_audit.renderers import forecast, gate, opportunities, reconcile
+from claude_audit.renderers import findings, forecast, gate, opportunities, reconcile
 from claude_audit.report import Report
 from claude_audit.spend import as_document
 
@@ -37,6 +37,7 @@ def document(report: Report) -> dict[str, Any]:
         "whatif": report.waterfall.as_document() if report.waterfall else None,
         "reconcile": reconcile.document(report.reconciliation) if report.reconciliation else None,
         "opportunities": opportunities.document(report.opportunities) if report.opportunities else None,
+        "findings": findings.document(report.findings) if report.findings else None,
         "lines": {
             **_lines(report.lines),
             "formats": {row.format: {"files": row.files, **_lines(row.counted)} for row in report.formats},

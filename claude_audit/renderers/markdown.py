@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from claude_audit import __version__
 from claude_audit.bill import SEARCHES
 from claude_audit.money import dollars
-from claude_audit.renderers import figures, opportunities, reconcile
+from claude_audit.renderers import figures, findings, opportunities, reconcile
 from claude_audit.renderers.columns import as_markdown, markdown_text
 from claude_audit.renderers.figures import compact, percent, sentence
 from claude_audit.renderers.rows import spend_table, waterfall_markdown
@@ -43,6 +43,10 @@ def _parts(report: Report) -> Iterator[str]:
     if report.opportunities and report.opportunities.found:
         yield "### Every lever, each alone"
         yield opportunities.markdown(report.opportunities).rstrip("\n")
+    if report.findings:
+        yield "## What went wrong?"
+        yield findings.ABOUT
+        yield findings.markdown(report.findings).partition("\n\n")[2].rstrip("\n")
     yield "## How sure are we?"
     yield from _sure(report)
     if report.reconciliation:

@@ -46,6 +46,8 @@ class Log:
     audit: Audit
     levers: frozenset[str] = frozenset()
     """That rules will ask for."""
+    tried: Opportunities | None = None
+    """They, where they have been tried already."""
 
     @cached_property
     def recorded(self) -> Recorded:
@@ -55,7 +57,7 @@ class Log:
     @cached_property
     def opportunities(self) -> Opportunities:
         """Those levers, each alone at its default."""
-        return self.audit.opportunities(only=self.levers)
+        return self.audit.opportunities(only=self.levers) if self.tried is None else self.tried
 
     def opportunity(self, lever: str) -> Opportunity | None:
         """One of them; None where the log has no request."""
