@@ -122,7 +122,11 @@ def test_it_is_whole_without_javascript(browser: Any) -> None:
     page, asked, said = visit(browser, java_script_enabled=False)
     assert page.get_by_role("button").count() == 0 and page.locator(f"{SORTED} thead th").first.is_visible()
     page.locator("summary").first.click()
-    assert page.get_by_role("rowheader", name="2026-10-22", exact=True).is_visible() and asked == [PAGE.as_uri()] and said == []
+    assert (
+        page.get_by_role("rowheader", name="2026-10-22", exact=True).is_visible()
+        and asked == [PAGE.as_uri()]
+        and said == []
+    )
     page.context.close()
 
 
