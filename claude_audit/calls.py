@@ -140,12 +140,12 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
         """counted(v) AS CASE
             WHEN regexp_full_match(trim(v), '[0-9]{1,3}(,[0-9]{3})+') THEN replace(trim(v), ',', '') ELSE trim(v)
         END""",
-        # Epochs in s, ms, us or ns, told apart by size; then a text with a zone; then a text without one.
+        # Epochs in s, ms, us or ns, told apart by size (ns in whole numbers: a double can't hold them); then a text with a zone; then a text without one.
         """epoch_us_of(v) AS CASE
             WHEN v < 100000000000 THEN CAST(floor(v * 1000000) AS BIGINT)
             WHEN v < 100000000000000 THEN CAST(floor(v * 1000) AS BIGINT)
             WHEN v < 100000000000000000 THEN CAST(floor(v) AS BIGINT)
-            ELSE CAST(floor(v / 1000) AS BIGINT)
+            ELSE CAST(CAST(floor(v) AS HUGEINT) // 1000 AS BIGINT)
         END""",
         # A word at the end is a zone's name (Europe/Berlin), or the time cannot be read ("10:00 PM").
         "zoned(v) AS regexp_matches(v, '(Z|z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?|[0-9] +[A-Za-z][A-Za-z0-9_/+-]*)$') "

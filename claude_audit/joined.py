@@ -106,6 +106,8 @@ def filled(connection: DuckDBPyConnection, rows: str, donors: str) -> str:
     first.
     """
     given = ", ".join(f"arg_min({name}, place) AS {name}" for name in (*FILLED, "prompt_blocks", "cacheable_tokens"))
+    # An answer says nothing of who bills, and stands as Anthropic's: a cloud's own log of the call knows.
+    given += ", arg_min(provider, place) FILTER (provider <> 'anthropic') AS cloud"
     connection.execute(f"""
         CREATE TEMP TABLE gifts AS
         SELECT * EXCLUDE (entries), map_from_entries(list_filter(
@@ -121,6 +123,7 @@ def filled(connection: DuckDBPyConnection, rows: str, donors: str) -> str:
     return f"""
         SELECT r.* REPLACE (
             {columns},
+            CASE WHEN r.provider = 'anthropic' THEN coalesce(g.cloud, r.provider) ELSE r.provider END AS provider,
             CASE WHEN r.pass = 0 THEN coalesce(r.prompt_blocks, g.prompt_blocks) END AS prompt_blocks,
             CASE WHEN r.pass = 0 THEN coalesce(r.cacheable_tokens, g.cacheable_tokens) END AS cacheable_tokens,
             CASE WHEN g.tags IS NULL THEN r.tags ELSE map_concat(g.tags, r.tags) END AS tags)

@@ -24,7 +24,9 @@ _AWS_REGION = re.compile(r"[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]")
 _ARN = re.compile(r"arn:(aws[a-z-]*):bedrock:[a-z0-9-]*:[0-9]*:([a-z-]+)/(?:.*/)?([^/]+)")
 _VERTEX = re.compile(r"projects/[^/]+/locations/([^/]+)/publishers/anthropic/models/([^/]+)")
 _PROFILE = re.compile(r"(?:(us|eu|jp|au|apac|in|global|us-gov)\.)?anthropic\.(.+)")
-_OPAQUE = re.compile(r"arn:aws[a-z-]*:bedrock:[^/]*:(?:application-inference-profile|provisioned-model)/.+", re.I)
+HIDES_MODEL = "application-inference-profile|provisioned-model|prompt|(default-)?prompt-router"
+"""Kinds of Bedrock resources that can be called, and name no model: a regular expression of what stands before the `/`."""
+_OPAQUE = re.compile(rf"arn:aws[a-z-]*:bedrock:[^/]*:({HIDES_MODEL})/.+", re.I)
 _SUFFIXES = (
     re.compile(r"(.+)\[1m\]"),  # Claude Code, for the long window
     re.compile(r"(.+):thinking"),  # OpenRouter
@@ -132,7 +134,8 @@ def is_claude(spelling: str) -> bool:
 
 
 def is_opaque(spelling: str) -> bool:
-    """Whether it is an ARN that names no model (an application inference profile): unpriced until the user maps it."""
+    """Whether it is an ARN that names no model (an application inference profile, a stored prompt, a router): unpriced until
+    the user maps it."""
     return _OPAQUE.fullmatch(spelling.strip()) is not None
 
 

@@ -114,6 +114,8 @@ def test_what_a_count_is(tmp_path: Path, count: str, kept: bool) -> None:
         ("2026-11-02t10:00:00.5+01:00", "2026-11-02T09"),
         ("2026-11-02 10:00:00 Europe/Berlin", "2026-11-02T09"),
         ("2026-11-02 10:00:00 America/New_York", "2026-11-02T15"),
+        (1793577599999999999, "2026-11-01T23"),
+        ("2026-11-01T23:59:59.999999999Z", "2026-11-01T23"),
     ],
 )
 def test_spellings_of_one_instant(tmp_path: Path, time: object, utc: str) -> None:

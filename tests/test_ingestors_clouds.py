@@ -123,6 +123,16 @@ class TestBedrock:
             (None, profile),
         ]
 
+    def test_converse_counts_the_cache_under_either_name(self, tmp_path: Path) -> None:
+        usage = {
+            "inputTokens": 12,
+            "outputTokens": 300,
+            "cacheReadInputTokenCount": 4096,
+            "cacheWriteInputTokenCount": 48,
+        }
+        record = invoked(body={"usage": usage}, operation="Converse", input={})
+        assert told(tmp_path, record) == [(12, 4096, 48, 0, 300)]
+
     def test_what_is_no_call(self, tmp_path: Path) -> None:
         guardrail = {"content": [], "amazon-bedrock-guardrailAction": "INTERVENED"}
         nothing: Record = {"input": {}, "output": {"outputBodyJson": None}}
@@ -175,6 +185,9 @@ class TestBedrock:
             "lists.json": json.dumps([listed], indent=1),
             "lists.jsonl": json.dumps(listed),
             "events.json": json.dumps({"events": [{"timestamp": 1793613601000, "message": text, "eventId": "1"}]}),
+            "subscription.json.gz": json.dumps(
+                {"messageType": "DATA_MESSAGE", "logEvents": [{"id": "1", "timestamp": 1793613601000, "message": text}]}
+            ),
             "export.log": f"2026-11-02T10:00:01.000Z {text}",
             "console.csv": f'@timestamp,@message\n2026-11-02 10:00:01.000,"{escaped}"',
         }
@@ -373,6 +386,22 @@ class TestAzureApim:
             rows(tmp_path / "store", "provider, region, tags, flags")
             == [("azure_foundry", "eastus2", {"deployment": "sonnet"}, ["basis_assumed", "cache_unseen"])] * 3
         )
+
+    def test_the_counts_of_a_call_may_stand_on_two_rows(self, tmp_path: Path) -> None:
+        lines = [
+            row(1, 1200, ""),
+            row(1, "", 300, part=1),
+            row(2, 900, 0),
+            row(2, 0, 40, part=1),
+            row(2, -1, 40, part=2),
+        ]
+        assert apim(tmp_path, *lines) == [
+            ("azure_apim:c-1", "claude-sonnet-4-6", 1200, 300),
+            ("azure_apim:c-2", "claude-sonnet-4-6", 900, 40),
+        ]
+
+    def test_thousands_may_be_separated(self, tmp_path: Path) -> None:
+        assert apim(tmp_path, row(1, '"1,200"', "300")) == [("azure_apim:c-1", "claude-sonnet-4-6", 1200, 300)]
 
     def test_the_model_may_stand_on_another_row(self, tmp_path: Path) -> None:
         lines = [

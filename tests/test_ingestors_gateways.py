@@ -81,6 +81,14 @@ def generation(n: int = 1, prompt: int = 2572, output: int = 63, cached: int = 3
     }
 
 
+def test_openrouter_records_under_data_are_a_call_each(tmp_path: Path) -> None:
+    listed = {"data": [generation(1)["data"], generation(2)["data"], generation(1)["data"]]}
+    assert told(tmp_path / "line", listed, columns="input_tokens, output_tokens") == [(2569, 63)] * 2
+    (tmp_path / "file.json").write_text(json.dumps(listed, indent=1))
+    report = read(tmp_path / "store", tmp_path / "file.json")
+    assert (report.formats, report.counted.kept, report.counted.duplicates) == ({"openrouter": 1}, 2, 1)
+
+
 def test_openrouter_responses_include_the_cached_tokens(tmp_path: Path) -> None:
     messages = {
         "type": "message",

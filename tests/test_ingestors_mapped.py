@@ -116,6 +116,13 @@ def test_units_of_epochs_however_small(tmp_path: Path, unit: str, value: object)
     assert told(tmp_path, text, call(when=value), columns="CAST(ts AS VARCHAR)") == [("1970-01-01 00:00:05+00",)]
 
 
+def test_a_part_of_a_microsecond_is_cut_off_not_rounded_into_the_next_day(tmp_path: Path) -> None:
+    text = MAP.replace("unit: s}", "unit: ns}")
+    assert told(tmp_path, text, call(when=1_791_331_199_999_999_999), columns="CAST(ts AS VARCHAR)") == [
+        ("2026-10-06 23:59:59.999999+00",)
+    ]
+
+
 def test_a_time_in_a_format_of_its_own(tmp_path: Path) -> None:
     text = MAP.replace("unit: s}", 'format: "%d/%m/%Y %H:%M %z"}')
     report = ingested(

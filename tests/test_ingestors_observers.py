@@ -80,6 +80,9 @@ class TestLangfuse:
             # The plain SDK: Anthropic's names, text as the export writes it.
             ({"input": "1200", "output": "35", "cache_read_input_tokens": "4200", "cache_creation_input_tokens": "0"}, (1200, 4200, 0, 0, 35)),
             ({"input_tokens": 12, "output_tokens": 35, "cache_read_input_tokens": 4200, "cache_creation_input_tokens": 9}, (12, 4200, 9, 0, 35)),
+            # One class alone: what has no count is left out of the export.
+            ({"input": 12, "output_reasoning_tokens": 40}, (12, 0, 0, 0, 40)),
+            ({"input_cache_creation": 900}, (0, 0, 900, 0, None)),
         ],
     )  # fmt: skip
     def test_what_the_counts_are_called(self, tmp_path: Path, usage: Record, figures: tuple[int, ...]) -> None:
@@ -380,6 +383,48 @@ class TestLangsmith:
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
 
 
+class TestLangChain:
+    """Its usage_metadata, in lines that an application logs."""
+
+    USAGE: Record = {  # noqa: RUF012
+        "input_tokens": 12000,
+        "output_tokens": 200,
+        "total_tokens": 12200,
+        "input_token_details": {"cache_read": 9000, "cache_creation": 0, "ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1500},
+        "output_token_details": {"reasoning": 12},
+    }  # fmt: skip
+
+    def test_its_input_includes_the_cache(self, tmp_path: Path) -> None:
+        model = {"timestamp": "2026-11-02T10:00:00Z", "model": "claude-sonnet-5-5"}
+        answer = {
+            "content": "never kept",
+            "usage_metadata": self.USAGE,
+            "response_metadata": {"id": "msg_1", "model_name": "claude-sonnet-5-5", "stop_reason": "end_turn"},
+        }
+        whole = {"input_tokens": 1000, "output_tokens": 200, "cache_read_input_tokens": 9000}
+        lines = [
+            model | {"usage_metadata": self.USAGE},
+            {"time": "2026-11-02T10:00:01Z", "level": "info", "data": model | {"usage_metadata": self.USAGE}},
+            {"time": "2026-11-02T10:00:02Z", "event": "llm_end", "response": answer},
+            model | {"timestamp": "2026-11-02T10:00:03Z", "usage": whole, "usage_metadata": self.USAGE},
+            model | {"timestamp": "2026-11-02T10:00:04Z", "input_tokens": 7, "output_tokens": 8},
+            {
+                "timestamp": "2026-11-02T10:00:05Z",
+                "model": "gemini-2.5-pro",
+                "usage_metadata": {"prompt_token_count": 5},
+            },
+            model | {"timestamp": "2026-11-02T10:00:06Z", "usage": self.USAGE},
+        ]
+        assert told(tmp_path, *lines, columns=f"model, {CLASSES}, thinking_tokens, message_id, stop_reason") == [
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, 12, "msg_1", "end_turn"),
+            ("claude-sonnet-5-5", 1000, 9000, 0, 0, 200, None, None, None),
+            ("claude-sonnet-5-5", 7, 0, 0, 0, 8, None, None, None),
+            ("claude-sonnet-5-5", 1000, 9000, 500, 1500, 200, None, None, None),
+        ]
+
+
 def requested(n: int = 1, **more: Any) -> Record:
     """A request of Helicone."""
     return {
@@ -410,6 +455,11 @@ NO_TOKENS = dict.fromkeys(
 class TestHelicone:
     def test_input_leaves_out_what_was_cached(self, tmp_path: Path) -> None:
         assert told(tmp_path, requested(), columns=f"flags, {CLASSES}") == [(["ttl_unknown"], 120, 9000, 600, 0, 300)]
+
+    def test_cached_tokens_alone_are_usage(self, tmp_path: Path) -> None:
+        cached = NO_TOKENS | {"prompt_cache_read_tokens": 9000}
+        zero = NO_TOKENS | {"prompt_cache_read_tokens": 0, "prompt_cache_write_tokens": 0}
+        assert told(tmp_path, requested(1, **cached), requested(2, **zero)) == [(0, 9000, 0, 0, None)]
 
     def test_a_body_with_usage_wins(self, tmp_path: Path) -> None:
         usage = {"input_tokens": 121, "cache_creation_input_tokens": 600, "cache_read_input_tokens": 9000, "output_tokens": 301,

@@ -181,6 +181,7 @@ EMITTERS: list[tuple[str, str, dict[str, Any], tuple[int, ...]]] = [
     (TRACELOOP, "anthropic.chat", used(10_200, 120, 9000, 1000), (200, 9000, 1000, 0, 120)),
     ("gen_ai", "chat claude-sonnet-5-5", used(10_200, 120, 9000, 1000), (200, 9000, 1000, 0, 120)),
     ("pydantic-ai", "chat", used(1300, 90, 1000) | {"gen_ai__operation__name": "chat"}, (300, 1000, 0, 0, 90)),
+    ("pydantic-ai", "chat claude-sonnet-5-5", used(1300, 90, 1000), (300, 1000, 0, 0, 90)),
     ("openinference.instrumentation.anthropic", "Messages", OPENINFERENCE, (100, 5000, 0, 0, 44)),
     ("openlit.instrumentation.anthropic", "chat", used(9000, 800, 6000), (9000, 6000, 0, 0, 800)),
     ("ai", "ai.generateText.doGenerate", AI, (7, 16399, 89, 2000, 445)),
@@ -217,6 +218,62 @@ def test_of_an_unknown_emitter_one_record_proves_the_basis_for_its_file(
         columns=f"{CLASSES}, array_to_string(flags, ' ')",
     )
     assert found[0] == (*classes, flags)
+
+
+def test_the_ai_sdk_s_raw_usage_proves_nothing_of_its_other_spans(tmp_path: Path) -> None:
+    counts = {"ai__usage__inputTokens": 1000, "ai__usage__outputTokens": 5}
+    version_5 = counts | {"ai__usage__cachedInputTokens": 600}
+    version_6 = counts | {
+        f"ai__usage__inputTokenDetails__{k}Tokens": n for k, n in {"cacheRead": 600, "cacheWrite": 100}.items()
+    }
+    version_4 = {
+        "ai__usage__promptTokens": 300,
+        "ai__usage__completionTokens": 5,
+        "ai__response__providerMetadata": json.dumps(
+            {"anthropic": {"cacheReadInputTokens": 600, "cacheCreationInputTokens": 100}}
+        ),
+    }
+    emitted = [
+        span(n, "ai.generateText.doGenerate", **v) for n, v in enumerate((AI, AI_DETAILS, version_6, version_5), 1)
+    ]
+    assert told(tmp_path, spans("ai", *emitted), columns=f"{CLASSES}, array_to_string(flags, ' ')") == [
+        (7, 16399, 89, 2000, 445, ""),
+        (100, 900, 0, 0, 5, ""),
+        (300, 600, 100, 0, 5, "ttl_unknown"),
+        (400, 600, 0, 0, 5, "basis_assumed"),
+    ]
+    older = spans("ai", span(1, "ai.generateText.doGenerate", **version_4))
+    assert told(tmp_path / "older", older) == [(300, 600, 100, 0, 5)]
+
+
+LLM = {"openinference__span__kind": "LLM", "llm__token_count__prompt": 1000}
+WITHIN = {"parentSpanId": f"{1:016x}"}
+
+
+def test_a_span_around_calls_that_add_up_to_its_output_repeats_them(tmp_path: Path) -> None:
+    """A framework's span of a call, and in it the span of the library that made the call."""
+    frameworks = span(1, "ChatAnthropic", **LLM, llm__token_count__completion=50)
+    inner = span(2, "Messages", **LLM, llm__token_count__completion=30), span(3, "Messages", **used(700, 20))
+    lines = [
+        spans("openinference.instrumentation.langchain", frameworks),
+        spans("openinference.instrumentation.anthropic", inner[0] | WITHIN),
+        spans(TRACELOOP, inner[1] | WITHIN),
+    ]
+    report = read(tmp_path / "store", write(tmp_path / "spans.jsonl", lines))
+    assert (report.counted.kept, report.counted.ignored) == (2, {REPEATS: 1})
+    assert rows(tmp_path / "store", "input_tokens, output_tokens") == [(1000, 30), (700, 20)]
+
+
+def test_a_span_around_calls_of_other_output_is_a_call(tmp_path: Path) -> None:
+    """A tool that the model called asked a model itself, and the client's span holds the platform's of the same request."""
+    lines = [
+        spans("my.tracing", span(1, **used(1000, 50)), span(2, **used(700, 20)) | WITHIN),
+        spans(SDK, span(4, **used(10, 5), anthropic__request__id="req_1", gen_ai__request__max_tokens=64)),
+        spans(PLATFORM, span(5, **used(10, 5), anthropic__request__id="req_1") | {"parentSpanId": f"{4:016x}"}),
+    ]
+    report = read(tmp_path / "store", write(tmp_path / "spans.jsonl", lines))
+    assert (report.counted.kept, report.counted.duplicates, report.counted.ignored) == (3, 1, {})
+    assert rows(tmp_path / "store", "output_tokens, max_tokens") == [(50, None), (20, None), (5, 64)]
 
 
 REPEATS, OTHER = "span that repeats the calls in it", "other vendor's model"

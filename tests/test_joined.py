@@ -103,3 +103,34 @@ def test_calls_that_do_not_look_alike_are_not_told(tmp_path: Path, change: dict[
     rows = [spent(n, **change) for n in range(change.get("few", 25))]
     (tmp_path / "logs" / "calls.csv").write_text("timestamp,model,input_tokens,output_tokens\n" + "".join(rows))
     assert not [warning for warning in read(tmp_path / "store", tmp_path / "logs").warnings if "look like" in warning]
+
+
+@pytest.mark.parametrize("order", list(permutations(("answers", "bedrock"))), ids=" ".join)
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+def test_the_cloud_that_bills_is_known_from_its_own_log(tmp_path: Path, order: tuple[str, ...], at_once: bool) -> None:
+    answer = {
+        "id": "msg_bdrk_1",
+        "model": "claude-sonnet-4-6",
+        "content": [],
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    }
+    invoked = {
+        "schemaType": "ModelInvocationLog",
+        "timestamp": "2026-11-02T10:00:00Z",
+        "requestId": "aws-1",
+        "operation": "InvokeModel",
+        "modelId": "us.anthropic.claude-sonnet-4-6",
+        "input": {"inputTokenCount": 10},
+        "output": {"outputTokenCount": 5, "outputBodyJson": answer},
+    }
+    logs = {
+        "answers": write(tmp_path / "app.jsonl", [answer | {"timestamp": "2026-11-02T10:00:01Z"}]),
+        "bedrock": write(tmp_path / "invocations.jsonl", [invoked]),
+    }
+    store = tmp_path / "store"
+    for paths in [[logs[n] for n in order]] if at_once else [[logs[n]] for n in order]:
+        read(store, *paths)
+    found = audit(store)
+    assert [(row.labels, row.requests) for row in found.spend(("provider",)).rows] == [(("aws_bedrock",), 1)]
+    # (10 x 3 + 5 x 15) per million, and 10 % for a regional profile
+    assert str(found.spend().total_usd) == "0.0001155"

@@ -170,7 +170,8 @@ def test_every_published_id_is_its_own_model_on_every_cloud(model: Model) -> Non
 
 
 def test_claude_or_another_vendor() -> None:
-    ours = ["claude-nova-9", "us.anthropic.claude-x", "haiku", f"{ARN}:application-inference-profile/abc"]
+    ours = ["claude-nova-9", "us.anthropic.claude-x", "haiku", f"{ARN}:application-inference-profile/abc",
+            f"{ARN}:prompt/AB12:1", f"{ARN}:prompt-router/xyz"]  # fmt: skip
     theirs = [
         "gpt-4o",
         "amazon.nova-lite-v1:0",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, normalized
@@ -22,10 +22,35 @@ ALSO_CALLED = {
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, applications. A
 name more costs every line a little: these are the ones that are met."""
+LANGCHAIN = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cache_read_tokens": "input_token_details.cache_read",
+    "cache_write_tokens": "input_token_details.cache_creation",
+    "cache_write_5m_tokens": "input_token_details.ephemeral_5m_input_tokens",
+    "cache_write_1h_tokens": "input_token_details.ephemeral_1h_input_tokens",
+    "thinking_tokens": "output_token_details.reasoning",
+}
+"""Count -> its place in LangChain's usage block."""
+LANGCHAIN_USAGE: Mapping[str, Any] = {
+    "input_tokens": "VARCHAR",
+    "output_tokens": "VARCHAR",
+    "input_token_details": {
+        "cache_read": "VARCHAR",
+        "cache_creation": "VARCHAR",
+        "ephemeral_5m_input_tokens": "VARCHAR",
+        "ephemeral_1h_input_tokens": "VARCHAR",
+    },
+    "output_token_details": {"reasoning": "VARCHAR"},
+}
+"""What is read of it, for json_transform."""
 BLOCK: Mapping[str, Any] = {
     **USAGE,
     **{name: "VARCHAR" for names in ALSO_CALLED.values() for name in names},
     "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
+    # Parts of an input that includes them: LangChain's, and those of OpenAI's newer interface.
+    "input_token_details": LANGCHAIN_USAGE["input_token_details"],
+    "input_tokens_details": {"cached_tokens": "VARCHAR"},
 }
 """What is read of a usage block, for json_transform."""
 
@@ -35,28 +60,37 @@ COUNTED = (
 ).split()
 
 
-def counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
-    """Column -> SQL of the counts of the usage block, else of those in flat fields."""
+def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
+    """Column -> SQL of the counts of the usage block, else of LangChain's, else of those in flat fields.
+
+    `body`: keys of the record.
+    """
+    langchain = "usage_metadata" in body
     flat = {name: first(named, name, "r") for name in COUNTED}
-    flat_counts = {
-        name: f"coalesce({', '.join(found)})" if len(found) > 1 else found[0] for name, found in flat.items() if found
-    }
+    if langchain:
+        flat |= {name: [f"r.usage_metadata.{place}", *flat[name]] for name, place in LANGCHAIN.items()}
+    flat_counts = {name: coalesced(found) for name, found in flat.items() if found}
     # OpenAI's name for either says that the input includes the cached tokens: of each record by itself.
     by_name = ((named.get("input_tokens", ()), OPENAI_INPUT), (named.get("cache_read_tokens", ()), OPENAI_CACHED))
     flat_inclusive = " OR ".join(chosen(names, name) for names, name in by_name)
     unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
-    if not usage:
+    if langchain:
+        flat_inclusive = f"r.usage_metadata IS NOT NULL OR {flat_inclusive}"
+        unseen = f"r.usage_metadata IS NULL AND {unseen}"
+    if "usage" not in body:
         return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
-    for name, others in ALSO_CALLED.items():
-        more = ["r.usage.prompt_tokens_details.cached_tokens"] if name == "cache_read_tokens" else []
-        block[name] = f"coalesce({', '.join([block[name], *(f'r.usage.{other}' for other in others), *more])})"
-    # OpenAI's names say that the input includes the cached tokens, unless the cached ones go by Anthropic's name.
+    parts = {name: [f"r.usage.{place}"] for name, place in LANGCHAIN.items() if name.startswith("cache_")}
+    parts["cache_read_tokens"] += [f"r.usage.{each}_tokens_details.cached_tokens" for each in ("prompt", "input")]
+    for name in {**ALSO_CALLED, **parts}:
+        others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
+        block[name] = coalesced([block[name], *others, *parts.get(name, ())])
+    # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
+    cached = coalesced(["r.usage.cached_tokens", *(part for listed in parts.values() for part in listed)])
     openai = (
         "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens) IS NULL AND CASE "
         "WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens) IS NULL "
-        "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
-        "ELSE r.usage.cached_tokens IS NOT NULL END"
+        f"THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL ELSE {cached} IS NOT NULL END"
     )
     if not flat_counts:
         return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
@@ -67,7 +101,7 @@ def counts(named: Mapping[str, list[str]], usage: bool) -> dict[str, str]:
     }
     return {
         **both,
-        "inclusive": f"CASE WHEN {told} THEN {openai} ELSE {flat_inclusive} END",
+        "inclusive": f"CASE WHEN {told} THEN {openai} ELSE ({flat_inclusive}) END",
         "cache_unseen": f"NOT ({told}) AND {unseen}",
     }
 

@@ -48,7 +48,9 @@ def _span(text: str, factor: Decimal, unit: str) -> str:
 
 
 def _epoch(text: str, factor: Decimal, unit: str) -> str:
-    moment = f"CAST(TRY(make_timestamptz(CAST(TRY_CAST({text} AS DECIMAL(38, 9)) * {factor} AS BIGINT))) AS VARCHAR)"
+    moment = (
+        f"CAST(TRY(make_timestamptz(CAST(floor(TRY_CAST({text} AS DECIMAL(38, 9)) * {factor}) AS BIGINT))) AS VARCHAR)"
+    )
     return (
         f"CASE WHEN regexp_full_match({text}, '[0-9]+(\\.[0-9]+)?') "
         f"THEN coalesce({moment}, {text} || {quoted(' ' + unit)}) ELSE {text} END"

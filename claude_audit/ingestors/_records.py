@@ -7,6 +7,7 @@ text; a nested value is JSON text, also where the export has it as a string.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,11 @@ from claude_audit.ingestors import Head, Reading
 from claude_audit.ingestors import _table as table
 from claude_audit.pieces import quoted, quoted_list
 
-LISTS = ("data", "results", "records", "runs", "requests", "observations", "logs", "items", "events", "rows", "value")
-"""Under which an answer of an export API lists its records."""
+LISTS = (
+    *("data", "results", "records", "runs", "requests", "observations", "logs", "items", "events", "rows", "value"),
+    "logEvents",
+)
+"""Under which an answer of an export API lists its records; the last one is a CloudWatch subscription's."""
 OBJECTS = ("jsonPayload", "_source", "fields", "event", "data", "body", "response", "record", "log")
 STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload", "data", "event")
 WRAPPERS = tuple(dict.fromkeys((*OBJECTS, *STRINGS)))
@@ -26,6 +30,8 @@ WRAPPERS = tuple(dict.fromkeys((*OBJECTS, *STRINGS)))
 _AROUND = (*WRAPPERS, *LISTS)
 _NAMES = frozenset(_AROUND)
 DEPTH = 3
+COUNT = re.compile(r"(tokens?|units)$")
+"""A column of counts, by its normalized name: in a table the thousands may be separated."""
 MOST = 20
 """Records looked at to recognise a list."""
 
@@ -223,6 +229,8 @@ def _cells(wanted: Fields, columns: Mapping[str, str]) -> str:
         for name, spellings in names.items():
             found = dict.fromkeys(columns[normalized(s)] for s in spellings if normalized(s) in columns)
             values = [f"nullif({sql}, '')" for sql in found] or ["NULL::VARCHAR"]
+            if any(COUNT.search(normalized(s)) for s in spellings):
+                values = [f"counted({sql})" for sql in values]
             text = f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
             parts.append(f"{as_json(text) if is_nested else text} AS {_name(name)}")
     return ", ".join(parts)

@@ -18,7 +18,7 @@ CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, "extra")))
 """Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
 
 COUNTED_IN = frozenset(
-    "usage inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
+    "usage usagemetadata inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
 )
 """A key of a record with counts, in small letters and digits only."""
 DEPTH = 3

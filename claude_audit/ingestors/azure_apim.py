@@ -2,7 +2,8 @@
 
 Recognised by `CorrelationId` beside `PromptTokens`. Long messages are split over several rows of one CorrelationId, with the
 counts on one of them or repeated: a call is what has one CorrelationId, told by the row with most output; rows without
-counts are ignored, the others are duplicates. The model's name may stand on another row of the same call in the file.
+counts are ignored, the others are duplicates. The model's name, and either count, may stand on another row of the same call
+in the file.
 
 Tells: model, tokens in and out, time, deployment, region. Cannot tell: the cache, nor whether PromptTokens includes cached
 tokens (`cache_unseen`, `basis_assumed`), so that cost is a guess wherever prompts are cached; users and keys, which are in
@@ -69,6 +70,11 @@ def _utc(time: str) -> str:
     return f"CASE WHEN contains({time}, '/') THEN CASE {american} ELSE {time} END ELSE {records.utc(time)} END"
 
 
+def _of_the_call(count: str) -> str:
+    """SQL: a count of the row, or of another row of its call where this one has none, or zero."""
+    return f"CASE WHEN absent({count}) OR count_of({count}) = 0 THEN CAST(most_{count} AS VARCHAR) ELSE {count} END"
+
+
 def _calls(rows: str) -> str:
     nothing = gateways.nothing_counted("prompt", "completion")
     return f"""
@@ -86,8 +92,8 @@ def _calls(rows: str) -> str:
             'azure_apim' AS gateway,
             'azure_apim:' || correlation AS identity,
             true AS snapshots,
-            prompt AS input_tokens,
-            completion AS output_tokens,
+            {_of_the_call("prompt")} AS input_tokens,
+            {_of_the_call("completion")} AS output_tokens,
             true AS cache_unseen,
             ['basis_assumed'] AS notes,
             region,
@@ -96,7 +102,9 @@ def _calls(rows: str) -> str:
         FROM (
             SELECT *,
                 coalesce(nullif(model, ''), max(nullif(model, '')) OVER call) AS named,
-                coalesce(nullif(deployment, ''), max(nullif(deployment, '')) OVER call) AS deployed
+                coalesce(nullif(deployment, ''), max(nullif(deployment, '')) OVER call) AS deployed,
+                max(count_of(prompt)) OVER call AS most_prompt,
+                max(count_of(completion)) OVER call AS most_completion
             FROM ({rows})
             WINDOW call AS (PARTITION BY file, coalesce(correlation, 'line ' || line))
         )"""

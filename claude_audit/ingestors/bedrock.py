@@ -28,6 +28,7 @@ from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
+from claude_audit.model_ids import HIDES_MODEL
 
 SCHEMA = "ModelInvocationLog"
 FIELDS = records.fields(
@@ -59,6 +60,8 @@ CONVERSE = json.dumps(
             "outputTokens": "VARCHAR",
             "cacheReadInputTokens": "VARCHAR",
             "cacheWriteInputTokens": "VARCHAR",
+            "cacheReadInputTokenCount": "VARCHAR",
+            "cacheWriteInputTokenCount": "VARCHAR",
             "cacheDetails": [{"ttl": "VARCHAR", "inputTokens": "VARCHAR"}],
         },
     }
@@ -150,8 +153,8 @@ def _calls(read: str) -> str:
     own = {
         "input_tokens": "own_input, c.usage.inputTokens",
         "output_tokens": "own_output, c.usage.outputTokens",
-        "cache_read_tokens": "own_read, c.usage.cacheReadInputTokens",
-        "cache_write_tokens": "own_written, c.usage.cacheWriteInputTokens",
+        "cache_read_tokens": "own_read, c.usage.cacheReadInputTokens, c.usage.cacheReadInputTokenCount",
+        "cache_write_tokens": "own_written, c.usage.cacheWriteInputTokens, c.usage.cacheWriteInputTokenCount",
     }
     ttl = "CAST(list_sum(list_transform(list_filter(c.usage.cacheDetails, lambda d: d.ttl = '{}'), lambda d: TRY_CAST(d.inputTokens AS BIGINT))) AS VARCHAR)"
     counted = {
@@ -173,7 +176,7 @@ def _calls(read: str) -> str:
                 coalesce(schemaType = '{SCHEMA}' OR modelId IS NOT NULL, false) AS kept,
                 {records.utc('"timestamp"')} AS ts,
                 -- An application inference profile or provisioned throughput names no model; its answer does.
-                CASE WHEN regexp_matches(modelId, '(application-inference-profile|provisioned-model)/') OR modelId IS NULL
+                CASE WHEN regexp_matches(modelId, ':({HIDES_MODEL})/') OR modelId IS NULL
                     THEN coalesce(answer_model, modelId) ELSE modelId END AS model_raw,
                 'aws_bedrock' AS provider,
                 region,

@@ -66,7 +66,7 @@ def _calls(rows: str) -> str:
                 WHEN answer_usage IS NULL AND {nothing} AND {gateways.failed("response_status")} THEN 'failed call without usage'
                 WHEN answer_usage IS NULL AND {nothing} AND TRY_CAST(response_status AS INTEGER) IN (-4, -3, 408, 499)
                     THEN 'cut off by the client: its cost is unknown'
-                WHEN answer_usage IS NULL AND prompt_tokens IS NULL AND completion_tokens IS NULL THEN 'record without usage'
+                WHEN answer_usage IS NULL AND prompt_tokens IS NULL AND completion_tokens IS NULL AND {nothing} THEN 'record without usage'
                 WHEN {gateways.other_vendor("coalesce(answer_model, response_model, request_model, model)", "provider")}
                     THEN 'other vendor''s model'
             END AS ignore,

@@ -80,13 +80,14 @@ def _calls(rows: str) -> str:
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN upper("type") IS DISTINCT FROM 'GENERATION' THEN 'observation: ' || coalesce(left("type", 40), 'without type')
-                WHEN "in" IS NULL AND "out" IS NULL AND "read" IS NULL THEN 'generation without usage'
+                WHEN coalesce("in", "out", thought, "read", rest, w5, w1) IS NULL THEN 'generation without usage'
             END AS ignore,
             {records.utc('"start"')} AS ts,
             model AS model_raw,
             'langfuse:' || id AS identity,
             "in" AS input_tokens,
-            CASE WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
+            CASE WHEN "out" IS NULL THEN thought
+                WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
                 THEN CAST(count_of("out")::HUGEINT + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
             thought AS thinking_tokens,
             "read" AS cache_read_tokens,

@@ -2,7 +2,8 @@
 
 Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
 wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
-python-json-logger or a log collector. The record's own time and labels win over the wrapper's.
+python-json-logger or a log collector. The record's own time and labels win over the wrapper's. LangChain's
+`usage_metadata` is read too; its input includes what was read from and written to the cache.
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
@@ -23,13 +24,15 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import BLOCK as USAGE
-from claude_audit.ingestors._counted import coalesced, counts, first, named_as
+from claude_audit.ingestors._counted import LANGCHAIN_USAGE, coalesced, counts, first, named_as
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
 
 BODY = {
     "usage": USAGE,
+    "usage_metadata": LANGCHAIN_USAGE,
+    "response_metadata": {"id": "VARCHAR", "model": "VARCHAR", "model_name": "VARCHAR", "stop_reason": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -68,9 +71,9 @@ def token_record(record: Mapping[str, Any]) -> bool:
                 return False
         if not isinstance(value, dict):
             return False
-        usage = value.get("usage")
-        if isinstance(usage, dict) and any(field_of(k) in ("input_tokens", "output_tokens") for k in usage):
-            return True
+        for usage in (value.get("usage"), value.get("usage_metadata")):
+            if isinstance(usage, dict) and any(field_of(k) in ("input_tokens", "output_tokens") for k in usage):
+                return True
         named = {field_of(k) for k in value}
         if "input_tokens" in named or "output_tokens" in named:
             return True
@@ -217,7 +220,7 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
     own = fields(inner)
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
-    columns = _own(own, inner, around) | counts(own, "usage" in inner)
+    columns = _own(own, inner, around) | counts(own, inner)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
@@ -236,9 +239,8 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
     if asks:
         columns = dict.fromkeys(pairs.NEEDED, "NULL::VARCHAR") | columns
         columns |= {"effort": coalesced(f"{r}.output_config.effort" for r in asked), "request": coalesced(asked)}
-    usage = ("r.usage",) if "usage" in inner else ()
     counts_in = [
-        *usage,
+        *(f"r.{name}" for name in ("usage", "usage_metadata") if name in inner),
         *(f"r.{named_as(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
@@ -298,6 +300,11 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
             for name, field in (("max_tokens", "max_tokens"), ("stream", "stream"), ("model_raw", "model")):
                 special[name].append(f"{asked}.{field}")
             special["thinking"].append(f"CASE WHEN {asked}.thinking.\"type\" = 'enabled' THEN 'true' END")
+    if "response_metadata" in body:  # LangChain's: what the answer says beside its usage
+        told = "r.response_metadata"
+        special["model_raw"] += [f"{told}.model_name", f"{told}.model"]
+        special["message_id"].append(f"{told}.id")
+        special["stop_reason"].append(f"{told}.stop_reason")
     columns = {}
     for field in OWN:
         if found := value(field):

@@ -1,7 +1,7 @@
 """OpenRouter: its responses, in its three dialects, and the records of its /api/v1/generation.
 
-Recognised by `native_tokens_prompt`, or an `id` that begins with `gen-`; at the top of a record, or in what an application
-wraps around it (response, data, body, result, message). The generation's id identifies the call: its response, the chunks of
+Recognised by `native_tokens_prompt`, or an `id` that begins with `gen-`; at the top of a record, in what an application
+wraps around it (response, data, body, result, message), or in a list under `data`. The generation's id identifies the call: its response, the chunks of
 its stream and its generation record are one, and the one that tells most of the cache counts.
 
 The prompt's tokens include what was read from and written to the cache, but in the Messages dialect (`usage.input_tokens`).
@@ -22,10 +22,12 @@ from typing import Any
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors._messages_usage import USAGE
-from claude_audit.ingestors._records import WRAPPERS
+from claude_audit.ingestors._records import MOST, WRAPPERS
 
 CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, "result")))
 DEPTH = 2
+LIST = "data"
+"""Where a document lists several of them."""
 CACHED = {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR"}
 STRUCTURE: dict[str, Any] = {
     **dict.fromkeys(
@@ -88,7 +90,12 @@ def _belongs(record: object, depth: int = 0) -> bool:
 
 
 def _recognise(head: Head) -> bool:
-    return any(_belongs(record) for record in head.records)
+    return any(_belongs(record) for listing in head.records for record in (listing, *_listed_in(listing)))
+
+
+def _listed_in(record: Mapping[str, Any]) -> list[object]:
+    found = record.get(LIST)
+    return found[:MOST] if isinstance(found, list) else []
 
 
 def _body() -> str:
@@ -111,6 +118,7 @@ def _body() -> str:
 def _select(_: Reading) -> str:
     """bodies: OpenRouter's own record, and the fields of what is wrapped around it."""
     mended = "CASE WHEN json_valid(text) THEN text ELSE without_lone_surrogates(text) END"
+    listing = f"CASE WHEN contains(text, '\"{LIST}\"') THEN TRY(json_type(text, '$.{LIST}')) END"
     any_of: dict[str, tuple[str, ...]] = {
         "input_tokens": ("r.native_tokens_prompt", "u.prompt_tokens", "u.input_tokens"),
         "output_tokens": ("r.native_tokens_completion", "u.completion_tokens", "u.output_tokens"),
@@ -137,7 +145,12 @@ def _select(_: Reading) -> str:
     return f"""
         WITH bodies AS (
             SELECT file, line, text AS whole, coalesce({_body()}, text) AS text
-            FROM (SELECT file, line, {mended} AS text FROM lines)
+            FROM (
+                SELECT file, line, unnest(CASE WHEN {listing} = 'ARRAY'
+                    THEN coalesce(nullif(from_json(json_extract(text, '$.{LIST}'), '["JSON"]')::VARCHAR[], []), [text])
+                    ELSE [text] END) AS text
+                FROM (SELECT file, line, {mended} AS text FROM lines)
+            )
         ),
         found AS (
             SELECT *, r.usage AS u, CASE WHEN whole <> text THEN {gateways.pairs("whole")} ELSE [] END AS around,

@@ -7,7 +7,8 @@ in the counts of lines. A call is a span of a single model call, or an event tha
 - Claude Code: events `claude_code.api_request`, and spans `claude_code.llm_request`
 - instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), and others with their names
 
-Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so are metrics. Records that
+Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so do spans of a call whose
+output is that of the calls right inside (a framework's, around its library's); metrics are ignored too. Records that
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
@@ -30,47 +31,11 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
+from claude_audit.ingestors._otlp import STRUCTURE
 from claude_audit.pieces import quoted, quoted_list
 
-ATTRIBUTES = [
-    {
-        "key": "VARCHAR",
-        "value": {
-            "stringValue": "VARCHAR",
-            "intValue": "VARCHAR",
-            "doubleValue": "VARCHAR",
-            "boolValue": "VARCHAR",
-            "arrayValue": {"values": [{"stringValue": "VARCHAR"}]},
-        },
-    }
-]
-RESOURCE = {"attributes": ATTRIBUTES}
-SPAN = {
-    "traceId": "VARCHAR",
-    "spanId": "VARCHAR",
-    "name": "VARCHAR",
-    "startTimeUnixNano": "VARCHAR",
-    "endTimeUnixNano": "VARCHAR",
-    "attributes": ATTRIBUTES,
-    "status": {"code": "VARCHAR"},
-}
-EVENT = {
-    "traceId": "VARCHAR",
-    "spanId": "VARCHAR",
-    "timeUnixNano": "VARCHAR",
-    "observedTimeUnixNano": "VARCHAR",
-    "eventName": "VARCHAR",
-    "body": {"stringValue": "VARCHAR"},
-    "attributes": ATTRIBUTES,
-}
 SIGNALS = ("resourceSpans", "resourceLogs", "resourceMetrics")
 FIRST_KEY = re.compile(rf'\s*\[?\s*\{{\s*"({"|".join(SIGNALS)})"\s*:')
-STRUCTURE = {
-    "resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"scope": {"name": "VARCHAR"}, "spans": [SPAN]}]}],
-    "resourceLogs": [{"resource": RESOURCE, "scopeLogs": [{"scope": {"name": "VARCHAR"}, "logRecords": [EVENT]}]}],
-    "resourceMetrics": "JSON",
-}
-
 CLAUDE_CODE = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
@@ -123,6 +88,12 @@ INCLUSIVE = (
 REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
 """In an operation's name: work that has no tokens of its own, or those of the calls in it."""
 
+DETAILS = tuple(f"ai.usage.inputTokenDetails.{what}Tokens" for what in ("cacheRead", "cacheWrite", "noCache"))
+"""The AI SDK since version 6: its input then includes what these name."""
+BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
+"""What the AI SDK's providerMetadata names beside the raw usage block, or, up to its version 4, without it: its input then
+was Anthropic's own, without the cache."""
+
 RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.environment", "team")
 """Attributes of the resource that fill columns; `telemetry.*` says nothing to attribute by, `process.*` may hold text."""
 
@@ -158,6 +129,7 @@ def _parts(kind: str) -> str:
     parts = {
         "trace_id": "s.traceId",
         "span_id": "s.spanId",
+        "parent": "s.parentSpanId",
         "name": "s.name",
         "began": "nullif(s.startTimeUnixNano, '0')",
         "ended": "nullif(s.endTimeUnixNano, '0')",
@@ -170,6 +142,7 @@ def _parts(kind: str) -> str:
             "trace_id": "CASE WHEN starts_with(s.eventName, 'gen_ai.') THEN s.traceId END",
             "name": "coalesce(nullif(s.eventName, ''), s.body.stringValue)",
             "began": "coalesce(nullif(s.timeUnixNano, '0'), nullif(s.observedTimeUnixNano, '0'))",
+            "parent": "NULL::VARCHAR",
             "ended": "NULL::VARCHAR",
             "status": "NULL::VARCHAR",
         }
@@ -219,10 +192,11 @@ def _select(_: Reading) -> str:
     """SQL: a row a record, or one for a line without any.
 
     items: the records with scope and resource. named: their attributes by name, of those that count tokens. told: their
-    fields. counted: their counts and ids. judged: what their input includes.
+    fields. counted: their counts and ids. around: spans whose output is that of the calls right in them, told under other
+    ids. judged: what their input includes.
     """
     metadata = _attribute("ai.response.providerMetadata")
-    raw = quoted(json.dumps({"anthropic": {"usage": USAGE}}))
+    raw = quoted(json.dumps({"anthropic": {"usage": USAGE, **dict.fromkeys(BESIDE.values(), "VARCHAR")}}))
     return f"""
         WITH items AS (
             SELECT file, line, {gateways.NOT_JSON} AS broken, r.resourceMetrics IS NOT NULL AS metrics, unnest(
@@ -235,7 +209,7 @@ def _select(_: Reading) -> str:
             )
         ),
         named AS (
-            SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.name, s.began, s.ended, s.status,
+            SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.parent, s.name, s.began, s.ended, s.status,
                 coalesce(s.scope, '') AS scope,
                 {OWN_NAMES} AS of_claude_code,
                 list_transform(s.attributes, lambda x: x.key) AS every_name,
@@ -267,10 +241,12 @@ def _select(_: Reading) -> str:
                 {_of_resource("service.name")} AS project,
                 {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
                 {_tags()} AS tags,
-                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic.usage AS raw
+                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic AS anthropic,
+                anthropic['usage'] AS raw,
+                list_has_any(names, {quoted_list(DETAILS)}) AS detailed
             FROM named
         ),
-        counted AS (
+        counted AS MATERIALIZED (
             SELECT * EXCLUDE (tier, speed, names, texts, resource_names, resource_texts), {_counts()},
                 coalesce(raw.service_tier, tier) AS tier,
                 coalesce(raw.speed, speed) AS speed,
@@ -292,16 +268,31 @@ def _select(_: Reading) -> str:
                 END AS ignore
             FROM told
         ),
+        inner_calls AS MATERIALIZED (
+            SELECT file, trace_id, parent, request_id, message_id, count_of(output_tokens) AS output
+            FROM counted WHERE parent <> '' AND ignore IS NULL AND count_of(output_tokens) > 0
+        ),
+        around AS (
+            SELECT o.file, o.trace_id, o.span_id
+            FROM inner_calls AS i JOIN counted AS o ON o.file = i.file AND o.trace_id = i.trace_id AND o.span_id = i.parent
+            WHERE o.ignore IS NULL AND (i.request_id = o.request_id OR i.message_id = o.message_id) IS DISTINCT FROM true
+            GROUP BY o.file, o.trace_id, o.span_id
+            HAVING sum(i.output) = any_value(count_of(o.output_tokens))
+        ),
         judged AS (
-            SELECT *,
-                coalesce(bool_or(
+            SELECT * REPLACE (CASE WHEN ignore IS NULL AND (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around)
+                    THEN 'span that repeats the calls in it' ELSE ignore END AS ignore),
+                coalesce(bool_or(raw IS NULL AND not_cached IS NULL AND (
                     {CACHED} > count_of(input_tokens)
                     OR {CACHED} > 0 AND count_of(total_tokens)
-                        = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED}
+                        = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED})
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
-                raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} OR {INCLUSIVE} AS known,
-                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN false
-                    WHEN {INCLUSIVE} THEN true ELSE NOT proven_exclusive END AS inclusive
+                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN true
+                    WHEN {INCLUSIVE} OR detailed THEN false
+                    WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in BESIDE.values())} THEN true END AS exclusive,
+                exclusive IS NOT NULL AS known,
+                CASE WHEN exclusive THEN false
+                    WHEN known THEN true ELSE NOT proven_exclusive END AS inclusive
             FROM counted
         )
         SELECT
@@ -335,6 +326,7 @@ def _select(_: Reading) -> str:
 def _counts() -> str:
     """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
     told = {name: f"{name}_told" for name in COUNTS}
+    told |= {name: f"coalesce({name}_told, anthropic.{word})" for name, word in BESIDE.items()}
     told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
     return ", ".join(
         f"CASE WHEN raw IS NOT NULL THEN {sql} ELSE {told.get(name, 'NULL')} END AS {name}"
@@ -349,7 +341,7 @@ def _repeats() -> str:
     inner = f"coalesce({_attribute('ai.operationId')}, name)"
     return f"""regexp_matches(operation, '{REPEATS}')
                     OR lower({kinds}) <> 'llm'
-                    OR scope = 'pydantic-ai' AND operation IS DISTINCT FROM 'chat'
+                    OR scope = 'pydantic-ai' AND coalesce(operation, split_part(name, ' ', 1)) <> 'chat'
                     OR scope = 'ai' AND NOT regexp_matches({inner}, 'do(Generate|Stream)')"""
 
 
