@@ -284,6 +284,7 @@ BAD = [
     ({"history": "ten"}, "--history 'ten' is not"),
     ({"summarize_after": "-1"}, "--summarize-after '-1' is not"),
     ({"summarize_after": "10", "summary_tokens": "x"}, "--summary-tokens 'x' is not"),
+    ({"summarize_after": "10", "summary_tokens": 0}, "--summary-tokens 0 is not"),
     ({"summarize_after": "10", "summary_tokens": "9999999"}, "is more than claude-haiku-5-5 can write"),
     ({"summarize_after": "10", "summary_instruction": "-2"}, "--summary-instruction '-2' is not"),
     ({"summarize_after": "10", "summary_model": "gpt-7"}, "--summary-model 'gpt-7': no such model"),

@@ -250,6 +250,13 @@ def positive(value: Any, flag: str, what: str = "a whole number above 0", exampl
     return number
 
 
+def not_negative(value: Any, flag: str, default: int) -> int:
+    """A number of tokens, 0 too, from a flag or a file; the default where nobody says. Raises AuditError that names the flag."""
+    if value is None:
+        return default
+    return 0 if str(value) == "0" else positive(value, flag, "a number of tokens", default)
+
+
 def changed_rows(before: Sequence[State], after: Sequence[State]) -> int:
     """Rows of the states that are no longer what they were. Of a share smaller than a request one is counted."""
     changed = [

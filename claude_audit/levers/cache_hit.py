@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit import minimums
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage
 from claude_audit.levers import _cache_advice as advice
 from claude_audit.money import EXACT
 from claude_audit.prompt_ends import flag
@@ -217,7 +217,8 @@ class CacheHit(Lever):
             shares = {"low": found.low, "high": found.high, "best": found.best}
             facts["supported_rate"] = {"requests": found.requests} | {n: round(float(s), 6) for n, s in shares.items()}
         return Outcome(
-            changed=changed_rows(before, after),
+            # Of a group that it moves every row counts, those too that read as much already.
+            changed=sum(state.rows for state in cached) or min(len(cached), 1),
             low=min(point, sure),
             high=max(point, sure),
             grade=Grade.ASSUMED,

@@ -45,7 +45,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, positive
+from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, not_negative
 from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
 from claude_audit.levers._routing_ranks import RANK
 from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, POSSIBLE, SESSION
@@ -359,8 +359,8 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> RouteSimple | None:
         factor=factor,
         factors=tuple(dict.fromkeys((factor, *catalog.tokenizer_range))),
         never=tuple(map(str, options.get("never_route") or ())),
-        prompt_limit=positive(options.get("simple_prompt") or LIMITS[0], "--simple-prompt"),
-        output_limit=positive(options.get("simple_output") or LIMITS[1], "--simple-output"),
+        prompt_limit=not_negative(options.get("simple_prompt"), "--simple-prompt", LIMITS[0]),
+        output_limit=not_negative(options.get("simple_output"), "--simple-output", LIMITS[1]),
         others=counted_otherwise(found.model, catalog),
         given=given is not None,
         router=router,

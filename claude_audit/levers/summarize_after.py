@@ -32,7 +32,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
-from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, positive
+from claude_audit.levers import (
+    Kind,
+    Lever,
+    Option,
+    Outcome,
+    Stage,
+    changed_rows,
+    coverage,
+    kept_out,
+    not_negative,
+    positive,
+)
 from claude_audit.levers._batches import batches
 from claude_audit.money import EXACT, ZERO, dollars, exact
 from claude_audit.rates import Group, Model, Unpriced
@@ -368,7 +379,8 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> SummarizeAfter | None
     found = catalog.resolve(asked)
     if found is None:
         raise AuditError(f"--summary-model {asked!r}: no such model", "claude-audit prices lists them")
-    tokens = positive(options.get("summary_tokens") or DEFAULT_TOKENS, "--summary-tokens", example=DEFAULT_TOKENS)
+    length = options.get("summary_tokens")
+    tokens = positive(DEFAULT_TOKENS if length is None else length, "--summary-tokens", example=DEFAULT_TOKENS)
     if tokens > found.model.max_output:
         raise AuditError(
             f"--summary-tokens {tokens:,} is more than {found.model.id} can write",
@@ -377,17 +389,10 @@ def build(options: Mapping[str, Any], catalog: Catalog) -> SummarizeAfter | None
     return SummarizeAfter(
         most=positive(options[NAME], "--summarize-after", "a number of messages above 0", 20),
         tokens=tokens,
-        instruction=_whole(options.get("summary_instruction"), "--summary-instruction", DEFAULT_INSTRUCTION),
+        instruction=not_negative(options.get("summary_instruction"), "--summary-instruction", DEFAULT_INSTRUCTION),
         writer=found.model,
         catalog=catalog,
         given=frozenset(name for name, value in options.items() if value is not None),
-    )
-
-
-def _whole(value: Any, flag: str, default: int) -> int:
-    """A number of tokens that may be 0."""
-    return (
-        0 if str(value) == "0" else positive(default if value is None else value, flag, "a number of tokens", default)
     )
 
 
