@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -26,6 +28,8 @@ FIRST_LOOK = 8 * 1024
 LONGEST_HEAD = 256 * 2**20
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
+MAGIC = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
+"""First bytes of packed files (RFC 1952; RFC 8878)."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
 """In a file's own name they would be read as a pattern by the engine: such a file is copied first."""
 
@@ -50,7 +54,15 @@ class LogFile:
     @property
     def packed(self) -> bool:
         """Compressed, by itself or in its format: it has no meaningful byte positions and is always read whole."""
-        return self.path.suffix.lower() in (".gz", ".zst", ".parquet")
+        return self.path.suffix.lower() == ".parquet" or bool(_packing(self.path, self.size, self.mtime_ns))
+
+    @property
+    def plain(self) -> bool:
+        """The engine can read it where it lies: it would unpack what is named like a packed file, and take a name for a
+        pattern.
+        """
+        named_packed = self.path.suffix.lower() in (".gz", ".zst")
+        return not self.packed and not named_packed and GLOB_CHARACTERS.isdisjoint(str(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +134,30 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 
 def opened(path: Path) -> IO[bytes]:
-    """The file's bytes, decompressed."""
-    if path.suffix.lower() == ".gz":
+    """The file's bytes, decompressed. What is packed is told by its first bytes: names are lost on the way, or stay behind."""
+    stream = path.open("rb")
+    kind = _packed_as(stream)
+    if not kind:
+        return stream
+    stream.close()
+    if kind == "gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix.lower() == ".zst":
-        import pyarrow as pa
+    import pyarrow as pa
 
-        return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-    return path.open("rb")
+    return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+
+
+def _packed_as(stream: BufferedReader) -> str:
+    """gz, zst, or nothing: by the bytes that come next, which stay there."""
+    first = stream.peek(4)[:4]
+    return next((kind for kind, magic in MAGIC.items() if first.startswith(magic)), "")
+
+
+@lru_cache(maxsize=65536)
+def _packing(path: Path, size: int, mtime_ns: int) -> str:
+    """What the file of that size and time is packed as."""
+    with path.open("rb") as stream:
+        return _packed_as(stream)
 
 
 def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
@@ -151,12 +179,7 @@ def _unreadable(file: LogFile, error: Exception) -> AuditError:
 
 def whole(index: int, file: LogFile, most: int | None) -> Piece | None:
     """The file itself as one piece, when it can be read where it lies: of `most` bytes, or of any size."""
-    if (
-        file.packed
-        or file.start
-        or (most is not None and file.size > most)
-        or not GLOB_CHARACTERS.isdisjoint(str(file.path))
-    ):
+    if not file.plain or file.start or (most is not None and file.size > most):
         return None
     return Piece(file.path, index, 0, file.size)
 
@@ -279,7 +302,7 @@ def document(index: int, file: LogFile, work: Path) -> Piece:
     """A file that is one JSON document: where it lies, or unpacked in `work`. Several documents in a row become lines."""
     import json
 
-    if not file.packed and GLOB_CHARACTERS.isdisjoint(str(file.path)):
+    if file.plain:
         text = file.path.read_bytes()
         path = file.path
     else:

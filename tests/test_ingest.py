@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -286,6 +287,30 @@ def test_gzip_zstd_bom_crlf_and_broken_utf8_are_nothing_special(tmp_path: Path) 
     report = read(tmp_path / "store", logs)
     assert counts(report) == (7, 7, 0, 0, 0)
     assert {row.labels[0] for row in audit(tmp_path / "store").spend(["endpoint"]).rows} == {"chat", "caf�"}
+
+
+@pytest.mark.parametrize("name", ["app.jsonl", "part-0000", "app.zst", "app.gz"])
+@pytest.mark.parametrize("packing", ["gz", "zst", "none"])
+def test_what_is_packed_is_told_by_its_bytes_and_not_by_its_name(tmp_path: Path, name: str, packing: str) -> None:
+    import pyarrow as pa
+
+    def lines(*numbers: int) -> bytes:
+        text = "".join(json.dumps(record(n)) + "\n" for n in numbers).encode()
+        if packing == "zst":
+            return pa.compress(text, "zstd", asbytes=True)
+        return gzip.compress(text) if packing == "gz" else text
+
+    log = _file(tmp_path / name, lines(1, 2))
+    assert counts(read(tmp_path / "store", log)) == (2, 2, 0, 0, 0)
+    _file(log, lines(1, 2, 3))
+    assert read(tmp_path / "store", log).rows_added == 1
+    assert audit(tmp_path / "store").spend().requests == 3
+
+
+def test_standard_input_may_be_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = gzip.compress(json.dumps(record(1)).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(packed)))
+    assert counts(read(tmp_path / "store", "-")) == (1, 1, 0, 0, 0)
 
 
 def test_a_log_larger_than_one_piece_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
