@@ -45,10 +45,9 @@ from claude_audit.levers import (
     positive,
 )
 from claude_audit.levers._batches import batches
-from claude_audit.money import EXACT, ZERO, dollars, exact
+from claude_audit.money import EXACT, ZERO, exact
 from claude_audit.rates import Group, Model, Unpriced
 from claude_audit.states import INPUT, NO_TOKENS, OUTPUT, Added
-from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
 if TYPE_CHECKING:
@@ -265,7 +264,9 @@ class SummarizeAfter(Lever):
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """The bounds, the calls by themselves, and where caching had made the messages cheap."""
+        from claude_audit.levers._history_words import nothing
         from claude_audit.levers._messages import INFERRED, missing
+        from claude_audit.levers._summary_words import caveats
 
         low = high = ZERO
         calls = calls_usd = cached_usd = plain_usd = ZERO
@@ -287,12 +288,16 @@ class SummarizeAfter(Lever):
             else:
                 plain_usd = EXACT.add(plain_usd, here)
         judged = [state for state in before if _gate(state) is None]
+        inferred = any(state.keys[HOW] == INFERRED and state.keys[CHANGED] for state in before)
         return Outcome(
             changed=changed_rows(before, after),
             low=low,
             high=high,
             grade=Grade.BOUNDED,
-            caveats=tuple(self._caveats(before, judged, int(calls), calls_usd, cached_usd, plain_usd)),
+            caveats=(
+                *caveats(int(calls), calls_usd, cached_usd, plain_usd, inferred, self.tokens),
+                *nothing(before, judged),
+            ),
             assumptions=self._assumptions(),
             excluded=kept_out(((state, _gate(state)) for state in before), pricer),
             facts={
@@ -310,39 +315,6 @@ class SummarizeAfter(Lever):
 
     def _with(self, state: State, mark: str, calls: tuple[Added, ...]) -> State:
         return state.reshaped(mark, beside=(*state.beside, *calls))
-
-    def _caveats(
-        self,
-        before: Sequence[State],
-        judged: Sequence[State],
-        calls: int,
-        calls_usd: Decimal,
-        cached_usd: Decimal,
-        plain_usd: Decimal,
-    ) -> list[str]:
-        from claude_audit.levers._history_words import nothing
-        from claude_audit.levers._messages import INFERRED
-
-        said = []
-        if calls:
-            said.append("The model would have known what lies before a summary from the summary only.")
-            said.append(f"{count(calls, 'summary call')} would have cost {dollars(calls_usd)}, in the figure already.")
-        if cached_usd < 0:
-            said.append(
-                f"Where sessions cache, this costs {dollars(-cached_usd)}: their messages are cheap to read, and each summary is a "
-                f"call and a new cache write." + (f" Elsewhere it saves {dollars(plain_usd)}." if plain_usd > 0 else "")
-            )
-        if plain_usd < 0:
-            said.append(
-                f"Where nothing is cached, this costs {dollars(-plain_usd)}: the messages are too short, or the sessions end too "
-                f"soon, for summaries of {self.tokens} tokens; sum up later, or shorter (--summary-tokens)."
-            )
-        if any(state.keys[HOW] == INFERRED and state.keys[CHANGED] for state in before):
-            said.append(
-                "Message sizes without prompt_blocks are inferred from sessions that only append: the point keeps each "
-                "session's first prompt whole, the high end sums it up too."
-            )
-        return [*said, *nothing(before, judged)]
 
     def _assumptions(self) -> tuple[Assumption, ...]:
         def source(option: str) -> str:
