@@ -20,4 +20,4 @@ def _find(log: Log) -> Iterator[Finding]:
     )
 
 
-RULE = Rule(NAME, "requests sent again", _find, __doc__ or "", kind_of(LEVER).needs)
+RULE = Rule(NAME, "requests sent again", _find, __doc__ or "", kind_of(LEVER).needs, LEVER)

@@ -20,4 +20,4 @@ def _find(log: Log) -> Iterator[Finding]:
     )
 
 
-RULE = Rule(NAME, "tools that nobody calls", _find, __doc__ or "", kind_of(LEVER).needs)
+RULE = Rule(NAME, "tools that nobody calls", _find, __doc__ or "", kind_of(LEVER).needs, LEVER)
