@@ -96,6 +96,14 @@ def test_much_thinking_for_short_answers(tmp_path: Path) -> None:
     assert (other.subject, other.low_usd, other.high_usd) == ("route on claude-opus-9", None, None)
 
 
+def test_thinking_without_a_price_is_not_in_an_amount(tmp_path: Path) -> None:
+    fast = {"speed": "fast", "output_tokens": 549, "output_tokens_details": {"thinking_tokens": 500}}
+    lines = [thinking(1, 500, 49), record(2, usage=fast, thinking=True)]
+    one, other = only(tmp_path, lines, "thinking_on_short_answers")
+    assert (one.subject, one.high_usd) == ("chat on claude-sonnet-5-5", Decimal("0.005"))
+    assert (other.subject, other.high_usd) == ("chat on claude-sonnet-5-5", None)
+
+
 # Answers
 
 
@@ -107,6 +115,17 @@ def test_answers_cut_off_are_told_from_one_in_a_hundred(tmp_path: Path) -> None:
     # 1,000 tokens in and 100 out cost $0.003.
     assert (one.subject, one.message) == ("a", "2 of 150 answers ended at max_tokens; they cost $0.006.")
     assert one.low_usd is None
+
+
+def test_what_cut_answers_cost_is_no_zero_where_it_is_not_known(tmp_path: Path) -> None:
+    cut = {"stop_reason": "max_tokens"}
+    lines = [record(n, endpoint="a", model="claude-opus-9", **cut) for n in range(2)]
+    lines += [record(n, endpoint="b", model="claude-opus-9" if n == 2 else "claude-sonnet-5-5", **cut) for n in (2, 3)]
+    told = {one.subject: one.message for one in only(tmp_path, lines, "answers_cut_off")}
+    assert told == {
+        "a": "2 of 2 answers ended at max_tokens; what they cost is not known, for want of a price.",
+        "b": "2 of 2 answers ended at max_tokens; they cost $0.003, and 1 of them has no price.",
+    }
 
 
 def test_a_max_tokens_far_above_the_answers(tmp_path: Path) -> None:
@@ -136,13 +155,14 @@ def test_what_a_lever_leaves_out_is_what_it_saves(tmp_path: Path, rule: str, lev
     system = [{"hash": "s", "tokens": 900, "kind": "system"}, {"hash": "m", "tokens": 100, "kind": "message"}]
     tools = [{"hash": "t", "tokens": 700, "kind": "tools"}, *system]
     lines = [record(n, endpoint="chat", prompt_blocks=system, request_hash="same") for n in range(3)]
+    agent = {"endpoint": "agent", "prompt_blocks": tools, "tools_defined": 3, "tools_used": 0, "input": 1700}
+    # A tool counts as unused after 1,000 calls over 30 days without one.
     lines += [
-        record(n, endpoint="agent", prompt_blocks=tools, tools_defined=3, tools_used=0, input=1700)
-        for n in range(50, 80)
+        record(50 + n, **agent, timestamp=f"2026-10-{n % 31 + 1:02}T{n // 60:02}:{n % 60:02}:00Z") for n in range(1000)
     ]
-    lines += [record(90, request_id="late", retry_of="req_50", endpoint="agent")]
-    lines += [record(91, model="claude-haiku-5-5", input=104_000, endpoint="long")]
-    lines += [record(92, latency_tolerant=True, endpoint="night")]
+    lines += [record(2000, request_id="late", retry_of="req_0", endpoint="chat")]
+    lines += [record(2001, model="claude-haiku-5-5", input=104_000, endpoint="long")]
+    lines += [record(2002, latency_tolerant=True, endpoint="night")]
     audit = audited(tmp_path, lines)
     one = audit.opportunities(only=[lever]).found[0]
     assert one.step is not None and one.step.high_usd > 0
@@ -150,6 +170,28 @@ def test_what_a_lever_leaves_out_is_what_it_saves(tmp_path: Path, rule: str, lev
     assert (told.low_usd, told.high_usd) == (max(Decimal(0), one.step.low_usd), one.step.high_usd)
     assert told.evidence == (f"claude-audit whatif {one.flags}",)
     assert told.grade is one.step.grade
+
+
+def test_one_request_is_told_in_the_singular(tmp_path: Path) -> None:
+    system = [{"hash": "s", "tokens": 900, "kind": "system"}, {"hash": "m", "tokens": 100, "kind": "message"}]
+    mark = [{"hash": "m", "tokens": 200, "kind": "system", "breakpoint": True}]
+    lines = [
+        record(1, prompt_blocks=system, request_hash="h"),
+        record(2, request_hash="h"),
+        record(3, retry_of="req_1", input=300),
+        record(4, model="claude-haiku-5-5", input=104_000),
+        record(5, latency_tolerant=True),
+        record(6, prompt_blocks=mark, input=200),
+    ]
+    rules = [*OF_LEVERS, "marks_under_minimum"]
+    told = {one.rule: one.message.split()[:3] for one in found(tmp_path, lines, *rules).found}
+    assert told == {
+        "just_over_a_band": ["1", "request", "has"],
+        "long_system_prompt": ["1", "request", "carries"],
+        "marks_under_minimum": ["1", "request", "marks"],
+        "nobody_waits": ["1", "request", "may"],
+        "sent_again": ["1", "request", "was"],
+    }
 
 
 def test_big_models_on_small_jobs_leave_the_others_alone(tmp_path: Path) -> None:
@@ -258,7 +300,21 @@ def test_a_spike_names_what_grew(tmp_path: Path, model: str) -> None:
     assert "Most of it: import on claude-sonnet-5-5, $30.00 more than a week before (it is new)." in one.message
 
 
+def test_a_spike_is_compared_only_with_a_day_that_had_requests(tmp_path: Path) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(36)]
+    quiet = [
+        record(n, timestamp=f"{day}T10:00:00Z") for n, day in enumerate(days) if day.weekday() != days[-1].weekday()
+    ]
+    (one,) = only(tmp_path, [*quiet, record(99, input=3_000_000, timestamp=f"{days[-1]}T10:00:00Z")], "spend_spike")
+    assert one.evidence == (f"claude-audit spend --by endpoint,user --since {days[-1]} --until {days[-1]}",)
+
+
 # The whole
+
+
+def test_tools_are_not_judged_where_the_log_tells_of_none(tmp_path: Path) -> None:
+    answer = found(tmp_path, [record(1)], "unused_tools")
+    assert [rule.name for rule, _ in answer.blind] == ["unused_tools"] and not answer.nothing
 
 
 def test_each_rule_says_what_it_rests_on() -> None:

@@ -16,8 +16,8 @@ NAMED = 3
 """Endpoints that are named."""
 
 
-def of_lever(log: Log, rule: str, lever: str, seen: str, remedy: str) -> Iterator[Finding]:
-    """The lever's step on the untouched log, where it may save. `seen`: what stands behind the number of requests."""
+def of_lever(log: Log, rule: str, lever: str, seen: tuple[str, str], remedy: str) -> Iterator[Finding]:
+    """The lever's step on the untouched log, where it may save. `seen`: what one request does, and what several do."""
     one = log.opportunity(lever)
     if one is None or one.step is None or one.step.high_usd <= 0 or not one.step.requests_changed:
         return
@@ -25,7 +25,7 @@ def of_lever(log: Log, rule: str, lever: str, seen: str, remedy: str) -> Iterato
     yield Finding(
         rule,
         endpoints(step),
-        f"{count(step.requests_changed, 'request')} {seen}.",
+        f"{count(step.requests_changed, 'request')} {seen[step.requests_changed != 1]}.",
         remedy,
         step.grade,
         max(ZERO, step.low_usd),

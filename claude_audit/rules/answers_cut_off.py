@@ -33,22 +33,37 @@ def _find(log: Log) -> Iterator[Finding]:
     answers: Counter[str] = Counter()
     short: Counter[str] = Counter()
     costs: dict[str, list[Decimal]] = defaultdict(list)
+    unpriced: Counter[str] = Counter()
     for billed in bill(lines, audit.catalog).lines:
         endpoint = billed.line.labels[0] or NONE
         answers[endpoint] += billed.line.billed_requests
         if billed.line.more[0]:
             short[endpoint] += billed.line.billed_requests
-            costs[endpoint] += [] if billed.usd is None else [billed.usd]
+            if billed.usd is None:
+                unpriced[endpoint] += billed.line.billed_requests
+            else:
+                costs[endpoint].append(billed.usd)
     for endpoint, number in short.items():
         if number > SHARE * answers[endpoint]:
             yield Finding(
                 NAME,
                 endpoint,
-                f"{number:,} of {count(answers[endpoint], 'answer')} ended at max_tokens; they cost "
-                f"{dollars(total(costs[endpoint]))}.",
+                f"{number:,} of {count(answers[endpoint], 'answer')} ended at max_tokens; "
+                f"{_cost(costs[endpoint], number, unpriced[endpoint])}.",
                 "raise max_tokens: it costs nothing until it is used; or ask for shorter answers",
                 Grade.METERED,
             )
+
+
+def _cost(costs: list[Decimal], number: int, unpriced: int) -> str:
+    """What that many answers cost, in words: what has no price did not cost nothing."""
+    if unpriced == number:
+        return "what they cost is not known, for want of a price"
+    if unpriced:
+        return (
+            f"they cost {dollars(total(costs))}, and {unpriced:,} of them {'has' if unpriced == 1 else 'have'} no price"
+        )
+    return f"they cost {dollars(total(costs))}"
 
 
 RULE = Rule(NAME, "answers cut off", _find, __doc__ or "", ("stop_reason",))

@@ -14,7 +14,8 @@ NAME, LEVER = "asked_before", "response_cache"
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    seen = "repeat, word for word, what was asked within the hour before"
+    again = "word for word, what was asked within the hour before"
+    seen = (f"repeats, {again}", f"repeat, {again}")
     return of_lever(log, NAME, LEVER, seen, "keep answers by the hash of the request")
 
 

@@ -14,7 +14,8 @@ NAME, LEVER = "just_over_a_band", "under_band"
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    seen = "have a prompt up to 20 % over the size from which all of it costs more"
+    long = "a prompt up to 20 % over the size from which all of it costs more"
+    seen = (f"has {long}", f"have {long}")
     return of_lever(log, NAME, LEVER, seen, "shorten these prompts to the band")
 
 

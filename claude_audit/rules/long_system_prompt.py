@@ -14,7 +14,8 @@ NAME, LEVER = "long_system_prompt", "trim_system"
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    seen = "carry a system prompt of more than 500 tokens"
+    long = "a system prompt of more than 500 tokens"
+    seen = (f"carries {long}", f"carry {long}")
     return of_lever(log, NAME, LEVER, seen, "shorten it, but not below the shortest prompt that is cached")
 
 

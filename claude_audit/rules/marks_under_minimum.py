@@ -44,7 +44,7 @@ def _find(log: Log) -> Iterator[Finding]:
             yield Finding(
                 NAME,
                 f"{endpoint} on {name}",
-                f"{count(requests, 'request')} mark a prompt for the cache that is shorter than the {least:,} tokens that "
+                f"{count(requests, 'request')} {'marks' if requests == 1 else 'mark'} a prompt for the cache that is shorter than the {least:,} tokens that "
                 "are cached: nothing was.",
                 "take the marks out; or, where the same start comes back often, let it grow to that size",
                 Grade.METERED,

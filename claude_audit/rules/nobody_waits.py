@@ -13,7 +13,10 @@ NAME, LEVER = "nobody_waits", "batch"
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    seen = "may wait and are answered at once, at the full price"
+    seen = (
+        "may wait and is answered at once, at the full price",
+        "may wait and are answered at once, at the full price",
+    )
     return of_lever(log, NAME, LEVER, seen, "send them through the Message Batches API")
 
 

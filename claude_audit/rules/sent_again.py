@@ -14,7 +14,7 @@ NAME, LEVER = "sent_again", "drop_retries"
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    seen = "were attempts that a later one repeated"
+    seen = ("was an attempt that a later one repeated", "were attempts that a later one repeated")
     return of_lever(
         log, NAME, LEVER, seen, "retry once, after a pause, and raise max_tokens where answers were cut off"
     )

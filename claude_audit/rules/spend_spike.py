@@ -49,7 +49,7 @@ def _find(log: Log) -> Iterator[Finding]:
         unpriced = [history.unpriced_share(each, each) for each in _before(day, days)]
         if sum(none for none, _ in unpriced) > MOST_UNPRICED * sum(requests for _, requests in unpriced):
             continue  # what those days cost is not known
-        excess = EXACT.subtract(daily[day], expected)
+        excess, week_before = EXACT.subtract(daily[day], expected), day - timedelta(days=7)
         yield Finding(
             NAME,
             day.isoformat(),
@@ -60,7 +60,7 @@ def _find(log: Log) -> Iterator[Finding]:
             excess,
             excess,
             (
-                f"claude-audit diff --before {day - timedelta(days=7)} --after {day}",
+                *([f"claude-audit diff --before {week_before} --after {day}"] if week_before in daily else []),
                 f"claude-audit spend --by endpoint,user --since {day} --until {day}",
             ),
         )

@@ -31,22 +31,23 @@ def _find(log: Log) -> Iterator[Finding]:
     thought, said = nw.col("thinking_tokens"), nw.col("output_tokens") - nw.col("thinking_tokens")
     rows = audit.usage().filter(nw.col("unbilled").is_null(), said >= 0, said < SHORT, thought > TIMES * said)
     lines = tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, {"thought": thought}))
-    costs: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
-    requests: Counter[tuple[str, str]] = Counter()
-    tokens: Counter[tuple[str, str]] = Counter()
+    # What has no price stands by itself: of all together, no amount would be the most.
+    costs: dict[tuple[str, str, bool], list[Decimal]] = defaultdict(list)
+    requests: Counter[tuple[str, str, bool]] = Counter()
+    tokens: Counter[tuple[str, str, bool]] = Counter()
     for line in lines:
         thinking = int(line.more[0])
         only = [thinking if name == "output" else 0 for name in TOKEN_CLASSES]
         parts = components(audit.catalog.price(line.group), only, 0, audit.catalog)
-        key = (line.labels[0] or NONE, line.name or NONE)
+        key = (line.labels[0] or NONE, line.name or NONE, parts is not None)
         requests[key] += line.billed_requests
         tokens[key] += thinking
         costs[key] += [] if parts is None else [parts["output"]]
     for key, number in requests.items():
-        most = total(costs[key]) if costs[key] else None
+        most = total(costs[key]) if key[-1] else None
         yield Finding(
             NAME,
-            " on ".join(key),
+            " on ".join(key[:2]),
             f"{count(number, 'answer')} of under {SHORT} tokens took {tokens[key]:,} tokens of thinking.",
             "turn thinking off there, or ask for less effort, and compare the answers",
             Grade.BOUNDED,
