@@ -47,7 +47,7 @@ def _instead(name: str, value: str, audit: Audit) -> str:
         ((row.requests or 0, str(row.labels[0])) for row in rows if row.labels[0] is not None),
         key=lambda entry: (-entry[0], entry[1]),
     )
-    lacking = f"no request has {name} {printable(value)}" if value else f"no request lacks {name}"
+    lacking = f"no request has {name} {printable(value)}" if value else f"no request is without {name}"
     if not found:
         return f"{lacking}: the log names none"
     shown = ", ".join(printable(label) for _, label in found[:NAMED])

@@ -83,6 +83,20 @@ def test_budgets_of_a_configuration_file(work: Path) -> None:
     assert (done[-1].returncode, outputs["breached"]) == (1, "all")
 
 
+@pytest.mark.parametrize(("given", "code"), [({}, 0), ({"fail-on": "projected"}, 1)])
+def test_what_the_configuration_says_holds_unless_an_input_is_given(work: Path, given: dict[str, str], code: int) -> None:
+    # $0.06 so far, some $0.09 to come.
+    (work / "ci.yaml").write_text("fail_on: actual\nbudgets:\n  - {name: all, limit: 0.07}\n")
+    done, _ = perform(work, logs="logs/my app.jsonl", config="ci.yaml", **given)
+    assert done[-1].returncode == code, done[-1].stderr
+
+
+def test_undecided_passes_where_the_configuration_says_so(work: Path) -> None:
+    (work / "ci.yaml").write_text("on_undecided: pass\nbudgets:\n  - {name: all, limit: 1, only: {endpoint: nope}}\n")
+    done, outputs = perform(work, logs="logs/my app.jsonl", config="ci.yaml")
+    assert (done[-1].returncode, outputs["verdict"]) == (0, "undecided")
+
+
 def test_an_input_is_never_run(work: Path) -> None:
     done, _ = perform(work, logs='logs/$(touch ran)"; touch ran; "', monthly="$(touch ran)")
     assert done[-1].returncode == 2

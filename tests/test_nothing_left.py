@@ -16,7 +16,7 @@ from claude_audit.nothing_left import reasons
     [
         ({"where": (("endpoint", "caht"),)}, ["no request has endpoint caht; there are chat, report"]),
         ({"where": (("team", "red"),)}, ["no request has team red: the log names none"]),
-        ({"where": (("model", ""),)}, ["every request has a model; there is claude-sonnet-5-5"]),
+        ({"where": (("model", ""),)}, ["no request is without model; there is claude-sonnet-5-5"]),
         (
             {"where": (("endpoint", "report"), ("user", "ada"))},
             ["each of these filters leaves requests, all of them together none"],
