@@ -154,6 +154,11 @@ def test_where_padding_to_the_minimum_pays(tmp_path: Path, tokens: int, pays: bo
     assert not pays or said(step, f"caching them at this rate would save {dollars(ended(saving))}.")
 
 
+def test_prompts_of_any_size_are_weighed(tmp_path: Path) -> None:
+    audit = stored(tmp_path / "store", [record(1, input=0, w1=10**13)])
+    assert audit.whatif(route_simple="haiku", cache_hit="0.85").steps[1].requests_changed == 1
+
+
 def test_a_target_has_its_own_minimum_to_pad_to(tmp_path: Path) -> None:
     audit = stored(tmp_path / "store", [prefix(n, 3000, model="claude-sonnet-4-5", task="classify") for n in range(10)])
     routed = audit.whatif(route_simple="claude-haiku-4-5", cache_hit="0.85").steps[1]

@@ -110,7 +110,7 @@ def paddable(
     `to`: by model as logged, the one that rows are moved to; None: their own.
     """
     paid = {name: _per_million(scan, (to or {}).get(name, name), rate, ttl) for name in scan.reach.models}
-    return flag(cacheable < least) * flag(cacheable * 1_000_000 > least * scan.fact(paid, 10**9))
+    return flag(cacheable < least) * flag(cacheable > least * scan.fact(paid, 10**9) // 1_000_000)
 
 
 def _per_million(scan: Scan, name: str, rate: Decimal, ttl: str) -> int:
