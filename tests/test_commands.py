@@ -109,6 +109,14 @@ def test_a_csv_without_a_model_column_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_one_file_and_one_row_are_told_in_the_singular(tmp_path: Path) -> None:
+    write(tmp_path / "app.jsonl", [record(1, model="claude-opus-9")])
+    first, again = (run(tmp_path, "ingest", "app.jsonl") for _ in range(2))
+    assert first.stdout.startswith("Read 1 file, ") and "(1 new row)" in first.stdout
+    assert first.stdout.endswith("\n1 row in the store.\n") and "warning: 1 row of claude-opus-9" in first.stderr
+    assert again.stdout == "Nothing new: 1 of 1 file is as it was. 1 row in the store.\n"
+
+
 def test_strict_ingest_fails_after_storing_what_was_good(tmp_path: Path) -> None:
     write(tmp_path / "app.jsonl", [record(1), "broken"])
     done = run(tmp_path, "ingest", "app.jsonl", "--strict", "--rejects", "rejects.csv")

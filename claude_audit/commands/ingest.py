@@ -13,6 +13,7 @@ import typer
 
 from claude_audit.commands.common import Format, FormatOption, Session, emit, emit_json, say, session
 from claude_audit.errors import AuditError, Exit
+from claude_audit.text import count
 
 if TYPE_CHECKING:
     from claude_audit.accounting import IngestReport
@@ -159,20 +160,21 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
 
     if not report.formats:
         emit(
-            f"Nothing new: {report.unchanged} of {report.files} files are as they were. {report.rows_total:,} rows in the store."
+            f"Nothing new: {report.unchanged} of {count(report.files, 'file')} {'is as it was' if report.unchanged == 1 else 'are as they were'}. "
+            f"{count(report.rows_total, 'row')} in the store."
         )
         for warning in report.warnings:
             say(f"warning: {clean(warning)}")
         return
     formats = ", ".join(f"{name} ({files})" for name, files in report.formats.items())
-    emit(f"Read {sum(report.formats.values())} files, {size(report.bytes)}: {formats}")
+    emit(f"Read {count(sum(report.formats.values()), 'file')}, {size(report.bytes)}: {formats}")
     if report.unchanged:
-        emit(f"Unchanged since the last ingest: {report.unchanged} files")
+        emit(f"Unchanged since the last ingest: {count(report.unchanged, 'file')}")
     ignored = sum(report.counted.ignored.values())
     width = len(f"{report.counted.lines:,}")
     emit(f"  lines      {report.counted.lines:>{width},}")
     calls = report.counted.kept - report.evidence_rows
-    emit(f"  kept       {calls:>{width},}  calls ({report.rows_added:,} new rows)")
+    emit(f"  kept       {calls:>{width},}  calls ({count(report.rows_added, 'new row')})")
     if report.evidence_rows:
         emit(
             f"  evidence   {report.evidence_rows:>{width},}  rows of what a console or a report claims: claude-audit reconcile"
@@ -190,14 +192,16 @@ def _tell(report: IngestReport, rejects_file: str | None) -> None:
         )
     for name, rows in report.unpriced_models.items():
         if name == "(none)":
-            say(f"warning: {rows:,} rows name no model, so they have no price: --assume-model ID says which it was")
+            say(
+                f"warning: {count(rows, 'row')} without a model, so without a price: --assume-model ID says which it was"
+            )
         else:
             say(
-                f"warning: {rows:,} rows of {clean(name)}, which has no price: give it one in a file of your own (pricing/README.md)"
+                f"warning: {count(rows, 'row')} of {clean(name)}, which has no price: give it one in a file of your own (pricing/README.md)"
             )
     for warning in report.warnings:
         say(f"warning: {clean(warning)}")
-    emit(f"{report.rows_total:,} rows in the store.")
+    emit(f"{count(report.rows_total, 'row')} in the store.")
 
 
 def _top(ignored: dict[str, int]) -> str:
