@@ -181,7 +181,7 @@ def _limit(
 
 def _unpriced(unpriced: int, requests: int, name: str, most: Decimal) -> str:
     return (
-        f"{unpriced:,} of {count(requests, 'request')} of {name} have no price, at most {int(most * requests):,} may: "
+        f"{unpriced:,} of {count(requests, 'request')} of {name} {'has' if unpriced == 1 else 'have'} no price, at most {int(most * requests):,} may: "
         "claude-audit spend --by model shows which, and `prices:` in the configuration gives them one"
     )
 

@@ -30,6 +30,7 @@ from claude_audit.usage import DIMENSIONS, TIME_DIMENSIONS
 PREFIX = "CLAUDE_AUDIT_"
 PERIOD_NAMES: dict[Period, str] = {"month": "monthly", "week": "weekly", "day": "daily"}
 ONLY = tuple(name for name in DIMENSIONS if name not in (*TIME_DIMENSIONS, "token_type"))
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
 
@@ -140,7 +141,8 @@ class Value:
         text = self.text().strip()
         if not text.endswith("%"):
             raise self.error(
-                f"{self._called} is {text}: a percentage is needed", f"write {text}% if that is what you mean"
+                f"{self._called} is {text}: a percentage is needed",
+                f"write {text}% if that is what you mean" if _NUMBER.fullmatch(text) else "such as 20%",
             )
         return self._number(text[:-1].strip(), "a percentage, such as 20%").scaleb(-2)
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from claude_audit.clock import week_start
 from claude_audit.errors import AuditError, Exit
-from claude_audit.text import day_name
+from claude_audit.text import count, day_name
 
 FORMS = "write a month (2026-11), a week (2026-W46), a day (2026-11-05) or days (2026-11-01..2026-11-14)"
 
@@ -106,7 +106,7 @@ def chosen(before: str | None, after: str | None, log: Days, today: date) -> tup
             if complete.first <= period.previous().first:
                 return period.previous(), period
     raise AuditError(
-        f"the log has {complete.count if complete else 0} complete days: two weeks are needed to compare one with the other",
-        f"name the days: --before DATE..DATE --after DATE..DATE ({log.name} are there)",
+        f"the log has {count(complete.count if complete else 0, 'complete day')}: two weeks are needed to compare one with the other",
+        f"name the days: --before DATE..DATE --after DATE..DATE ({log.name} {'is' if log.count == 1 else 'are'} there)",
         Exit.UNDECIDED,
     )

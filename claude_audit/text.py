@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
+from textwrap import fill
 
 
 def printable(text: str) -> str:
@@ -15,6 +16,20 @@ def printable(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number of things: 1 day, 2 days."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def folded(text: str, width: int) -> str:
+    """Each line on as many lines as that many columns need, cut at spaces; of a line that stands in, the rest stands further in."""
+    done = []
+    for line in text.splitlines():
+        stands = len(line) - len(line.lstrip())
+        indent = " " * (stands + 2) if stands else ""
+        done.append(
+            line
+            if len(line) <= width
+            else fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        )
+    return "\n".join(done)
 
 
 def day_name(day: date) -> str:

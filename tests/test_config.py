@@ -208,6 +208,7 @@ def test_environment_variables_hold_lists(tmp_path: Path) -> None:
         ("budgets: [{limit: NaN}]", "claude-audit.yaml:1: limit is 'NaN': use an amount in dollars", ""),
         ("budgets: [{limit: true}]", "claude-audit.yaml:1: limit must be text, not True", ""),
         ("budgets: [{increase: 20}]", "claude-audit.yaml:1: increase is 20: a percentage is needed", "write 20% if"),
+        ("budgets: [{increase: lots}]", "claude-audit.yaml:1: increase is lots: a percentage is needed", "such as 20%"),
         (
             "budgets:\n- {limit: 1}\n- {limit: 2}",
             "claude-audit.yaml:3: a second budget is called 'monthly' (the first: claude-audit.yaml:2)",

@@ -244,6 +244,9 @@ def test_a_log_of_a_few_days_is_too_short_to_choose() -> None:
         chosen(None, None, Days(date(2026, 11, 1), date(2026, 11, 9)), date(2026, 11, 10))
     assert error.value.exit_code is Exit.UNDECIDED
     assert "9 complete days" in error.value.message and "--before" in error.value.hint
+    with pytest.raises(AuditError) as error:
+        chosen(None, None, Days(date(2026, 11, 1), date(2026, 11, 1)), date(2026, 11, 10))
+    assert "1 complete day:" in error.value.message and "(Nov 1, 2026 is there)" in error.value.hint
 
 
 # The command

@@ -357,6 +357,7 @@ def test_focus_names_the_billing_account_and_more_tags(run: Command, tmp_path: P
         (["--rows", "--by", "team"], "nothing to group by"),
         (["--by", "modle"], "no dimension 'modle'"),
         (["--focus", "--by", "endpoint"], "by endpoint already"),
+        (["--focus", "--by", "month"], "FOCUS rows are by day already"),
         (["--billing-account", "x"], "add --focus"),
         (["--format", "parquet"], "--output usage.parquet"),
         (["--where", "endpoint=other"], "no requests are left"),

@@ -330,6 +330,13 @@ def test_check_says_when_the_junit_file_can_not_be_written(cli: Cli, tmp_path: P
     assert "file/gate.xml: can't be written" in err
 
 
+def test_a_forecast_in_words_keeps_to_the_width(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = cli("forecast", "--backtest", "--horizon", "7")
+    assert max(map(len, out.splitlines())) <= 80
+    assert "within the 80 % interval" in " ".join(out.split())
+
+
 def test_forecast_json(cli: Cli) -> None:
     code, out, err = cli("forecast", "--backtest", "--horizon", "7", "--format", "json")
     document = json.loads(out)

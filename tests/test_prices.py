@@ -428,6 +428,17 @@ def test_show_takes_any_spelling(capsys: pytest.CaptureFixture[str]) -> None:
     assert [setting["name"] for setting in document["settings"]] == ["mythos_preview_price"]
 
 
+@pytest.mark.parametrize("args", [["show", "claude-haiku-5-5"], ["show", "claude-mythos-preview"], ["settings"]])
+def test_sentences_keep_to_the_width_of_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, args: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, narrow = prices(capsys, *args)
+    monkeypatch.setenv("COLUMNS", "300")
+    _, wide = prices(capsys, *args)
+    assert max(map(len, narrow.splitlines())) <= 80 < max(map(len, wide.splitlines()))
+
+
 def test_show_on_a_day(capsys: pytest.CaptureFixture[str]) -> None:
     _, out = prices(capsys, "show", "claude-sonnet-5-5", "--on", "2026-10-06")
     assert "2026-09-28" in out and "0.20" in out
@@ -470,6 +481,7 @@ def test_check_of_a_broken_file(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert (code, json.loads(out)["errors"]) == (2, 1)
     (problem,) = json.loads(out)["problems"]
     assert problem["message"] == f"{file}:2: aliases.cheap: 'claude-haiku-9' is no known model"
+    assert prices(capsys, "check", str(file))[1].endswith("1 error, 0 warnings\n")
 
 
 def test_check_warns_of_what_works_but_is_hardly_meant(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

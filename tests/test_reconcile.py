@@ -358,7 +358,8 @@ def test_without_evidence_there_is_nothing_to_compare(tmp_path: Path) -> None:
     assert document(found)["evidence"]["tokens"] == dict.fromkeys(
         ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
     )
-    assert "nothing to compare" in text(found)
+    assert "nothing to compare" in " ".join(text(found).split())
+    assert max(map(len, text(found).splitlines())) <= 80
 
 
 DAYS = [Period(datetime(2026, 11, day, tzinfo=UTC), datetime(2026, 11, day + 1, tzinfo=UTC)) for day in (1, 2)]

@@ -135,7 +135,8 @@ def _focus(audit: Audit, tags: list[str], account: str | None) -> Table:
 
     for name in tags:
         if dimension(name, "--by") in (*focus.BY, *TIME_DIMENSIONS, "token_type"):
-            raise AuditError(f"--by {name}: FOCUS rows are by {name} already, or by day", "name what shall become tags")
+            already = "day" if name in TIME_DIMENSIONS else name
+            raise AuditError(f"--by {name}: FOCUS rows are by {already} already", "name what shall become tags")
     tags = list(dict.fromkeys(tags))
     lines = audit.lines([*focus.BY, *tags])
     made = focus.charges(lines, audit.catalog, audit.filters.timezone, tags, account)

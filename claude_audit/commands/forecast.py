@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated, cast
 
 import typer
@@ -66,7 +67,7 @@ def forecast(
     elif output is Format.MARKDOWN:
         emit(render.markdown(view, tried))
     else:
-        emit(render.text(view, tried))
+        emit(render.text(view, tried, width=shutil.get_terminal_size((80, 24)).columns))
     if view.forecast.projected_usd is None:
         say(f"claude-audit forecast: undecided: {'; '.join(view.forecast.notes)}")
         raise typer.Exit(Exit.UNDECIDED)

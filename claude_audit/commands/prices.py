@@ -12,6 +12,7 @@ import typer
 
 from claude_audit.commands.common import Format, FormatOption, emit, emit_json, session
 from claude_audit.errors import AuditError, Exit
+from claude_audit.text import count, folded
 
 if TYPE_CHECKING:
     from claude_audit.catalog import Catalog, Model, Rate, Setting
@@ -141,7 +142,8 @@ def show(
         for prompt, prices in _sizes(rate)
     ]
     if output is Format.TABLE:
-        emit("\n".join(_facts(found, resolved.provider, resolved.routing, day)) + "\n")
+        _say("\n".join(_facts(found, resolved.provider, resolved.routing, day)))
+        emit("")
     dropped = _print(output, head, body, numbers=range(4, 9), spare=(10, 11, 9, 12))
     if output is Format.TABLE:
         if dropped:
@@ -149,10 +151,11 @@ def show(
             for place in dict.fromkeys(
                 f"{line[12]}: {line[10]}, read {line[11]}, confidence {line[9]}" for line in body
             ):
-                emit(place)
+                _say(place)
         for label, lines in (("note", found.notes), ("conflict", found.conflicts)):
             for line in lines:
-                emit(f"\n{label}: {line}")
+                emit("")
+                _say(f"{label}: {line}")
 
 
 def settings(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
@@ -162,14 +165,15 @@ def settings(ctx: typer.Context, output: FormatOption = Format.TABLE) -> None:
         emit_json({"settings": [_setting(setting) for setting in found]})
     elif output is Format.TABLE:
         for setting in found:
-            emit(
+            _say(
                 f"{setting.name}: {setting.value}" + ("" if setting.value == setting.default else f" ({setting.where})")
             )
-            emit(f"  {setting.question}")
+            _say(f"  {setting.question}")
             for source, answer in setting.says.items():
-                emit(f"    {source}: {answer}")
+                _say(f"    {source}: {answer}")
             choices = " or ".join(setting.choices) if setting.choices else "a factor"
-            emit(f"  to change it: {f'a setting, {choices}' if setting.settable else setting.change}\n")
+            _say(f"  to change it: {f'a setting, {choices}' if setting.settable else setting.change}")
+            emit("")
     else:
         head = ["name", "value", "default", "question", "where"]
         body = [[s.name, str(s.value), str(s.default), s.question, s.where] for s in found]
@@ -203,7 +207,7 @@ def check(
     elif output is Format.TABLE:
         for problem in problems:
             emit(f"{problem.severity}: {problem.message}" + (f"\n  {problem.hint}" if problem.hint else ""))
-        emit(f"{errors} errors, {len(problems) - errors} warnings")
+        emit(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}")
     else:
         _print(output, ["severity", "message", "hint"], [[p.severity, p.message, p.hint] for p in problems], ())
     if errors:
@@ -338,6 +342,13 @@ def _over(rate: Rate) -> str:
 
 def _fast(rate: Rate | None) -> str:
     return f"{_figure(rate.usd_per_mtok['input'])}/{_figure(rate.usd_per_mtok['output'])}" if rate else ""
+
+
+def _say(text: str) -> None:
+    """Sentences, as wide as the terminal is."""
+    import shutil
+
+    emit(folded(text, shutil.get_terminal_size((80, 24)).columns))
 
 
 def _print(

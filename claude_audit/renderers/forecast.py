@@ -11,7 +11,7 @@ from claude_audit.money import dollars, exact
 from claude_audit.outlook import Outlook
 from claude_audit.renderers.columns import as_csv, as_markdown, as_text
 from claude_audit.renderers.gate import trials
-from claude_audit.text import count
+from claude_audit.text import count, folded
 
 HEADER = ("day", "low_usd", "median_usd", "high_usd", "total_low_usd", "total_median_usd", "total_high_usd")
 PEOPLE = ("Day", "Low", "Median", "High", "Total low", "Total", "Total high")
@@ -42,9 +42,9 @@ def document(view: Outlook, backtest: Backtest | None = None) -> dict[str, Any]:
     }
 
 
-def text(view: Outlook, backtest: Backtest | None = None) -> str:
-    """Totals, what they rest on, and a line a day."""
-    parts = ["\n".join(_lines(view, backtest))]
+def text(view: Outlook, backtest: Backtest | None = None, *, width: int = 80) -> str:
+    """Totals, what they rest on, and a line a day, for a terminal of that width."""
+    parts = [folded("\n".join(_lines(view, backtest)), width)]
     if view.forecast.by_day:
         rows = [_row(day, dollars) for day in view.forecast.by_day]
         parts.append(as_text(PEOPLE, rows, right=range(1, len(PEOPLE))))
@@ -86,7 +86,8 @@ def _lines(view: Outlook, backtest: Backtest | None) -> Sequence[str]:
         lines.append("  undecided")
     if view.unpriced:
         lines.append(
-            f"  note: {view.unpriced:,} of {view.requests:,} requests have no price and are not in the figures"
+            f"  note: {view.unpriced:,} of {count(view.requests, 'request')} {'has' if view.unpriced == 1 else 'have'} no price "
+            f"and {'is' if view.unpriced == 1 else 'are'} not in the figures"
         )
     lines += [f"  note: {note}" for note in guess.notes]
     if backtest is not None:

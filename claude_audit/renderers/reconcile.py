@@ -13,7 +13,7 @@ from claude_audit.money import ZERO, dollars, exact
 from claude_audit.reconciliation import BY, PriceLine, Reconciliation, Row
 from claude_audit.renderers.columns import as_csv, as_markdown, fitted, markdown_text
 from claude_audit.renderers.figures import percent
-from claude_audit.text import count, printable
+from claude_audit.text import count, folded, printable
 
 MOST_ROWS = 25
 SHORTEST_LABEL = 12
@@ -181,10 +181,10 @@ def section(found: Reconciliation, by: Sequence[str] = ()) -> Section:
 def text(found: Reconciliation, by: Sequence[str] = (), *, width: int = 80) -> str:
     """The section for a terminal of that width."""
     shown = section(found, by)
-    parts = ["\n".join(shown.verdict)]
+    parts = [folded("\n".join(shown.verdict), width)]
     parts += [_fitted(table, width) for table in shown.tables]
     if shown.notes:
-        parts.append("\n".join(f"note: {printable(note)}" for note in shown.notes))
+        parts.append(folded("\n".join(f"note: {printable(note)}" for note in shown.notes), width))
     return "\n\n".join(parts)
 
 
