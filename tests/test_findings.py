@@ -220,6 +220,12 @@ def test_requests_without_a_price(tmp_path: Path) -> None:
 def test_a_model_that_retires_soon(tmp_path: Path) -> None:
     (one,) = only(tmp_path, [record(1, model="claude-sonnet-4-5")], "retiring_model")
     assert one.subject == "Claude Sonnet 4.5" and "2026-11-30" in one.message
+    assert one.remedy.startswith("move to the successor before that day")
+
+
+def test_before_a_day_that_is_over_nobody_moves(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, [record(1, model="claude-opus-4-1")], "retiring_model")
+    assert " retired on 2026-08-05" in one.message and one.remedy == "move to the successor, and compare answers first"
 
 
 # Spikes

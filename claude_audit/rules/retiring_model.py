@@ -22,7 +22,7 @@ def _find(log: Log) -> Iterator[Finding]:
             NAME,
             note.partition(" retire")[0],
             note.removesuffix(" See --upgrade auto."),
-            "move to the successor before that day, and compare answers first",
+            f"move to the successor{' before that day' if ' retires on ' in note else ''}, and compare answers first",
             Grade.BOUNDED,
             evidence=("claude-audit whatif --upgrade auto",),
         )
