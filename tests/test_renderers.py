@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from claude_audit.bill import COMPONENTS, LineItem
 from claude_audit.explain import Pass
@@ -27,6 +28,7 @@ from claude_audit.renderers.rows import (
     waterfall_markdown,
 )
 from claude_audit.renderers.terminal import clean, explain_tables, spend_tables, waterfall_tables
+from claude_audit.renderers.terminal.screen import Row, Screen, table
 from claude_audit.spend import Spend, SpendRow, UnpricedUsage
 from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Assumption, Effort, Excluded, Grade, Interaction, Next, Risk, Step, Waterfall
@@ -210,6 +212,18 @@ def test_tables_fit_the_terminal_and_keep_every_figure_whole(width: int) -> None
     folded = "".join(line[:11].strip() for line in rows.splitlines()[4:])
     assert "…" not in shown and (long in folded or width >= 80)
     assert width < 80 or max(map(len, shown.splitlines())) <= width
+
+
+def test_labels_come_before_bars_and_wide_characters_count_twice() -> None:
+    amounts = ["40.0T", "$40,000,000.00", ">99.9 %"]
+    body: list[Row] = [(["仕様書" * 5, "2026-11-02", "claude-sonnet-5-5", "cache_write_1h"], amounts, 0.99)]
+    heads = ["tokens", "cost", "share"]
+    many = Screen(80, False).print(table(["endpoint", "day", "model", "token type"], heads, body, 80)).splitlines()
+    assert max(map(cell_len, many)) <= 80 and "█" not in "".join(many)
+    few = Screen(80, False).print(table(["team"], heads, [(["仕様書" * 20], amounts, 0.99)], 80)).splitlines()
+    assert max(map(cell_len, few)) <= 80 and "█" in "".join(few)
+    wide = [cell_len(line.split()[0]) for line in few[2:]]
+    assert sum(wide) == 120 and len(set(wide[:-1])) == 1  # full lines, and what is left
 
 
 def test_wider_terminals_tell_the_token_classes_apart() -> None:

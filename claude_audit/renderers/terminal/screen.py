@@ -101,7 +101,11 @@ def table(names: Sequence[str], amounts: Sequence[str], body: Sequence[Row], wid
     cells = [[*map(printable, labels), *numbers] for labels, numbers, _ in body]
     heads = [*names, *amounts]
     natural = [max(cell_len(row[n]) for row in [heads, *cells]) for n in range(len(heads))]
-    left = width - sum(natural[len(names) :]) - 2 * len(heads) - (BAR if bars else -2)
+    left = width - sum(natural[len(names) :]) - 2 * len(heads) + 2
+    # A bar only repeats its share: labels come first.
+    least = sum(min(each, NARROWEST_LABEL) for each in natural[: len(names)])
+    bars = bars and (not width or left - 2 - BAR >= least)
+    left -= 2 + BAR if bars else 0
     rooms = _shared(natural[: len(names)], left) if width else natural[: len(names)]
     for name, room in zip(names, rooms, strict=True):
         made.add_column(name, width=room, overflow="fold")
@@ -118,9 +122,12 @@ def table(names: Sequence[str], amounts: Sequence[str], body: Sequence[Row], wid
 
 def _folded(label: str, room: int) -> str:
     """A label too long for its column on several lines, cut after a separator where there is one in the second half."""
+    from rich.cells import cell_len, chop_cells
+
     lines = []
-    while len(label) > room:
-        cut = max((label.rfind(mark, room // 2, room) for mark in "/-_.:, "), default=-1) + 1 or room
+    while cell_len(label) > room:
+        fits = max(1, len(chop_cells(label, room)[0]))
+        cut = max((label.rfind(mark, fits // 2, fits) for mark in "/-_.:, "), default=-1) + 1 or fits
         lines.append(label[:cut])
         label = label[cut:]
     return "\n".join([*lines, label])
