@@ -152,7 +152,9 @@ class Value:
         except InvalidOperation as error:
             raise self.error(f"{self._called} is {self.raw!r}, which is not {what}") from error
         if not number.is_finite() or number < 0 or number.adjusted() > 15:
-            raise self.error(f"{self._called} is {self.raw!r}: use {what}")
+            raise self.error(
+                f"{self._called} is {self.raw if isinstance(self.raw, Decimal) else repr(self.raw)}: use {what}"
+            )
         return number
 
 

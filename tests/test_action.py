@@ -84,7 +84,9 @@ def test_budgets_of_a_configuration_file(work: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "code"), [({}, 0), ({"fail-on": "projected"}, 1)])
-def test_what_the_configuration_says_holds_unless_an_input_is_given(work: Path, given: dict[str, str], code: int) -> None:
+def test_what_the_configuration_says_holds_unless_an_input_is_given(
+    work: Path, given: dict[str, str], code: int
+) -> None:
     # $0.06 so far, some $0.09 to come.
     (work / "ci.yaml").write_text("fail_on: actual\nbudgets:\n  - {name: all, limit: 0.07}\n")
     done, _ = perform(work, logs="logs/my app.jsonl", config="ci.yaml", **given)

@@ -205,6 +205,7 @@ def test_environment_variables_hold_lists(tmp_path: Path) -> None:
         ("budgets: [{period: week}]", "claude-audit.yaml:1: budget 'weekly' has no limit", "give it `limit: 500`"),
         ("budgets: [{limit: -1}]", "claude-audit.yaml:1: limit is -1: use an amount in dollars", ""),
         ("budgets: [{limit: much}]", "claude-audit.yaml:1: limit is 'much', which is not an amount in dollars", ""),
+        ("budgets: [{limit: 1e30}]", "claude-audit.yaml:1: limit is 1E+30: use an amount in dollars", ""),
         ("budgets: [{limit: NaN}]", "claude-audit.yaml:1: limit is 'NaN': use an amount in dollars", ""),
         ("budgets: [{limit: true}]", "claude-audit.yaml:1: limit must be text, not True", ""),
         ("budgets: [{increase: 20}]", "claude-audit.yaml:1: increase is 20: a percentage is needed", "write 20% if"),
