@@ -172,6 +172,12 @@ def test_what_a_lever_leaves_out_is_what_it_saves(tmp_path: Path, rule: str, lev
     assert told.grade is one.step.grade
 
 
+@pytest.mark.parametrize(("output", "seen"), [(0, "at most 0 tokens."), (1, "at most 1 token.")])
+def test_no_cap_of_nothing_is_recommended(tmp_path: Path, output: int, seen: str) -> None:
+    (one,) = only(tmp_path, [record(n, output=output, max_tokens=9) for n in range(100)], "room_never_used")
+    assert one.message.endswith(seen) and one.remedy.startswith("set it to 2 or so")
+
+
 def test_one_request_is_told_in_the_singular(tmp_path: Path) -> None:
     system = [{"hash": "s", "tokens": 900, "kind": "system"}, {"hash": "m", "tokens": 100, "kind": "message"}]
     mark = [{"hash": "m", "tokens": 200, "kind": "system", "breakpoint": True}]

@@ -39,8 +39,8 @@ def _find(log: Log) -> Iterator[Finding]:
             yield Finding(
                 NAME,
                 endpoint,
-                f"max_tokens is {cap:,} or more, and 99 % of {count(answers, 'answer')} have at most {longest:,} tokens.",
-                f"set it to {2 * longest:,} or so: a cap costs nothing until it is used",
+                f"max_tokens is {cap:,} or more, and 99 % of {count(answers, 'answer')} have at most {count(longest, 'token')}.",
+                f"set it to {2 * max(longest, 1):,} or so: a cap costs nothing until it is used",
                 Grade.METERED,
                 ZERO,
                 ZERO,
