@@ -23,8 +23,8 @@ from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
+from claude_audit.ingestors._counted import AS_RETURNED, LANGCHAIN_USAGE, coalesced, counts, first, named_as, returned
 from claude_audit.ingestors._counted import BLOCK as USAGE
-from claude_audit.ingestors._counted import LANGCHAIN_USAGE, coalesced, counts, first, named_as
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
@@ -32,7 +32,12 @@ from claude_audit.usage import BLOCK
 BODY = {
     "usage": USAGE,
     "usage_metadata": LANGCHAIN_USAGE,
-    "response_metadata": {"id": "VARCHAR", "model": "VARCHAR", "model_name": "VARCHAR", "stop_reason": "VARCHAR"},
+    **{name: structure for name, (structure, _) in AS_RETURNED.items()},
+    "response_metadata": {
+        **dict.fromkeys(("id", "model", "model_name", "stop_reason"), "VARCHAR"),
+        **AS_RETURNED["response_metadata"][0],
+    },
+    "response": {"id": "VARCHAR", "modelId": "VARCHAR", "model": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -305,6 +310,9 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
         special["model_raw"] += [f"{told}.model_name", f"{told}.model"]
         special["message_id"].append(f"{told}.id")
         special["stop_reason"].append(f"{told}.stop_reason")
+    if "response" in body:  # beside the usage, as the AI SDK has it
+        special["model_raw"] = ["r.response.modelId", "r.response.model", *special["model_raw"]]
+        special["message_id"].append("CASE WHEN r.response.id LIKE 'msg%' THEN r.response.id END")
     columns = {}
     for field in OWN:
         if found := value(field):
@@ -321,12 +329,14 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
         columns["latency_ms"] = f"coalesce({columns['latency_ms']}, {counted})" if "latency_ms" in columns else counted
     batch = value("is_batch")
     tiers = [columns["tier"]] if "tier" in columns else []
+    tiers += returned(body, "service_tier")
     tiers += ["r.usage.service_tier"] if usage else []
     tiers += [f"CASE WHEN truth({batch}) THEN 'batch' END"] if batch else []
     columns["tier"] = f"coalesce({', '.join(tiers)}, NULL)" if tiers else "NULL::VARCHAR"
-    for name, said in (("speed", "r.usage.speed"), ("geo", "r.usage.inference_geo")):
-        if usage:
-            columns[name] = f"coalesce({said}, {columns[name]})" if name in columns else said
+    for name, said in (("speed", "speed"), ("geo", "inference_geo")):
+        known = [*returned(body, said), *([f"r.usage.{said}"] if usage else [])]
+        if known:
+            columns[name] = coalesced([*known, *([columns[name]] if name in columns else [])])
     if calls := value("calls"):
         columns["requests"] = calls
     if cost := value("cost_reported_usd"):
