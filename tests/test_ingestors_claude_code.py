@@ -61,3 +61,11 @@ def test_a_request_is_known_among_lines_that_are_read_as_text(tmp_path: Path, be
     file.write_text(between.join(lines) + "\n", encoding="utf-8")
     read(tmp_path / "store", file)
     assert rows(tmp_path / "store", COLUMNS) == [(32000, "high", True, "5a5a", "6b6b", 2), (None,) * 6]
+
+
+def test_a_long_session_whose_file_begins_with_what_names_no_session(tmp_path: Path) -> None:
+    before = [{"type": "summary", "summary": "…", "leafUuid": f"leaf-{n}"} for n in range(150)]
+    before += [{"type": "file-history-snapshot", "messageId": f"m-{n}", "snapshot": {}} for n in range(50)]
+    report = read(tmp_path / "store", write(tmp_path / "s1.jsonl", [*before, said(), said(model="<synthetic>")]))
+    assert dict(report.formats) == {"claude_code": 1} and fates(report) == (1, 0, 201, 0)
+    assert rows(tmp_path / "store", "session, project, output_tokens") == [("s1", "/home/ana/shop", 100)]

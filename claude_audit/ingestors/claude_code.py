@@ -15,8 +15,11 @@ its cost is a lower bound. Under a subscription the dollars are notional.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider, parsed
 from claude_audit.ingestors._messages_usage import USAGE, counts
 
 OF_CALL = {
@@ -53,8 +56,22 @@ OF_REQUEST = {
 }
 
 
+MOST_LOOKED_AT = 20
+"""Lines after the first ones that may be of a session."""
+
+
 def _recognise(head: Head) -> bool:
-    return any("sessionId" in r and "type" in r for r in head.records)
+    if any(map(_of_session, head.records)):
+        return True
+    # Before a session's first line stand summaries and snapshots of files, which name none: of a long one by the hundred.
+    if head.document or not head.records or not all("type" in r for r in head.records):
+        return False
+    told = (line for line in head.text.split("\n") if '"sessionId"' in line)
+    return any(isinstance(r, dict) and _of_session(r) for r in map(parsed, islice(told, MOST_LOOKED_AT)))
+
+
+def _of_session(record: Mapping[str, Any]) -> bool:
+    return "sessionId" in record and "type" in record
 
 
 ASKED = """
