@@ -253,3 +253,70 @@ def test_without_the_usage_block_the_ai_sdk_tells_the_written_tokens_beside(tmp_
     }  # fmt: skip
     columns = "input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens"
     assert rows(tmp_path, [call], columns) == [(10, 60, 30, 100)]
+
+
+def test_a_usage_block_spread_out_over_its_record(tmp_path: Path) -> None:
+    passes = [
+        {"type": "message", "input_tokens": 10, "output_tokens": 100},
+        {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 7, "output_tokens": 8},
+    ]
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **AS_RETURNED}
+    columns = """cache_write_5m_tokens, cache_write_1h_tokens, cache_write_unknown_tokens, web_searches, tier, geo"""
+    assert rows(tmp_path, [call], columns) == [(20, 10, None, 2, "batch", "us")]
+    assert rows(tmp_path / "passes", [{**call, "iterations": passes}], "model, output_tokens") == [
+        (MODEL, 100),
+        ("claude-opus-4-8", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"payload": {"model": MODEL, "usage": USAGE}},
+        {"context": {"model": MODEL, "usage": USAGE}},
+        {"model": MODEL, "metadata": {"usage": USAGE}},
+        {"model": MODEL, "token_usage": USAGE},
+        {"model": MODEL, "tokens": USAGE},
+        {"kwargs": {"usage_metadata": USAGE, "response_metadata": {"model": MODEL}}},
+        {"attributes": {"status": "info", "attributes": {"model": MODEL, "usage": USAGE}}},
+        {"result": {"_raw": json.dumps({"model": MODEL, "usage": USAGE})}},
+    ],
+)
+def test_a_call_inside_what_an_application_or_a_collector_puts_its_lines_in(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    found = rows(tmp_path, [{"timestamp": "2026-11-02T10:00:00Z", **record}], "model, input_tokens, output_tokens")
+    assert found == [(MODEL, 10, 100)]
+
+
+def test_a_label_that_is_named_like_such_an_object(tmp_path: Path) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": USAGE, "context": "checkout"}
+    assert rows(tmp_path, [call], "tags['context']") == [("checkout",)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"created": 1793613600},
+        {"created": True, "end_time": "2026-11-02T10:00:00Z"},
+        {"@t": "2026-11-02T10:00:00.0000000Z"},
+        {"logged_at": "2026-11-02T10:00:00Z"},
+        {"__REALTIME_TIMESTAMP": "1793613600000000"},
+    ],
+)
+def test_a_time_under_other_names(tmp_path: Path, told: dict[str, Any]) -> None:
+    call = {**told, "model": MODEL, "usage": USAGE}
+    assert rows(tmp_path, [call], "ts, flags") == [(datetime(2026, 11, 2, 10, tzinfo=UTC), [])]
+
+
+@pytest.mark.parametrize(
+    ("flat", "counted"),
+    [
+        ({"cache_read": 60, "cache_write": 30}, (10, 60, 30)),
+        ({"cache_read": True, "cache_write": "none"}, (10, None, None)),
+        ({"prompt_tokens": 100, "cached_input_tokens": 60, "input_tokens": None}, (40, 60, None)),
+    ],
+)
+def test_cached_tokens_under_short_names(tmp_path: Path, flat: dict[str, Any], counted: tuple[int | None, ...]) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE, **flat}
+    assert rows(tmp_path, [call], "input_tokens, cache_read_tokens, cache_write_unknown_tokens") == [counted]

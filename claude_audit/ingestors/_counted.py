@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, normalized
+from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
 
 ALSO_CALLED = {
@@ -72,6 +72,18 @@ AS_RETURNED: Mapping[str, tuple[Any, str]] = {
 """Field of a record -> what is read of it, and where it has the usage block as the API returned it: that tells more than
 what a library made of it (the cache, its times to live), and no name of it is in doubt."""
 
+SPREAD_OUT: Mapping[str, Any] = {
+    name: USAGE[name] for name in ("cache_creation", "output_tokens_details", "server_tool_use", "iterations")
+}
+"""What a usage block has inside it, where an application has spread the block out over its record."""
+SPREAD = {
+    "cache_write_5m_tokens": ("cache_creation", "ephemeral_5m_input_tokens"),
+    "cache_write_1h_tokens": ("cache_creation", "ephemeral_1h_input_tokens"),
+    "thinking_tokens": ("output_tokens_details", "thinking_tokens"),
+    "web_searches": ("server_tool_use", "web_search_requests"),
+}
+"""Count -> its place there."""
+
 ANTHROPICS = "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens)"
 """SQL: what a usage block has read from the cache, by Anthropic's names."""
 
@@ -114,18 +126,26 @@ def returned(body: Collection[str], field: str) -> list[str]:
 def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
     langchain = "usage_metadata" in body
     flat = {name: first(named, name, "r") for name in COUNTED}
+    for name, (structure, place) in SPREAD.items():
+        if structure in body:
+            flat[name].append(f"r.{structure}.{place}")
     if langchain:
         flat |= {name: [f"r.usage_metadata.{place}", *flat[name]] for name, place in LANGCHAIN.items()}
     flat_counts = {name: coalesced(found) for name, found in flat.items() if found}
     # OpenAI's name for either says that the input includes the cached tokens: of each record by itself.
-    by_name = ((named.get("input_tokens", ()), OPENAI_INPUT), (named.get("cache_read_tokens", ()), OPENAI_CACHED))
-    flat_inclusive = " OR ".join(chosen(names, name) for names, name in by_name)
+    by_name = ((named.get("input_tokens", ()), (OPENAI_INPUT,)), (named.get("cache_read_tokens", ()), OPENAI_CACHED))
+    flat_inclusive = " OR ".join(chosen(names, openai) for names, openai in by_name)
     unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
     if langchain:
         flat_inclusive = f"r.usage_metadata IS NOT NULL OR {flat_inclusive}"
         unseen = f"r.usage_metadata IS NULL AND {unseen}"
     if "usage" not in body:
-        return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
+        more = (
+            {"iterations": "CASE WHEN json_type(r.iterations) = 'ARRAY' THEN r.iterations END"}
+            if "iterations" in body
+            else {}
+        )
+        return {**flat_counts, **more, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
     parts = {name: [f"r.usage.{place}"] for name, place in LANGCHAIN.items() if name.startswith("cache_")}
     parts["cache_read_tokens"] += [f"r.usage.{each}_tokens_details.cached_tokens" for each in ("prompt", "input")]
@@ -163,9 +183,9 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
     }
 
 
-def chosen(names: Sequence[str], name: str) -> str:
-    """SQL: whether of these names of one field the record tells it by that one."""
-    alike = [normalized(own) == normalized(name) for own in names]
+def chosen(names: Sequence[str], openai: Sequence[str]) -> str:
+    """SQL: whether of these names of one field the record tells it by one of OpenAI's."""
+    alike = [normalized(own) in map(normalized, openai) for own in names]
     if not any(alike):
         return "false"
     cases = " ".join(
@@ -182,7 +202,7 @@ def coalesced(values: Iterable[str]) -> str:
 
 def first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
     """SQL: the recorded values of the names of `field`, the likeliest first."""
-    return [f"{struct}.{named_as(name)}" for name in named.get(field, ())]
+    return [meant(name, f"{struct}.{named_as(name)}") for name in named.get(field, ())]
 
 
 def named_as(name: str) -> str:

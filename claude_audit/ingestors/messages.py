@@ -23,7 +23,16 @@ from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
-from claude_audit.ingestors._counted import AS_RETURNED, LANGCHAIN_USAGE, coalesced, counts, first, named_as, returned
+from claude_audit.ingestors._counted import (
+    AS_RETURNED,
+    LANGCHAIN_USAGE,
+    SPREAD_OUT,
+    coalesced,
+    counts,
+    first,
+    named_as,
+    returned,
+)
 from claude_audit.ingestors._counted import BLOCK as USAGE
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
@@ -32,6 +41,7 @@ from claude_audit.usage import BLOCK
 BODY = {
     "usage": USAGE,
     "usage_metadata": LANGCHAIN_USAGE,
+    **SPREAD_OUT,
     **{name: structure for name, (structure, _) in AS_RETURNED.items()},
     "response_metadata": {
         **dict.fromkeys(("id", "model", "model_name", "stop_reason"), "VARCHAR"),
@@ -214,7 +224,7 @@ def _body_of(names: Sequence[str]) -> dict[str, Any]:
 
 def _unknown(names: Sequence[str]) -> list[str]:
     """The fields that become tags."""
-    away = NOT_TAGS | {*wrapped.CONTAINERS}
+    away = NOT_TAGS | {*wrapped.WRAPPERS, *wrapped.STRINGS}
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
