@@ -65,7 +65,7 @@ class ModelIds:
     families: dict[str, str]
     """haiku -> its newest model."""
     _user: dict[str, Match] = field(default_factory=dict, repr=False)
-    _cache: dict[str, Match | None] = field(default_factory=dict, repr=False)
+    _cache: dict[str, Match | None] = field(default_factory=dict, repr=False, compare=False)
 
     def alias(self, spelling: str, match: Match) -> None:
         """Let `spelling` mean `match`, before anything else it could mean."""

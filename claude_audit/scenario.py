@@ -190,29 +190,30 @@ def scan(
     Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `ready`
     returns when the scan, prepared by then, may begin; `done` is called when it has ended.
     """
-    for lever in levers:
-        usage = lever.inspect(usage, engine, reach)
-    asked = Scan(catalog, reach, combine)
-    for lever in levers:
-        lever.provide(asked)
-    for lever in levers:
-        lever.classify(asked)
-    by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
-    extra = asked.extra()
-    frame = asked.frame(usage, by, engine)
-    lines = tally(
-        frame,
-        reach,
-        catalog,
-        engine,
-        by,
-        extra=extra,
-        targets=asked.targets,
-        known=True,
-        same=asked.same(),
-        ready=ready,
-        done=done,
-    )
+    with engine.wide():
+        for lever in levers:
+            usage = lever.inspect(usage, engine, reach)
+        asked = Scan(catalog, reach, combine)
+        for lever in levers:
+            lever.provide(asked)
+        for lever in levers:
+            lever.classify(asked)
+        by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
+        extra = asked.extra()
+        frame = asked.frame(usage, by, engine)
+        lines = tally(
+            frame,
+            reach,
+            catalog,
+            engine,
+            by,
+            extra=extra,
+            targets=asked.targets,
+            known=True,
+            same=asked.same(),
+            ready=ready,
+            done=done,
+        )
     pricer = Pricer(catalog)
     start, pricer.unpriced = states(lines, by, extra, pricer, asked)
     for lever in levers:

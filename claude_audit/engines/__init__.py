@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 class Engine(Protocol):
     """Something that scans the store's Parquet parts."""
+
+    def wide(self) -> AbstractContextManager[None]:
+        """While it lasts, frames of hundreds of columns are built without what would cost more than it helps."""
+        ...
 
     def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""

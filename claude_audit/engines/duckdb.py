@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import narwhals.stable.v2 as nw
 
+from claude_audit.engines._wide import wide
 from claude_audit.errors import AuditError
 from claude_audit.row_columns import Known, is_null
 
@@ -39,6 +41,10 @@ class DuckDB:
         off = [name for name in SLOW_OPTIMIZERS if (name,) in known]
         if off:
             self._connection.execute(f"SET disabled_optimizers = '{','.join(off)}'")
+
+    def wide(self) -> AbstractContextManager[None]:
+        """While it lasts, the client does not search hundreds of columns for strings (_wide.py)."""
+        return wide()
 
     def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
