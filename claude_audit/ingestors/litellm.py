@@ -105,7 +105,8 @@ def _belongs(names: object) -> bool:
 
 def _recognise(head: Head) -> bool:
     if head.json:
-        return any(_belongs(r) or _belongs(r.get(HOLDERS[0]) or ()) for r in head.inside)
+        told = "litellm_call_id" in head.text or "custom_llm_provider" in head.text
+        return told and any(_belongs(r) or _belongs(r.get(HOLDERS[0])) for r in head.inside)
     return _belongs(table.header(head.text)[0])
 
 
