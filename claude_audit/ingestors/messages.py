@@ -3,7 +3,8 @@
 Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
 wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
 python-json-logger or a log collector. The record's own time and labels win over the wrapper's. LangChain's
-`usage_metadata` is read too; its input includes what was read from and written to the cache.
+`usage_metadata` is read too; its input includes what was read from and written to the cache. Where LangChain or the AI SDK
+log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one counts.
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
