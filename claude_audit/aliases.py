@@ -9,13 +9,18 @@ import re
 from collections.abc import Iterable, Mapping
 
 _WORDS = {
-    "ts": "timestamp ts time datetime created_at date started_at start_time asctime @timestamp",
+    "ts": (
+        "timestamp ts time datetime created_at date started_at start_time asctime @timestamp event_time event_timestamp "
+        "logged_at recorded_at created @t realtime_timestamp completed_at finished_at end_time ended_at"
+    ),
     "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
     "model_raw": "model model_name model_id model_version ai_model model_used",
     "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count",
     "output_tokens": "output_tokens completion_tokens tokens_out output_token_count",
-    "cache_read_tokens": "cache_read_input_tokens cache_read_tokens cached_tokens",
-    "cache_write_tokens": "cache_creation_input_tokens cache_write_tokens cache_creation_tokens cache_write_input_tokens",
+    "cache_read_tokens": "cache_read_input_tokens cache_read_tokens cached_tokens cached_input_tokens cache_read",
+    "cache_write_tokens": (
+        "cache_creation_input_tokens cache_write_tokens cache_creation_tokens cache_write_input_tokens cache_write"
+    ),
     "cache_write_5m_tokens": "ephemeral_5m_input_tokens cache_write_5m_tokens",
     "cache_write_1h_tokens": "ephemeral_1h_input_tokens cache_write_1h_tokens",
     "thinking_tokens": "thinking_tokens",
@@ -61,8 +66,11 @@ _WORDS = {
 ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
 """Our field -> its names, the likeliest first."""
 
-OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", "cached_tokens"
+OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", ("cached_tokens", "cached_input_tokens")
 """Side by side, these are the OpenAI shape, whose input includes the cached part."""
+LOOSE = frozenset(("cacheread", "cachewrite", "created"))
+"""Names, without what makes no difference, that mean a count or a time only where a number begins what stands under them:
+others say there whether."""
 
 TEXT_FIELDS = frozenset(
     (
@@ -97,12 +105,17 @@ def fields(names: Iterable[str]) -> dict[str, list[str]]:
     return {field: [name for _, name in sorted(pairs)] for field, pairs in found.items()}
 
 
+def meant(name: str, sql: str) -> str:
+    """SQL of what stands under a name; where the name is LOOSE, of what begins with a number."""
+    return f"CASE WHEN regexp_matches({sql}, '^ *[0-9]') THEN {sql} END" if normalized(name) in LOOSE else sql
+
+
 def inclusive(names: Mapping[str, list[str]]) -> bool | None:
     """Whether input contains the cached tokens, by the names alone: True, False, or None where both could be."""
     if "cache_read_tokens" not in names and "cache_write_tokens" not in names:
         return False
     openai_input = normalized(names.get("input_tokens", [""])[0]) == normalized(OPENAI_INPUT)
-    openai_cached = normalized(names.get("cache_read_tokens", [""])[0]) == normalized(OPENAI_CACHED)
+    openai_cached = normalized(names.get("cache_read_tokens", [""])[0]) in map(normalized, OPENAI_CACHED)
     if openai_input and openai_cached:
         return True
     if not openai_input and not openai_cached:

@@ -266,7 +266,9 @@ class Run:
             return
         first, last = min(part.first or "" for part in fresh), max(part.last or "" for part in fresh)
         near = [part for part in parts if part.first and part.last and part.first <= last and part.last >= first]
-        yield from look_alikes.warnings(connection, [str(self.store.part(part.name)) for part in near])
+        paths = [str(self.store.part(part.name)) for part in near]
+        yield from look_alikes.warnings(connection, paths)
+        yield from look_alikes.of_sums(connection, paths)
 
     def _unused_map(self) -> Iterator[str]:
         if self.assume.mapping and not any(job.ingestor.hold for job in self.jobs):

@@ -1,4 +1,7 @@
-"""Calls of two logs that look like the same ones but share no id: nothing can join them, so a person has to know."""
+"""Calls that stand in two logs without an id to join them by: alike ones, and the sums of a session beside its calls.
+
+Nothing can be left out without asking, so a person has to know.
+"""
 
 from __future__ import annotations
 
@@ -50,4 +53,24 @@ def warnings(connection: DuckDBPyConnection, parts: Sequence[str]) -> Iterator[s
         yield (
             f"{calls:,} calls in {one} logs look like calls in {other} logs (same hour, model and counts; {of:,} in the hours of "
             "both), but no id joins them: if they are the same calls they count twice, so leave one of the logs out"
+        )
+
+
+def of_sums(connection: DuckDBPyConnection, parts: Sequence[str]) -> Iterator[str]:
+    """Of the rows in these Parquet files: pairs of formats, of which one tells the sums of sessions whose calls the other
+    tells one by one, as a transcript does beside what the same run of Claude Code has printed.
+    """
+    rows = connection.execute(f"""
+        WITH told AS (
+            SELECT DISTINCT format, session, requests IS NULL AS sums
+            FROM read_parquet({quoted_list(parts)}, union_by_name = true)
+            WHERE pass = 0 AND session IS NOT NULL
+        )
+        SELECT s.format, c.format, count(*) FROM told AS s JOIN told AS c USING (session)
+        WHERE s.sums AND NOT c.sums AND s.format <> c.format GROUP BY ALL ORDER BY ALL""").fetchall()
+    for sums, calls, sessions in rows:
+        which = "1 session" if sessions == 1 else f"{sessions:,} sessions"
+        yield (
+            f"{which} of {sums} logs {'is' if sessions == 1 else 'are'} in {calls} logs too, call by call: what both tell "
+            "counts twice, so leave one of the logs out"
         )

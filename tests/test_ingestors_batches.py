@@ -11,7 +11,7 @@ import pytest
 from exports import CLASSES, fates, garbage, quick, rows, survives, told
 from hypothesis import given
 from hypothesis import strategies as st
-from logs import audit, read, write
+from logs import audit, read, said, write
 
 Record = dict[str, Any]
 
@@ -167,6 +167,20 @@ class TestClaudeCodeResults:
             ("claude-sonnet-5", 9, 25600, 0, 13120, 230, None, None, "/home/dev/shop"),
         ]
         assert audit(tmp_path / "store").spend().total_usd == self.BILL
+
+    def test_the_desktop_app_tells_the_time_under_a_name_of_its_own(self, tmp_path: Path) -> None:
+        result = {k: v for k, v in self.first.items() if k != "timestamp"} | {
+            "_audit_timestamp": "2026-11-12T09:01:00Z"
+        }
+        assert told(tmp_path, INIT, result, columns="ts::VARCHAR, flags") == [("2026-11-12 09:01:00+00", ["sums_only"])]
+
+    @pytest.mark.parametrize("session", ["s1", "s2"])
+    def test_a_session_whose_transcript_is_there_too_is_told(self, tmp_path: Path, session: str) -> None:
+        write(tmp_path / "logs" / "run.jsonl", [INIT, self.first])
+        write(tmp_path / "logs" / "s1.jsonl", [said(session=session, ts="2026-11-12T09:00:30.000Z")])
+        warnings = read(tmp_path / "store", tmp_path / "logs").warnings
+        says = "1 session of claude_code_result logs is in claude_code logs too, call by call"
+        assert [w.startswith(says) for w in warnings].count(True) == (session == "s1")
 
     def test_lines_and_their_fates(self, tmp_path: Path) -> None:
         lines = [

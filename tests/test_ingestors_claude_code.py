@@ -61,3 +61,26 @@ def test_a_request_is_known_among_lines_that_are_read_as_text(tmp_path: Path, be
     file.write_text(between.join(lines) + "\n", encoding="utf-8")
     read(tmp_path / "store", file)
     assert rows(tmp_path / "store", COLUMNS) == [(32000, "high", True, "5a5a", "6b6b", 2), (None,) * 6]
+
+
+def test_a_long_session_whose_file_begins_with_what_names_no_session(tmp_path: Path) -> None:
+    before = [{"type": "summary", "summary": "…", "leafUuid": f"leaf-{n}"} for n in range(150)]
+    before += [{"type": "file-history-snapshot", "messageId": f"m-{n}", "snapshot": {}} for n in range(50)]
+    report = read(tmp_path / "store", write(tmp_path / "s1.jsonl", [*before, said(), said(model="<synthetic>")]))
+    assert dict(report.formats) == {"claude_code": 1} and fates(report) == (1, 0, 201, 0)
+    assert rows(tmp_path / "store", "session, project, output_tokens") == [("s1", "/home/ana/shop", 100)]
+
+
+@pytest.mark.parametrize("message", ["msg_1", None])
+def test_a_forked_session_repeats_lines_without_a_request_id(tmp_path: Path, message: str | None) -> None:
+    line = said(request=None) | {"uuid": "u-1"}
+    line["message"]["id"] = message
+    fork = {"sessionId": "s2", "uuid": "u-9", "forkedFrom": {"sessionId": "s1", "messageUuid": "u-1"}}
+    own = said("msg_2", None, session="s2", ts="2026-11-02T10:05:00Z")
+    write(tmp_path / "logs" / "a.jsonl", [line | fork, own])
+    report = read(tmp_path / "store", write(tmp_path / "logs" / "b.jsonl", [line]).parent)
+    assert fates(report) == (2, 1, 0, 0)
+    # Lines without any id are calls, equal ones too.
+    bare = [{k: v for k, v in line.items() if k != "uuid"} for _ in range(2)]
+    if message is None:
+        assert fates(read(tmp_path / "bare", write(tmp_path / "bare.jsonl", bare))) == (2, 0, 0, 0)

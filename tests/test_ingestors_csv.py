@@ -185,8 +185,14 @@ class TestCache:
             (100, 40, 140, "[]")
         ]
 
-    def test_a_mixture_is_an_assumption(self, tmp_path: Path) -> None:
-        found = self.told(tmp_path, "input_tokens,cached_tokens,output_tokens", "100,40,5", "100,0,5")
+        assert self.told(tmp_path / "short", "Input Tokens,Cache Read,Output Tokens", "100,40,5", "100,hit,5") == [
+            (100, 40, 140, "[]"),
+            (100, None, 100, "[]"),
+        ]
+
+    @pytest.mark.parametrize("cached", ["cached_tokens", "cached_input_tokens"])
+    def test_a_mixture_is_an_assumption(self, tmp_path: Path, cached: str) -> None:
+        found = self.told(tmp_path, f"input_tokens,{cached},output_tokens", "100,40,5", "100,0,5")
         assert found == [(60, 40, 100, "[basis_assumed]"), (100, 0, 100, "[]")]
 
     def test_until_a_row_proves_the_contrary(self, tmp_path: Path) -> None:

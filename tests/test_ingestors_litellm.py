@@ -280,3 +280,29 @@ def test_garbage_between_rows(lines: list[str]) -> None:
 )
 def test_garbage_in_payloads(line: str) -> None:
     survives([row(1), payload(2)], [line], 2 * USD, 2)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{"message": json.dumps(payload()), "level": "INFO", "timestamp": "2026-11-02T10:00:09Z"}],
+        [{"litellm_call_id": "call-1", "model": "claude-sonnet-4-6", "standard_logging_object": payload()}],
+        [{"event": "success", "jsonPayload": {"standard_logging_object": payload()}}, {"event": "started"}],
+        [payload(), {"msg": json.dumps({"note": "no call"})}, payload()],
+    ],
+)
+def test_payloads_inside_what_is_around_them(tmp_path: Path, lines: list[Record]) -> None:
+    report = read(tmp_path / "store", write(tmp_path / "proxy.jsonl", lines))
+    assert dict(report.formats) == {"litellm": 1} and report.counted.kept == 1 and report.counted.rejected == 0
+    assert rows(tmp_path / "store", "input_tokens, cache_read_tokens, output_tokens, request_id") == [
+        (3, 1111, 14, "req_1")
+    ]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_rows_listed_in_an_answer_of_the_proxy(tmp_path: Path, indent: int | None) -> None:
+    answer = {"data": [row(1), row(2)], "total": 2, "page": 1}
+    (tmp_path / "logs.json").write_text(json.dumps(answer, indent=indent))
+    report = read(tmp_path / "store", tmp_path / "logs.json")
+    assert dict(report.formats) == {"litellm": 1} and fates(report) == (2, 0, 0, 0)
+    assert audit(tmp_path / "store").spend().total_usd == 2 * USD

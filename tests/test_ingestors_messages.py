@@ -46,6 +46,52 @@ def rows(folder: Path, records: list[dict[str, Any]], columns: str) -> list[tupl
         # OpenAI's names beside Anthropic's: without the cache.
         ({"prompt_tokens": 100, "completion_tokens": 10, "cache_read_input_tokens": 60}, (100, 60, None, 10)),
         ({"promptTokens": 100, "completionTokens": 10}, (100, None, None, 10)),
+        # OpenAI's shape with Anthropic's names beside its own: what they count is part of the prompt all the same.
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 10,
+                "total_tokens": 110,
+                "prompt_tokens_details": {"cached_tokens": 60},
+                "cache_read_input_tokens": 60,
+                "cache_creation_input_tokens": 30,
+            },
+            (10, 60, 30, 10),
+        ),
+        # Unless the total says that they come on top of it.
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 10,
+                "total_tokens": 200,
+                "prompt_tokens_details": {"cached_tokens": 60},
+                "cache_read_input_tokens": 60,
+                "cache_creation_input_tokens": 30,
+            },
+            (100, 60, 30, 10),
+        ),
+        # The AI SDK: since its version 6 the input includes the cache, and says how much that is; before, it did not.
+        (
+            {
+                "inputTokens": 100,
+                "outputTokens": 10,
+                "cachedInputTokens": 60,
+                "inputTokenDetails": {"noCacheTokens": 10, "cacheReadTokens": 60, "cacheWriteTokens": 30},
+            },
+            (10, 60, 30, 10),
+        ),
+        ({"inputTokens": 100, "outputTokens": 10, "cachedInputTokens": 60}, (100, 60, None, 10)),
+        # Pydantic AI: the input of its sums includes the cache, that of its details is the API's own.
+        (
+            {
+                "input_tokens": 100,
+                "output_tokens": 10,
+                "cache_read_tokens": 60,
+                "cache_write_tokens": 30,
+                "details": {"input_tokens": 10, "output_tokens": 10, "cache_read_input_tokens": 60},
+            },
+            (10, 60, 30, 10),
+        ),
     ],
 )
 def test_a_usage_block_under_other_names(
@@ -158,3 +204,119 @@ def test_of_all_that_is_around_a_record_the_nearest_tells_its_labels(tmp_path: P
         (datetime(2026, 11, 2, 10, 0, 3, tzinfo=UTC), "chat", "ana", "req_3", 55, "main"),
         (datetime(2026, 11, 2, 10, 0, 4, tzinfo=UTC), "search", "ana", "req_4", None, "main"),
     ]
+
+
+AS_RETURNED = {
+    "input_tokens": 10, "output_tokens": 100, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30,
+    "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10},
+    "service_tier": "batch", "inference_geo": "us", "server_tool_use": {"web_search_requests": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        # LangChain, before its own block told of the cache, and since.
+        {
+            "response_metadata": {"id": "msg_1", "model": MODEL, "usage": AS_RETURNED},
+            "usage_metadata": {"input_tokens": 10, "output_tokens": 100, "total_tokens": 110},
+        },
+        {
+            "response_metadata": {"id": "msg_1", "model": MODEL, "usage": AS_RETURNED},
+            "usage_metadata": {
+                "input_tokens": 100, "output_tokens": 100, "input_token_details": {"cache_read": 60, "cache_creation": 30}
+            },
+        },
+        # The AI SDK: its model stands in the response.
+        {
+            "usage": {"inputTokens": 10, "outputTokens": 100, "cachedInputTokens": 60},
+            "providerMetadata": {"anthropic": {"usage": AS_RETURNED, "cacheCreationInputTokens": 30}},
+            "response": {"id": "msg_1", "modelId": MODEL},
+        },
+    ],
+)  # fmt: skip
+def test_the_usage_block_as_the_api_returned_it_is_taken_before_what_a_library_made_of_it(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    columns = """model, message_id, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+        cache_write_unknown_tokens, output_tokens, web_searches, tier, geo"""
+    call = {"timestamp": "2026-11-02T10:00:00Z", **record}
+    expected = [(MODEL, "msg_1", 10, 60, 20, 10, None, 100, 2, "batch", "us")]
+    assert rows(tmp_path, [call], columns) == expected
+    assert rows(tmp_path / "wrapped", [{"time": "2026-11-02T10:00:00Z", "data": call}], columns) == expected
+
+
+def test_without_the_usage_block_the_ai_sdk_tells_the_written_tokens_beside(tmp_path: Path) -> None:
+    call = {
+        "timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"promptTokens": 10, "completionTokens": 100},
+        "experimental_providerMetadata": {"anthropic": {"cacheCreationInputTokens": 30, "cacheReadInputTokens": 60}},
+    }  # fmt: skip
+    columns = "input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens"
+    assert rows(tmp_path, [call], columns) == [(10, 60, 30, 100)]
+
+
+def test_a_usage_block_spread_out_over_its_record(tmp_path: Path) -> None:
+    passes = [
+        {"type": "message", "input_tokens": 10, "output_tokens": 100},
+        {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 7, "output_tokens": 8},
+    ]
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **AS_RETURNED}
+    columns = """cache_write_5m_tokens, cache_write_1h_tokens, cache_write_unknown_tokens, web_searches, tier, geo"""
+    assert rows(tmp_path, [call], columns) == [(20, 10, None, 2, "batch", "us")]
+    assert rows(tmp_path / "passes", [{**call, "iterations": passes}], "model, output_tokens") == [
+        (MODEL, 100),
+        ("claude-opus-4-8", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"payload": {"model": MODEL, "usage": USAGE}},
+        {"context": {"model": MODEL, "usage": USAGE}},
+        {"model": MODEL, "metadata": {"usage": USAGE}},
+        {"model": MODEL, "token_usage": USAGE},
+        {"model": MODEL, "tokens": USAGE},
+        {"kwargs": {"usage_metadata": USAGE, "response_metadata": {"model": MODEL}}},
+        {"attributes": {"status": "info", "attributes": {"model": MODEL, "usage": USAGE}}},
+        {"result": {"_raw": json.dumps({"model": MODEL, "usage": USAGE})}},
+    ],
+)
+def test_a_call_inside_what_an_application_or_a_collector_puts_its_lines_in(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    found = rows(tmp_path, [{"timestamp": "2026-11-02T10:00:00Z", **record}], "model, input_tokens, output_tokens")
+    assert found == [(MODEL, 10, 100)]
+
+
+def test_a_label_that_is_named_like_such_an_object(tmp_path: Path) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": USAGE, "context": "checkout"}
+    assert rows(tmp_path, [call], "tags['context']") == [("checkout",)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"created": 1793613600},
+        {"created": True, "end_time": "2026-11-02T10:00:00Z"},
+        {"@t": "2026-11-02T10:00:00.0000000Z"},
+        {"logged_at": "2026-11-02T10:00:00Z"},
+        {"__REALTIME_TIMESTAMP": "1793613600000000"},
+    ],
+)
+def test_a_time_under_other_names(tmp_path: Path, told: dict[str, Any]) -> None:
+    call = {**told, "model": MODEL, "usage": USAGE}
+    assert rows(tmp_path, [call], "ts, flags") == [(datetime(2026, 11, 2, 10, tzinfo=UTC), [])]
+
+
+@pytest.mark.parametrize(
+    ("flat", "counted"),
+    [
+        ({"cache_read": 60, "cache_write": 30}, (10, 60, 30)),
+        ({"cache_read": True, "cache_write": "none"}, (10, None, None)),
+        ({"prompt_tokens": 100, "cached_input_tokens": 60, "input_tokens": None}, (40, 60, None)),
+    ],
+)
+def test_cached_tokens_under_short_names(tmp_path: Path, flat: dict[str, Any], counted: tuple[int | None, ...]) -> None:
+    call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE, **flat}
+    assert rows(tmp_path, [call], "input_tokens, cache_read_tokens, cache_write_unknown_tokens") == [counted]

@@ -156,6 +156,8 @@ def test_whether_pairs_include_the_cache(tmp_path: Path) -> None:
         "input_tokens=100 cached_tokens=40 output_tokens=4",
         "input_tokens=100 cache_read_tokens=400 output_tokens=4",
         "input_tokens=100 output_tokens=4",
+        "input_tokens=100 cached_input_tokens=40 output_tokens=4",
+        "input_tokens=100 cache_read=40 created=true output_tokens=4",
     )
     columns = "input_tokens, cache_read_tokens, 'basis_assumed' IN flags, 'cache_unseen' IN flags"
     assert calls(tmp_path, "\n".join(lines), columns) == [
@@ -163,6 +165,8 @@ def test_whether_pairs_include_the_cache(tmp_path: Path) -> None:
         (60, 40, True, False),
         (100, 400, False, False),
         (100, None, False, True),
+        (60, 40, True, False),
+        (100, 40, False, False),
     ]
     proof = "input_tokens=100 cached_tokens=400 output_tokens=4"
     assert calls(tmp_path / "b", f"{lines[1]}\n{proof}\n", columns) == [

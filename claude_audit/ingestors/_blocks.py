@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from claude_audit.aliases import ALIASES
+from claude_audit.aliases import ALIASES, LOOSE, normalized
 from claude_audit.ingestors import _named as named
 from claude_audit.pieces import quoted, quoted_list
 
@@ -40,7 +40,8 @@ def _words(field: str) -> tuple[str, ...]:
     if field == "endpoint":
         return ("endpoint",)  # "stage: 2" and "step: 3" are no endpoints
     aliases = ALIASES[field] if field in (*FIGURES, "tier", "geo", "request_id") else ()
-    return (*SPOKEN.get(field, "").split(), *aliases)
+    # "Cache read: 300" is said of time and bytes too, and a run must not begin with it.
+    return (*SPOKEN.get(field, "").split(), *(word for word in aliases if normalized(word) not in LOOSE))
 
 
 def _pattern(field: str) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, normalized
+from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
 
 ALSO_CALLED = {
     "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens"),
     "output_tokens": ("outputTokens", "completion_tokens", "completionTokens"),
-    "cache_read_tokens": ("cacheReadInputTokens", "cache_read_tokens", "cacheReadTokens", "cached_tokens"),
+    "cache_read_tokens": (
+        "cacheReadInputTokens",
+        "cache_read_tokens",
+        "cacheReadTokens",
+        "cached_tokens",
+        "cachedInputTokens",
+    ),
     "cache_write_tokens": (
         "cacheCreationInputTokens",
         "cache_write_tokens",
@@ -20,8 +26,8 @@ ALSO_CALLED = {
         "cache_creation_tokens",
     ),
 }
-"""Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, applications. A
-name more costs every line a little: these are the ones that are met."""
+"""Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
+applications. A name more costs every line a little: these are the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -51,8 +57,35 @@ BLOCK: Mapping[str, Any] = {
     # Parts of an input that includes them: LangChain's, and those of OpenAI's newer interface.
     "input_token_details": LANGCHAIN_USAGE["input_token_details"],
     "input_tokens_details": {"cached_tokens": "VARCHAR"},
+    "inputTokenDetails": "JSON",  # The AI SDK's, since its version 6.
+    "details": "JSON",  # Pydantic AI's: the counts as they were returned.
+    "total_tokens": "VARCHAR",
 }
 """What is read of a usage block, for json_transform."""
+ANTHROPIC_BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
+METADATA = {"anthropic": {"usage": USAGE, **dict.fromkeys(ANTHROPIC_BESIDE.values(), "VARCHAR")}}
+AS_RETURNED: Mapping[str, tuple[Any, str]] = {
+    "response_metadata": ({"usage": USAGE}, "usage"),  # LangChain's
+    "providerMetadata": (METADATA, "anthropic.usage"),  # the AI SDK's
+    "experimental_providerMetadata": (METADATA, "anthropic.usage"),
+}
+"""Field of a record -> what is read of it, and where it has the usage block as the API returned it: that tells more than
+what a library made of it (the cache, its times to live), and no name of it is in doubt."""
+
+SPREAD_OUT: Mapping[str, Any] = {
+    name: USAGE[name] for name in ("cache_creation", "output_tokens_details", "server_tool_use", "iterations")
+}
+"""What a usage block has inside it, where an application has spread the block out over its record."""
+SPREAD = {
+    "cache_write_5m_tokens": ("cache_creation", "ephemeral_5m_input_tokens"),
+    "cache_write_1h_tokens": ("cache_creation", "ephemeral_1h_input_tokens"),
+    "thinking_tokens": ("output_tokens_details", "thinking_tokens"),
+    "web_searches": ("server_tool_use", "web_search_requests"),
+}
+"""Count -> its place there."""
+
+ANTHROPICS = "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens)"
+"""SQL: what a usage block has read from the cache, by Anthropic's names."""
 
 COUNTED = (
     "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
@@ -61,36 +94,80 @@ COUNTED = (
 
 
 def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
-    """Column -> SQL of the counts of the usage block, else of LangChain's, else of those in flat fields.
+    """Column -> SQL of the counts of the usage block as the API returned it, else as a library or an application has it, else
+    of those in flat fields.
 
     `body`: keys of the record.
     """
+    columns = _counts(named, body)
+    for name, (structure, place) in AS_RETURNED.items():
+        if name not in body:
+            continue
+        if structure is METADATA:
+            # Up to version 5 the AI SDK tells what was written to the cache here only.
+            for column, told in ANTHROPIC_BESIDE.items():
+                known = [columns[column]] if column in columns else []
+                columns[column] = coalesced([*known, f"r.{name}.anthropic.{told}"])
+        block = f"r.{name}.{place}"
+        returned = f"coalesce({block}.input_tokens, {block}.output_tokens) IS NOT NULL"
+        raw = counts_of(block) | {"inclusive": "false", "cache_unseen": "false"}
+        for column in {**raw, **columns}:
+            if column not in ("tier", "geo", "speed"):
+                sql, other = raw.get(column, "NULL"), columns.get(column, "NULL")
+                columns[column] = f"CASE WHEN {returned} THEN {sql} ELSE {other} END"
+    return columns
+
+
+def returned(body: Collection[str], field: str) -> list[str]:
+    """SQL: what the usage block as the API returned it says beside its counts: service_tier, inference_geo, speed."""
+    return [f"r.{name}.{place}.{field}" for name, (_, place) in AS_RETURNED.items() if name in body]
+
+
+def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
     langchain = "usage_metadata" in body
     flat = {name: first(named, name, "r") for name in COUNTED}
+    for name, (structure, place) in SPREAD.items():
+        if structure in body:
+            flat[name].append(f"r.{structure}.{place}")
     if langchain:
         flat |= {name: [f"r.usage_metadata.{place}", *flat[name]] for name, place in LANGCHAIN.items()}
     flat_counts = {name: coalesced(found) for name, found in flat.items() if found}
     # OpenAI's name for either says that the input includes the cached tokens: of each record by itself.
-    by_name = ((named.get("input_tokens", ()), OPENAI_INPUT), (named.get("cache_read_tokens", ()), OPENAI_CACHED))
-    flat_inclusive = " OR ".join(chosen(names, name) for names, name in by_name)
+    by_name = ((named.get("input_tokens", ()), (OPENAI_INPUT,)), (named.get("cache_read_tokens", ()), OPENAI_CACHED))
+    flat_inclusive = " OR ".join(chosen(names, openai) for names, openai in by_name)
     unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
     if langchain:
         flat_inclusive = f"r.usage_metadata IS NOT NULL OR {flat_inclusive}"
         unseen = f"r.usage_metadata IS NULL AND {unseen}"
     if "usage" not in body:
-        return {**flat_counts, "inclusive": flat_inclusive, "cache_unseen": unseen}
+        more = (
+            {"iterations": "CASE WHEN json_type(r.iterations) = 'ARRAY' THEN r.iterations END"}
+            if "iterations" in body
+            else {}
+        )
+        return {**flat_counts, **more, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
     parts = {name: [f"r.usage.{place}"] for name, place in LANGCHAIN.items() if name.startswith("cache_")}
     parts["cache_read_tokens"] += [f"r.usage.{each}_tokens_details.cached_tokens" for each in ("prompt", "input")]
+    parts["cache_read_tokens"].append("r.usage.inputTokenDetails->>'$.cacheReadTokens'")
+    parts["cache_write_tokens"].append("r.usage.inputTokenDetails->>'$.cacheWriteTokens'")
     for name in {**ALSO_CALLED, **parts}:
         others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
         block[name] = coalesced([block[name], *others, *parts.get(name, ())])
+    # Pydantic AI's sum includes the cache; its details have what the API said.
+    block["input_tokens"] = coalesced(["r.usage.details->>'$.input_tokens'", block["input_tokens"]])
     # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
+    # Where they go by both, a total that is more than prompt and completion says that they are none of the prompt.
     cached = coalesced(["r.usage.cached_tokens", *(part for listed in parts.values() for part in listed)])
+    both_named = (
+        "r.usage.prompt_tokens_details.cached_tokens IS NOT NULL AND coalesce(count_of(r.usage.total_tokens) "
+        "<= count_of(r.usage.prompt_tokens) + coalesce(count_of(r.usage.completion_tokens), 0), true)"
+    )
     openai = (
-        "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens) IS NULL AND CASE "
-        "WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens) IS NULL "
-        f"THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL ELSE {cached} IS NOT NULL END"
+        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens) IS NULL "
+        "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
+        f"AND CASE WHEN {ANTHROPICS} IS NULL THEN true ELSE {both_named} END "
+        f"ELSE {ANTHROPICS} IS NULL AND {cached} IS NOT NULL END"
     )
     if not flat_counts:
         return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
@@ -106,9 +183,9 @@ def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, s
     }
 
 
-def chosen(names: Sequence[str], name: str) -> str:
-    """SQL: whether of these names of one field the record tells it by that one."""
-    alike = [normalized(own) == normalized(name) for own in names]
+def chosen(names: Sequence[str], openai: Sequence[str]) -> str:
+    """SQL: whether of these names of one field the record tells it by one of OpenAI's."""
+    alike = [normalized(own) in map(normalized, openai) for own in names]
     if not any(alike):
         return "false"
     cases = " ".join(
@@ -125,7 +202,7 @@ def coalesced(values: Iterable[str]) -> str:
 
 def first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
     """SQL: the recorded values of the names of `field`, the likeliest first."""
-    return [f"{struct}.{named_as(name)}" for name in named.get(field, ())]
+    return [meant(name, f"{struct}.{named_as(name)}") for name in named.get(field, ())]
 
 
 def named_as(name: str) -> str:

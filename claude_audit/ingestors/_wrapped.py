@@ -13,8 +13,21 @@ from claude_audit.ingestors import Reading
 from claude_audit.pieces import quoted_list
 
 WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
-STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload")
-CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, "extra")))
+STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload", "_raw")
+INNER = (
+    "extra",
+    "payload",
+    "attributes",
+    "properties",
+    "context",
+    "metadata",
+    "kwargs",
+    "tokens",
+    "token_usage",
+    "tokenUsage",
+)
+"""Objects that an application, or who collects its lines, puts what it has to say in."""
+CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, *INNER)))
 """Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
 
 COUNTED_IN = frozenset(

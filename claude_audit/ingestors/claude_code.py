@@ -3,7 +3,7 @@
 Recognised by records with `sessionId` and `type`. A call is an assistant line with `message.usage`; it stands on one line
 for each content block or streaming snapshot, and again in every session that resumed this one. Lines of one (message id,
 request id) are one call: the one with most output counts, at the earliest time. Without a request id the session takes
-its place; without a message id, the line's uuid.
+its place; without a message id, the line's uuid. What a forked session has copied goes by the ids that it was copied from.
 
 Tells: all token classes with TTL, tier, speed, geography, searches, session, project (the working folder), branch, agent;
 where the transcript has `api-request` records (requestRef), also hashes of the prompt's fixed part and of the request, the
@@ -15,14 +15,18 @@ its cost is a lower bound. Under a subscription the dollars are notional.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading, Wider, parsed
 from claude_audit.ingestors._messages_usage import USAGE, counts
 
 OF_CALL = {
     "type": "VARCHAR",
     "timestamp": "VARCHAR",
     "sessionId": "VARCHAR",
+    "forkedFrom": "JSON",
     "requestId": "VARCHAR",
     "uuid": "VARCHAR",
     "isSidechain": "VARCHAR",
@@ -39,6 +43,8 @@ OF_CALL = {
         "usage": USAGE,
     },
 }
+OF_SESSION = "coalesce(r.forkedFrom->>'$.sessionId', r.sessionId)"
+"""SQL: the session in which a line was written. A fork begins with copies of the lines before it, under its own id."""
 OF_REQUEST = {
     "requestRef": "VARCHAR",
     "id": "VARCHAR",
@@ -53,8 +59,22 @@ OF_REQUEST = {
 }
 
 
+MOST_LOOKED_AT = 20
+"""Lines after the first ones that may be of a session."""
+
+
 def _recognise(head: Head) -> bool:
-    return any("sessionId" in r and "type" in r for r in head.records)
+    if any(map(_of_session, head.records)):
+        return True
+    # Before a session's first line stand summaries and snapshots of files, which name none: of a long one by the hundred.
+    if head.document or not head.records or not all("type" in r for r in head.records):
+        return False
+    told = (line for line in head.text.split("\n") if '"sessionId"' in line)
+    return any(isinstance(r, dict) and _of_session(r) for r in map(parsed, islice(told, MOST_LOOKED_AT)))
+
+
+def _of_session(record: Mapping[str, Any]) -> bool:
+    return "sessionId" in record and "type" in record
 
 
 ASKED = """
@@ -92,8 +112,9 @@ def _select(reading: Reading) -> str:
             r.message.id AS message_id,
             CASE
                 WHEN r.message.usage IS NULL THEN NULL
-                WHEN r.message.id IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.uuid
-                WHEN r.requestId IS NULL THEN 'claude_code:' || r.sessionId || '/' || r.message.id
+                WHEN r.message.id IS NULL
+                    THEN 'claude_code:' || {OF_SESSION} || '/' || coalesce(r.forkedFrom->>'$.messageUuid', r.uuid)
+                WHEN r.requestId IS NULL THEN 'claude_code:' || {OF_SESSION} || '/' || r.message.id
                 ELSE concat('claude_code:', r.message.id, '/', r.requestId)
             END AS identity,
             true AS snapshots,

@@ -1,5 +1,7 @@
 """What `claude -p --output-format stream-json` (or json) prints: the messages of headless Claude Code runs.
 
+The desktop app keeps the same messages of its agent's sessions, in files audit.jsonl.
+
 Recognised by records with `session_id` and `type` system, assistant, user or result. The bill is in `modelUsage` of a
 session's result records: one row a model. It is cumulative, so the record with most output counts, and replaces what an
 earlier ingest had of the session; the others are duplicates. Assistant lines carry the usage of the start of their stream
@@ -25,6 +27,7 @@ STRUCTURE = json.dumps(
         "subtype": "VARCHAR",
         "session_id": "VARCHAR",
         "timestamp": "VARCHAR",
+        "_audit_timestamp": "VARCHAR",
         "cwd": "VARCHAR",
         "model": "VARCHAR",
         "usage": USAGE,
@@ -71,7 +74,7 @@ def _select(reading: Reading) -> str:
             coalesce(bool_or(billed), false) AS ended
         FROM run_lines WHERE session_id IS NOT NULL GROUP BY session_id""")
     same = """
-            "timestamp" AS ts,
+            coalesce("timestamp", _audit_timestamp) AS ts,
             session_id AS session,
             project,
             l.usage.service_tier AS tier,

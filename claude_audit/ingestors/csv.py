@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from claude_audit import json_path
-from claude_audit.aliases import ALIASES, fields, inclusive, normalized, taggable
+from claude_audit.aliases import ALIASES, fields, inclusive, meant, normalized, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _mapped as mapped
 from claude_audit.ingestors import _named as named
@@ -98,7 +98,7 @@ def _rows(part: Table, reading: Reading) -> str:
     def value(field: str) -> str | None:
         if source := mapping.fields.get(field):
             return mapped.value(source, cell)
-        cells = [f"c{place}" for name in names.get(field, ()) for place in part.positions(name)]
+        cells = [meant(name, f"c{place}") for name in names.get(field, ()) for place in part.positions(name)]
         return f"coalesce({', '.join(cells)})" if cells else None
 
     counts, labels = named.counts(value), named.labels(value)

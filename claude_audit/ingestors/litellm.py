@@ -5,7 +5,8 @@ the proxy; `litellm_call_id` identifies it, else its request id. `prompt_tokens`
 the prompt cache; how much that is stands in `usage_object`. A call of several passes (an advisor, a compaction) is billed
 pass by pass from `usage_object.iterations`: LiteLLM adds the passes up at the main model's price. An answer from LiteLLM's
 own cache (`cache_hit`) is a request that cost nothing. Requests that failed or have no usage, and other vendors' models,
-are ignored.
+are ignored. Payloads are found inside what a callback (`standard_logging_object`) or a logger has around them, and rows in
+the `data` of the proxy's own answer.
 
 Tells: all token classes, tier, geography, searches, the key's alias or hash, team, user, session, tags; endpoint from
 `spend_logs_metadata.endpoint`, else the model group. `spend` is LiteLLM's own estimate: kept as reported cost, never used.
@@ -15,7 +16,7 @@ Cannot tell: whether a refusal came before any output, and Anthropic's request i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from claude_audit.aliases import TEXT_FIELDS, normalized
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
@@ -70,6 +71,12 @@ TEXTS = (
 ).split()
 NESTED = ["metadata", "request_tags", "hidden_params", "model_parameters", "response"]
 """Objects in a payload; JSON in a string in a row of the table."""
+HOLDERS = ("standard_logging_object", "message", "msg", "event", "jsonPayload", "data")
+"""Where a payload, or a list of rows, stands inside what a callback, a logger or the proxy's own answer has around it."""
+STRUCTURE = json.dumps({**dict.fromkeys(TEXTS, "VARCHAR"), **dict.fromkeys((*NESTED, *HOLDERS), "JSON")})
+HELD = "r IS NOT NULL AND coalesce(r.prompt_tokens, r.spend, r.response_cost) IS NULL"
+"""SQL: whether a record is none of a request itself."""
+DEPTH = 2
 
 PROVIDERS = {
     "anthropic": "anthropic",
@@ -89,8 +96,8 @@ _WRITTEN = (
 )
 
 
-def _belongs(names: Iterable[str]) -> bool:
-    found = set(names)
+def _belongs(names: object) -> bool:
+    found = set(names) if isinstance(names, Mapping | Sequence) else set()
     return "litellm_call_id" in found or (
         "custom_llm_provider" in found and not found.isdisjoint({"spend", "response_cost"})
     )
@@ -98,12 +105,17 @@ def _belongs(names: Iterable[str]) -> bool:
 
 def _recognise(head: Head) -> bool:
     if head.json:
-        return any(_belongs(r) for r in head.records)
+        told = "litellm_call_id" in head.text or "custom_llm_provider" in head.text
+        return told and any(_belongs(r) or _belongs(r.get(HOLDERS[0])) for r in head.inside)
     return _belongs(table.header(head.text)[0])
 
 
-def _select(_: Reading) -> str:
+def _select(reading: Reading) -> str:
     """Lines and documents of JSON."""
+    records = "records"
+    if reading.connection.execute(f"SELECT 1 FROM records WHERE {HELD} LIMIT 1").fetchone():
+        for _ in range(DEPTH):
+            records = _inside(records)
     nested = ", ".join(
         f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' ELSE CAST(r.{name} AS VARCHAR) END AS {name}"
         for name in NESTED
@@ -111,7 +123,29 @@ def _select(_: Reading) -> str:
     return _calls(f"""
         SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
             {", ".join(f'r."{name}"' for name in TEXTS)}, {nested}
-        FROM records""")
+        FROM {records}""")
+
+
+def _inside(records: str) -> str:
+    """SQL: the records, in place of those that only hold others what they hold. `line` counts on through a list."""
+    held = ", ".join(
+        f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' WHEN 'OBJECT' THEN CAST(r.{name} AS VARCHAR) END"
+        for name in HOLDERS
+    )
+    told = "starts_with(ltrim(h), '{') AND contains(h, 'custom_llm_provider')"
+    listed = "nullif(from_json(r.data, '[\"JSON\"]')::VARCHAR[], [])"
+    return f"""(
+        SELECT file, line + place - 1 AS line, coalesce(TRY(json_transform(item, {quoted(STRUCTURE)})), r) AS r
+        FROM (
+            SELECT file, line, r, unnest(items) AS item, generate_subscripts(items, 1) AS place
+            FROM (
+                SELECT file, line, r, CASE
+                    WHEN NOT ({HELD}) THEN [NULL]
+                    WHEN json_type(r.data) = 'ARRAY' THEN coalesce({listed}, [NULL])
+                    ELSE [list_filter([{held}], lambda h: {told})[1]] END AS items
+                FROM {records}
+            )
+        ))"""
 
 
 def _rows(reading: Reading) -> str:
@@ -271,7 +305,7 @@ LITELLM = Ingestor(
     kind=Kind.LINES,
     recognise=_recognise,
     select=_select,
-    structure=json.dumps({**dict.fromkeys(TEXTS, "VARCHAR"), **dict.fromkeys(NESTED, "JSON")}),
+    structure=STRUCTURE,
     table=_rows,
     rank=35,
     shared=True,

@@ -3,7 +3,8 @@
 Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
 wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
 python-json-logger or a log collector. The record's own time and labels win over the wrapper's. LangChain's
-`usage_metadata` is read too; its input includes what was read from and written to the cache.
+`usage_metadata` is read too; its input includes what was read from and written to the cache. Where LangChain or the AI SDK
+log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one counts.
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
@@ -23,8 +24,17 @@ from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _wrapped as wrapped
+from claude_audit.ingestors._counted import (
+    AS_RETURNED,
+    LANGCHAIN_USAGE,
+    SPREAD_OUT,
+    coalesced,
+    counts,
+    first,
+    named_as,
+    returned,
+)
 from claude_audit.ingestors._counted import BLOCK as USAGE
-from claude_audit.ingestors._counted import LANGCHAIN_USAGE, coalesced, counts, first, named_as
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
 from claude_audit.pieces import quoted
 from claude_audit.usage import BLOCK
@@ -32,7 +42,13 @@ from claude_audit.usage import BLOCK
 BODY = {
     "usage": USAGE,
     "usage_metadata": LANGCHAIN_USAGE,
-    "response_metadata": {"id": "VARCHAR", "model": "VARCHAR", "model_name": "VARCHAR", "stop_reason": "VARCHAR"},
+    **SPREAD_OUT,
+    **{name: structure for name, (structure, _) in AS_RETURNED.items()},
+    "response_metadata": {
+        **dict.fromkeys(("id", "model", "model_name", "stop_reason"), "VARCHAR"),
+        **AS_RETURNED["response_metadata"][0],
+    },
+    "response": {"id": "VARCHAR", "modelId": "VARCHAR", "model": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -209,7 +225,7 @@ def _body_of(names: Sequence[str]) -> dict[str, Any]:
 
 def _unknown(names: Sequence[str]) -> list[str]:
     """The fields that become tags."""
-    away = NOT_TAGS | {*wrapped.CONTAINERS}
+    away = NOT_TAGS | {*wrapped.WRAPPERS, *wrapped.STRINGS}
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
@@ -305,6 +321,9 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
         special["model_raw"] += [f"{told}.model_name", f"{told}.model"]
         special["message_id"].append(f"{told}.id")
         special["stop_reason"].append(f"{told}.stop_reason")
+    if "response" in body:  # beside the usage, as the AI SDK has it
+        special["model_raw"] = ["r.response.modelId", "r.response.model", *special["model_raw"]]
+        special["message_id"].append("CASE WHEN r.response.id LIKE 'msg%' THEN r.response.id END")
     columns = {}
     for field in OWN:
         if found := value(field):
@@ -321,12 +340,14 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
         columns["latency_ms"] = f"coalesce({columns['latency_ms']}, {counted})" if "latency_ms" in columns else counted
     batch = value("is_batch")
     tiers = [columns["tier"]] if "tier" in columns else []
+    tiers += returned(body, "service_tier")
     tiers += ["r.usage.service_tier"] if usage else []
     tiers += [f"CASE WHEN truth({batch}) THEN 'batch' END"] if batch else []
     columns["tier"] = f"coalesce({', '.join(tiers)}, NULL)" if tiers else "NULL::VARCHAR"
-    for name, said in (("speed", "r.usage.speed"), ("geo", "r.usage.inference_geo")):
-        if usage:
-            columns[name] = f"coalesce({said}, {columns[name]})" if name in columns else said
+    for name, said in (("speed", "speed"), ("geo", "inference_geo")):
+        known = [*returned(body, said), *([f"r.usage.{said}"] if usage else [])]
+        if known:
+            columns[name] = coalesced([*known, *([columns[name]] if name in columns else [])])
     if calls := value("calls"):
         columns["requests"] = calls
     if cost := value("cost_reported_usd"):

@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from claude_audit.aliases import ALIASES, field_of, fields, normalized, taggable
+from claude_audit.aliases import ALIASES, OPENAI_CACHED, OPENAI_INPUT, field_of, fields, meant, normalized, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
 from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
@@ -169,7 +169,8 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
 
 def _first(keys: Sequence[str]) -> str:
     """SQL: the value of the first of the keys that has one."""
-    return f"coalesce({', '.join(map(picked, keys))})" if len(keys) > 1 else picked(keys[0])
+    values = [meant(key.rpartition(".")[2], picked(key)) for key in keys]
+    return f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
 
 
 _NO_TAGS = frozenset(map(normalized, (*messages.NOT_TAGS, "category", "stop_details", "total_tokens")))
@@ -189,16 +190,16 @@ def _by_last_part(keys: Iterable[tuple[str]]) -> dict[str, list[str]]:
 
 
 def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, list[str]]) -> str:
-    def chosen(field: str, name: str) -> str:
-        """SQL: whether the key that tells the field on a line is of that name."""
-        alike = ((key, normalized(key.rpartition(".")[2]) == name) for key in known.get(field, ()))
+    def chosen(field: str, *names: str) -> str:
+        """SQL: whether the key that tells the field on a line is of one of these names."""
+        alike = ((key, normalized(key.rpartition(".")[2]) in map(normalized, names)) for key in known.get(field, ()))
         cases = " ".join(f"WHEN list_contains(keys, {quoted(key)}) THEN {str(same).lower()}" for key, same in alike)
         return f"CASE {cases} ELSE false END" if cases else "false"
 
     sql = f"""
         SELECT file, line, {named.listed({**counted, **labels})},
-            {chosen("input_tokens", "prompttokens")} AS openai_input,
-            {chosen("cache_read_tokens", "cachedtokens")} AS openai_cached
+            {chosen("input_tokens", OPENAI_INPUT)} AS openai_input,
+            {chosen("cache_read_tokens", *OPENAI_CACHED)} AS openai_cached
         FROM text_calls WHERE form = 'pairs'"""
     cached = any(name.startswith("cache") for name in counted)
     return _basis(sql, list(counted)) if cached else f"SELECT * EXCLUDE (openai_input, openai_cached) FROM ({sql})"
