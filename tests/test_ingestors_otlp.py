@@ -195,6 +195,18 @@ def test_what_input_includes_depends_on_who_emits(tmp_path: Path) -> None:
     assert told(tmp_path, *lines) == [classes for *_, classes in EMITTERS]
 
 
+def test_an_emitter_that_never_writes_cached_tokens_is_a_lower_bound(tmp_path: Path) -> None:
+    counts = {"llm__token_count__prompt": 310, "llm__token_count__completion": 12}
+    emitted = [
+        spans("@arizeai/openinference-instrumentation-anthropic", span(1, "Anthropic Messages", **counts)),
+        spans("openinference.instrumentation.anthropic", span(2, "Messages", **counts)),
+    ]
+    assert told(tmp_path, *emitted, columns=f"{CLASSES}, array_to_string(flags, ' ')") == [
+        (310, 0, 0, 0, 12, "cache_unseen"),
+        (310, 0, 0, 0, 12, ""),
+    ]
+
+
 def test_whole_numbers_are_numbers_or_strings(tmp_path: Path) -> None:
     one, other = span(1, numbers=True, **used(1000, 10)), span(2, **used(1000, 10))
     assert told(tmp_path, spans(TRACELOOP, one, other)) == [(1000, 0, 0, 0, 10)] * 2

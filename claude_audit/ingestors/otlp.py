@@ -85,6 +85,8 @@ INCLUSIVE = (
     f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai') "
     "OR starts_with(scope, 'openinference.instrumentation.anthropic')"
 )
+NO_CACHE_COUNTS = "scope = '@arizeai/openinference-instrumentation-anthropic'"
+"""Writes Anthropic's input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
 REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
 """In an operation's name: work that has no tokens of its own, or those of the calls in it."""
 
@@ -318,6 +320,7 @@ def _select(_: Reading) -> str:
             team, project, environment, tags,
             list_filter([
                 CASE WHEN {SDK} THEN 'lower_bound' END,
+                CASE WHEN {NO_CACHE_COUNTS} AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
                 CASE WHEN NOT known AND inclusive AND {CACHED} > 0 THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes
         FROM judged"""
