@@ -306,3 +306,12 @@ def test_rows_listed_in_an_answer_of_the_proxy(tmp_path: Path, indent: int | Non
     report = read(tmp_path / "store", tmp_path / "logs.json")
     assert dict(report.formats) == {"litellm": 1} and fates(report) == (2, 0, 0, 0)
     assert audit(tmp_path / "store").spend().total_usd == 2 * USD
+
+
+def test_rows_listed_on_a_line_stand_on_that_line(tmp_path: Path) -> None:
+    nameless = {key: value for key, value in row(3).items() if key not in ("request_id", "litellm_call_id", "id")}
+    lines = [{"data": [row(1), row(2)]}, {"data": [nameless, nameless, row(4) | {"prompt_tokens": "x"}]}, row(5)]
+    report = read(tmp_path / "store", write(tmp_path / "answers.jsonl", lines))
+    assert fates(report) == (5, 0, 0, 1)
+    assert [reject.line for reject in report.rejects] == [2]
+    assert sorted(line for (line,) in rows(tmp_path / "store", "line")) == [1, 1, 2, 2, 3]

@@ -112,22 +112,22 @@ def _recognise(head: Head) -> bool:
 
 def _select(reading: Reading) -> str:
     """Lines and documents of JSON."""
-    records = "records"
+    records = "(SELECT *, NULL::INTEGER AS part FROM records)"
     if reading.connection.execute(f"SELECT 1 FROM records WHERE {HELD} LIMIT 1").fetchone():
         for _ in range(DEPTH):
-            records = _inside(records)
+            records = _inside(records, "line + place - 1" if reading.document else "line")
     nested = ", ".join(
         f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' ELSE CAST(r.{name} AS VARCHAR) END AS {name}"
         for name in NESTED
     )
     return _calls(f"""
-        SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
+        SELECT file, line, part, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
             {", ".join(f'r."{name}"' for name in TEXTS)}, {nested}
         FROM {records}""")
 
 
-def _inside(records: str) -> str:
-    """SQL: the records, in place of those that only hold others what they hold. `line` counts on through a list."""
+def _inside(records: str, line: str) -> str:
+    """SQL: the records, in place of those that only hold others what they hold. `line`: of one in a list (its `place`)."""
     held = ", ".join(
         f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' WHEN 'OBJECT' THEN CAST(r.{name} AS VARCHAR) END"
         for name in HOLDERS
@@ -135,11 +135,12 @@ def _inside(records: str) -> str:
     told = "starts_with(ltrim(h), '{') AND contains(h, 'custom_llm_provider')"
     listed = "nullif(from_json(r.data, '[\"JSON\"]')::VARCHAR[], [])"
     return f"""(
-        SELECT file, line + place - 1 AS line, coalesce(TRY(json_transform(item, {quoted(STRUCTURE)})), r) AS r
+        SELECT file, {line} AS line, CASE WHEN several THEN place::INTEGER ELSE part END AS part,
+            coalesce(TRY(json_transform(item, {quoted(STRUCTURE)})), r) AS r
         FROM (
-            SELECT file, line, r, unnest(items) AS item, generate_subscripts(items, 1) AS place
+            SELECT file, line, part, r, len(items) > 1 AS several, unnest(items) AS item, generate_subscripts(items, 1) AS place
             FROM (
-                SELECT file, line, r, CASE
+                SELECT file, line, part, r, CASE
                     WHEN NOT ({HELD}) THEN [NULL]
                     WHEN json_type(r.data) = 'ARRAY' THEN coalesce({listed}, [NULL])
                     ELSE [list_filter([{held}], lambda h: {told})[1]] END AS items
@@ -157,7 +158,7 @@ def _rows(reading: Reading) -> str:
             f'{f"c{place}" if (place := places.get(normalized(name))) else "NULL::VARCHAR"} AS "{name}"'
             for name in (*TEXTS, *NESTED)
         )
-        parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
+        parts.append(f"SELECT file, line, NULL::INTEGER AS part, broken, {cells} FROM {part.rows}")
     return _calls("\nUNION ALL BY NAME\n".join(parts)) if parts else "SELECT file, line FROM csv_rows"
 
 
@@ -216,7 +217,7 @@ def _calls(rows: str) -> str:
             FROM counted
         )
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN coalesce(prompt, '0') = '0' AND coalesce(completion, '0') = '0' THEN
                     CASE WHEN status = 'failure' THEN 'failed call without usage' ELSE 'record without usage' END
