@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_audit.money import ZERO
-from claude_audit.recorded_fields import Missing, ways
+from claude_audit.recorded_fields import Missing, recorded, ways
 from claude_audit.rules import Finding, Log, Rule, registry, rule_of
 from claude_audit.rules._labels import narrowed
 
@@ -54,16 +54,14 @@ def findings(audit: Audit, names: Sequence[str] = (), opportunities: Opportuniti
     whole = audit.spend()
     if not whole.requests:
         return Findings(whole.since, whole.until, whole.total_usd, 0)
-    log = Log(audit, tried=opportunities)
-    lacking = {rule: [name for name in rule.needs if not log.recorded.has(name)] for rule in rules}
+    known = recorded(audit.usage(), audit.engine)
+    lacking = {rule: [name for name in rule.needs if not known.has(name)] for rule in rules}
     able = [rule for rule in rules if not lacking[rule]]
-    log = replace(log, levers=frozenset(rule.lever for rule in able if rule.lever))
+    log = Log(audit, frozenset(rule.lever for rule in able if rule.lever), opportunities)
     by_rule = {rule: list(rule.find(log)) for rule in able}
     found = [one for mine in by_rule.values() for one in mine]
     found = [replace(one, evidence=tuple(narrowed(each, audit.filters) for each in one.evidence)) for one in found]
     nothing = tuple(rule for rule, mine in by_rule.items() if not mine)
     blind = tuple((rule, ways(names)) for rule, names in lacking.items() if names)
     found.sort(key=lambda one: (-(one.low_usd or ZERO), -(one.high_usd or ZERO), one.rule, one.subject))
-    return Findings(
-        whole.since, whole.until, whole.total_usd, whole.requests, tuple(found), tuple(nothing), tuple(blind)
-    )
+    return Findings(whole.since, whole.until, whole.total_usd, whole.requests, tuple(found), nothing, blind)

@@ -11,12 +11,13 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from claude_audit.errors import AuditError
-from claude_audit.recorded_fields import Recorded, recorded
+from claude_audit.history import BASE
 from claude_audit.waterfall import Grade
 
 if TYPE_CHECKING:
     from claude_audit.audit import Audit
     from claude_audit.opportunities import Opportunities, Opportunity
+    from claude_audit.tally import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ class Log:
     """They, where they have been tried already."""
 
     @cached_property
-    def recorded(self) -> Recorded:
-        """Which optional fields the rows record."""
-        return recorded(self.audit.usage(), self.audit.engine)
+    def by_day(self) -> list[Line]:
+        """The tally by day, endpoint and model (history.BASE)."""
+        return self.audit.lines(BASE)
 
     @cached_property
     def opportunities(self) -> Opportunities:

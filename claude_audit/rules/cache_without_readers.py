@@ -25,7 +25,7 @@ CACHED = ("cache_read", "cache_write_5m", "cache_write_1h")
 def _find(log: Log) -> Iterator[Finding]:
     days: dict[tuple[str, str], dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(list))
     tokens: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for billed in bill(log.audit.lines(["day", "endpoint", "model"]), log.audit.catalog).lines:
+    for billed in bill(log.by_day, log.audit.catalog).lines:
         if billed.components is None:
             continue
         used = dict(zip(TOKEN_CLASSES, billed.line.tokens, strict=True))
@@ -35,9 +35,11 @@ def _find(log: Log) -> Iterator[Finding]:
         plain = components(
             billed.price, [held if name == "input" else 0 for name in TOKEN_CLASSES], 0, log.audit.catalog
         )
+        if plain is None:
+            continue  # nobody knows what it had cost uncached
         day, endpoint, model = (label or NONE for label in billed.line.labels)
         paid = total(billed.components[name] for name in CACHED)
-        days[endpoint, model][day].append(EXACT.subtract(paid, total((plain or {}).values())))
+        days[endpoint, model][day].append(EXACT.subtract(paid, total(plain.values())))
         tokens[endpoint, model, day][0] += used["cache_read"]
         tokens[endpoint, model, day][1] += held - used["cache_read"]
     for (endpoint, model), by_day in days.items():

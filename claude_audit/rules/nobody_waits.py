@@ -2,22 +2,17 @@
 
 The amount is what the lever batch saves; where the log does not say who waits, it is an upper bound."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
-from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._of_lever import of_lever
 
-NAME, LEVER = "nobody_waits", "batch"
-
-
-def _find(log: Log) -> Iterator[Finding]:
-    seen = (
+RULE = of_lever(
+    "nobody_waits",
+    "answered at once, though nobody waits",
+    "batch",
+    (
         "may wait and is answered at once, at the full price",
         "may wait and are answered at once, at the full price",
-    )
-    return of_lever(log, NAME, LEVER, seen, "send them through the Message Batches API")
-
-
-RULE = Rule(NAME, "answered at once, though nobody waits", _find, __doc__ or "", (), LEVER)
+    ),
+    "send them through the Message Batches API",
+    __doc__,
+    needs=(),
+)

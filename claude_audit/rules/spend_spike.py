@@ -10,18 +10,24 @@ amount is the day less the median. Days before, of whose requests more than one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median
+from typing import TYPE_CHECKING
 
 from claude_audit.bill import total
-from claude_audit.comparison import compare
-from claude_audit.errors import AuditError
+from claude_audit.diff import diff
+from claude_audit.history import BASE, History
 from claude_audit.money import EXACT, ZERO, dollars
+from claude_audit.periods import Days
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._labels import NONE
 from claude_audit.text import day_name
 from claude_audit.waterfall import Grade
+
+if TYPE_CHECKING:
+    from claude_audit.tally import Line
 
 NAME = "spend_spike"
 MOST_DAYS, FEWEST_DAYS = 8, 4
@@ -43,7 +49,7 @@ WHY = {
 
 
 def _find(log: Log) -> Iterator[Finding]:
-    history = log.audit.history()
+    history = History(log.audit, {BASE: log.by_day})
     daily = history.daily()
     for day, expected, days in spikes(daily):
         unpriced = [history.unpriced_share(each, each) for each in _before(day, days)]
@@ -99,16 +105,10 @@ def stands_out(usd: Decimal, before: Sequence[Decimal], expected: Decimal) -> bo
 
 def _cause(log: Log, day: date) -> str:
     """What grew most since the same weekday of the week before."""
-    try:
-        change = compare(
-            log.audit,
-            (day - timedelta(days=7)).isoformat(),
-            day.isoformat(),
-            ("endpoint", "model"),
-            day + timedelta(days=1),
-        )
-    except AuditError:  # no requests on that day
+    before, after = (_side(log, one) for one in (day - timedelta(days=7), day))
+    if not before[2]:
         return ""
+    change = diff(before, after, log.audit.catalog, BASE[1:])
     grown = max(change.rows, key=lambda row: row.change_usd or ZERO)
     if not grown.change_usd or grown.change_usd <= 0 or grown.cause is None:
         return ""
@@ -116,6 +116,12 @@ def _cause(log: Log, day: date) -> str:
     return (
         f" Most of it: {endpoint} on {model}, {dollars(grown.change_usd)} more than a week before ({WHY[grown.cause]})."
     )
+
+
+def _side(log: Log, day: date) -> tuple[Days, Days, list[Line]]:
+    """A day as diff compares it."""
+    lines = [replace(line, labels=line.labels[1:]) for line in log.by_day if line.labels[0] == day.isoformat()]
+    return Days(day, day), Days(day, day), lines
 
 
 RULE = Rule(NAME, "days that cost far more than usual", _find, __doc__ or "")
