@@ -284,6 +284,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """A SQL name, as it stands."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def quoted_list(texts: Sequence[str]) -> str:
     """A SQL list of string literals."""
     return "[" + ", ".join(map(quoted, texts)) + "]"

@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 
 from claude_audit.engines._wide import wide
 from claude_audit.errors import AuditError
+from claude_audit.pieces import identifier, quoted
 from claude_audit.row_columns import Known, is_null
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class DuckDB:
 
     def scan(self, parts: Sequence[str], tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
-        extra = "".join(f", tags[{_text(key)}] AS {_name('tag:' + key)}" for key in tags)
-        files = "[" + ", ".join(_text(part) for part in parts) + "]"
+        extra = "".join(f", tags[{quoted(key)}] AS {identifier('tag:' + key)}" for key in tags)
+        files = "[" + ", ".join(quoted(part) for part in parts) + "]"
         try:
             relation = self._connection.sql(f"SELECT *{extra} FROM read_parquet({files}, union_by_name = true)")
         except duckdb.Error as error:
@@ -94,14 +95,14 @@ class DuckDB:
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
         """A small table of texts and whole numbers, all columns of one length, to join to."""
-        lists = ", ".join(f"unnest({_list(values)}) AS {_name(name)}" for name, values in columns.items())
+        lists = ", ".join(f"unnest({_list(values)}) AS {identifier(name)}" for name, values in columns.items())
         found: nw.LazyFrame[Any] = nw.from_native(self._connection.sql(f"SELECT {lists}"))
         return found
 
     def among(self, frame: nw.LazyFrame[Any], column: str, values: Sequence[str], name: str) -> nw.LazyFrame[Any]:
         """The frame with `name`: whether the text in `column` is one of `values`, false where there is none."""
         # A function of one column is worked out once for each entry of its dictionary; IN and OR are for every row.
-        found = duckdb.SQLExpression(f"list_position({_list(values)}, {_name(column)}) IS NOT NULL").alias(name)
+        found = duckdb.SQLExpression(f"list_position({_list(values)}, {identifier(column)}) IS NOT NULL").alias(name)
         told: nw.LazyFrame[Any] = nw.from_native(nw.to_native(frame).select(duckdb.StarExpression(), found))
         return told
 
@@ -122,7 +123,7 @@ class DuckDB:
 
     def sql(self, query: str, parts: Sequence[str]) -> list[tuple[Any, ...]]:
         """Rows of a query over the view `usage`: for looking at single rows, not for sums."""
-        files = "[" + ", ".join(_text(part) for part in parts) + "]"
+        files = "[" + ", ".join(quoted(part) for part in parts) + "]"
         try:
             self._connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW usage AS SELECT * FROM read_parquet({files}, union_by_name = true)"
@@ -152,17 +153,9 @@ def _damaged(error: Exception) -> AuditError:
     )
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _list(values: Sequence[str] | Sequence[int]) -> str:
     kind = "BIGINT[]" if all(isinstance(value, int) for value in values) else "VARCHAR[]"
-    return f"[{', '.join(str(v) if isinstance(v, int) else _text(v) for v in values)}]::{kind}"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'
+    return f"[{', '.join(str(v) if isinstance(v, int) else quoted(v) for v in values)}]::{kind}"
 
 
 # narwhals warns whenever a lazy schema is resolved; ours is one Parquet footer.

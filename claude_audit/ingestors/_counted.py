@@ -7,6 +7,7 @@ from typing import Any
 
 from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
+from claude_audit.pieces import identifier
 
 ALSO_CALLED = {
     "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens"),
@@ -189,7 +190,7 @@ def chosen(names: Sequence[str], openai: Sequence[str]) -> str:
     if not any(alike):
         return "false"
     cases = " ".join(
-        f"WHEN r.{named_as(own)} IS NOT NULL THEN {str(same).lower()}" for own, same in zip(names, alike, strict=True)
+        f"WHEN r.{identifier(own)} IS NOT NULL THEN {str(same).lower()}" for own, same in zip(names, alike, strict=True)
     )
     return f"CASE {cases} ELSE false END"
 
@@ -202,9 +203,4 @@ def coalesced(values: Iterable[str]) -> str:
 
 def first(named: Mapping[str, list[str]], field: str, struct: str) -> list[str]:
     """SQL: the recorded values of the names of `field`, the likeliest first."""
-    return [meant(name, f"{struct}.{named_as(name)}") for name in named.get(field, ())]
-
-
-def named_as(name: str) -> str:
-    """SQL: a name as it stands."""
-    return '"' + name.replace('"', '""') + '"'
+    return [meant(name, f"{struct}.{identifier(name)}") for name in named.get(field, ())]

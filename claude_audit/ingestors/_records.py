@@ -16,7 +16,7 @@ from claude_audit.aliases import normalized
 from claude_audit.errors import AuditError
 from claude_audit.ingestors import Head, Reading
 from claude_audit.ingestors import _table as table
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.pieces import identifier, quoted, quoted_list
 
 LISTS = (
     *("data", "results", "records", "runs", "requests", "observations", "logs", "items", "events", "rows", "value"),
@@ -107,9 +107,9 @@ def of_json(wanted: Fields, lines: str = "lines") -> str:
             }
         )
     )
-    columns = [f"{_first(spellings)} AS {_name(name)}" for name, spellings in wanted.texts.items()]
+    columns = [f"{_first(spellings)} AS {identifier(name)}" for name, spellings in wanted.texts.items()]
     columns += [
-        f"{as_json(_first(spellings, nested=True))} AS {_name(name)}" for name, spellings in wanted.nested.items()
+        f"{as_json(_first(spellings, nested=True))} AS {identifier(name)}" for name, spellings in wanted.nested.items()
     ]
     return f"""
         SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join(columns)}
@@ -123,12 +123,8 @@ def of_json(wanted: Fields, lines: str = "lines") -> str:
 
 def _first(spellings: Sequence[str], *, nested: bool = False) -> str:
     wrap = "nullif(CAST(r.{} AS VARCHAR), 'null')" if nested else "r.{}"
-    values = [wrap.format(_name(spelling)) for spelling in spellings]
+    values = [wrap.format(identifier(spelling)) for spelling in spellings]
     return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 FIELD_LISTS = """coalesce(
@@ -189,7 +185,7 @@ def of_table(reading: Reading, wanted: Fields) -> str:
         columns = {normalized(name): f"c{place}" for place, name in reversed([*enumerate(part.names, 1)])}
         parts.append(f"SELECT file, line, broken, {_cells(wanted, columns)} FROM {part.rows}")
     if not parts:
-        nothing = ", ".join(f"NULL::VARCHAR AS {_name(name)}" for name in wanted.names)
+        nothing = ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in wanted.names)
         return f"SELECT file, line, NULL::VARCHAR AS broken, {nothing} FROM csv_lines"
     return "\nUNION ALL BY NAME\n".join(parts)
 
@@ -208,7 +204,7 @@ def of_parquet(reading: Reading, wanted: Fields) -> str:
             described = reading.connection.execute(f"DESCRIBE SELECT * FROM read_parquet({source})").fetchall()
         except duckdb.Error as error:
             raise AuditError(f"{path}: no readable Parquet file: {str(error).splitlines()[0][:200]}") from error
-        columns = {normalized(str(name)): _plain(_name(str(name)), str(kind)) for name, kind, *_ in described}
+        columns = {normalized(str(name)): _plain(identifier(str(name)), str(kind)) for name, kind, *_ in described}
         parts.append(f"""
             SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {_cells(wanted, columns)}
             FROM read_parquet({source}, file_row_number = true)""")
@@ -232,7 +228,7 @@ def _cells(wanted: Fields, columns: Mapping[str, str]) -> str:
             if any(COUNT.search(normalized(s)) for s in spellings):
                 values = [f"counted({sql})" for sql in values]
             text = f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
-            parts.append(f"{as_json(text) if is_nested else text} AS {_name(name)}")
+            parts.append(f"{as_json(text) if is_nested else text} AS {identifier(name)}")
     return ", ".join(parts)
 
 

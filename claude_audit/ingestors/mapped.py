@@ -37,7 +37,7 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading, csv, messages
 from claude_audit.ingestors import _mapped as mapped
 from claude_audit.ingestors import _named as named
 from claude_audit.mapping import FieldMap, check
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.pieces import identifier, quoted, quoted_list
 
 MOST_PARTS = 2**24
 """Records that one line may list."""
@@ -94,16 +94,12 @@ def _parquet(reading: Reading) -> str:
         names = [
             row[0] for row in reading.connection.execute(f"DESCRIBE SELECT * FROM read_parquet({source})").fetchall()
         ]
-        packed = ", ".join(f"{_name(name)} := {_name(name)}" for name in names)
+        packed = ", ".join(f"{identifier(name)} := {identifier(name)}" for name in names)
         parts.append(f"""
             SELECT {file} AS file, file_row_number + 1 AS line, CAST(to_json(struct_pack({packed})) AS VARCHAR) AS text
             FROM read_parquet({source}, file_row_number = true)""")
     _view(reading, map_, f"({' UNION ALL '.join(parts)})")
     return _mapped(reading, map_)
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _map(reading: Reading) -> FieldMap:

@@ -31,12 +31,11 @@ from claude_audit.ingestors._counted import (
     coalesced,
     counts,
     first,
-    named_as,
     returned,
 )
 from claude_audit.ingestors._counted import BLOCK as USAGE
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
-from claude_audit.pieces import quoted
+from claude_audit.pieces import identifier, quoted
 from claude_audit.usage import BLOCK
 
 BODY = {
@@ -245,7 +244,7 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
     record = [] if around[0].struct == "r" else [_Around("r", inner, ())]
     if tags := _tags([*record, *around], "tags" in inner):
         columns["tags"] = tags
-    counted = [f"r.{named_as(name)}" for name in own.get("output_blocks", ())]
+    counted = [f"r.{identifier(name)}" for name in own.get("output_blocks", ())]
     if "content" in inner:
         counted.append("CAST(json_array_length(r.content) AS VARCHAR)")
     if counted:
@@ -257,7 +256,7 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str
         columns |= {"effort": coalesced(f"{r}.output_config.effort" for r in asked), "request": coalesced(asked)}
     counts_in = [
         *(f"r.{name}" for name in ("usage", "usage_metadata") if name in inner),
-        *(f"r.{named_as(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
+        *(f"r.{identifier(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
     named = f"""
@@ -366,7 +365,7 @@ def _tags(around: Sequence[_Around], tagged: bool) -> str | None:
     unknown: dict[str, list[str]] = {}
     for one in around:
         for name in _unknown(one.names):
-            unknown.setdefault(name, []).append(f"{one.struct}.{named_as(name)}")
+            unknown.setdefault(name, []).append(f"{one.struct}.{identifier(name)}")
     entries = ", ".join(f"{{'k': {quoted(name)}, 'v': {coalesced(values)}}}" for name, values in unknown.items())
     kept = (
         "lambda e: e.v IS NOT NULL AND strlen(e.v) <= 200 AND NOT starts_with(e.v, '{') AND NOT starts_with(e.v, '[')"

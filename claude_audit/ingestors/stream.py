@@ -24,7 +24,7 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _events as events
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _records as records
-from claude_audit.pieces import quoted, quoted_list
+from claude_audit.pieces import identifier, quoted, quoted_list
 
 WRAPPERS = tuple(dict.fromkeys((*records.WRAPPERS, "chunk", "payload", "raw", "sse", "result")))
 LANES = ("request_id", "message_id", "stream_id", "call_id", "correlation_id", "trace_id", "session")
@@ -119,14 +119,10 @@ def _lane(known: Mapping[str, Sequence[str]], keys: Sequence[str]) -> str:
     ]
     telling = """e."type" IN ('message_start', 'message_delta')"""
     cases = [
-        f"WHEN bool_and(NOT absent(o.{_name(name)})) FILTER (WHERE {telling}) OVER (PARTITION BY file) THEN o.{_name(name)}"
+        f"WHEN bool_and(NOT absent(o.{identifier(name)})) FILTER (WHERE {telling}) OVER (PARTITION BY file) THEN o.{identifier(name)}"
         for name in dict.fromkeys(names)
     ]
     return f"coalesce(CASE {' '.join(cases)} END, '')" if cases else "''"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _select(reading: Reading) -> str:
@@ -143,7 +139,7 @@ def _select(reading: Reading) -> str:
 
     def value(field: str) -> str | None:
         found = [
-            f"arg_min(o.{_name(name)}, line) FILTER (WHERE NOT absent(o.{_name(name)}))"
+            f"arg_min(o.{identifier(name)}, line) FILTER (WHERE NOT absent(o.{identifier(name)}))"
             for name in known.get(field, ())
         ]
         return f"coalesce({', '.join(found)})" if found else None
