@@ -62,12 +62,16 @@ def of_sums(connection: DuckDBPyConnection, parts: Sequence[str]) -> Iterator[st
     """
     rows = connection.execute(f"""
         WITH told AS (
-            SELECT DISTINCT format, session, requests IS NULL AS sums
-            FROM read_parquet({quoted_list(parts)}, union_by_name = true)
+            SELECT format, session, requests FROM read_parquet({quoted_list(parts)}, union_by_name = true)
             WHERE pass = 0 AND session IS NOT NULL
+        ),
+        -- Few logs tell sums: only their sessions are looked for among the calls.
+        sums AS (SELECT DISTINCT format, session FROM told WHERE requests IS NULL),
+        calls AS (
+            SELECT DISTINCT format, session FROM told SEMI JOIN sums USING (session) WHERE told.requests IS NOT NULL
         )
-        SELECT s.format, c.format, count(*) FROM told AS s JOIN told AS c USING (session)
-        WHERE s.sums AND NOT c.sums AND s.format <> c.format GROUP BY ALL ORDER BY ALL""").fetchall()
+        SELECT sums.format, calls.format, count(*) FROM sums JOIN calls USING (session)
+        WHERE sums.format <> calls.format GROUP BY ALL ORDER BY ALL""").fetchall()
     for sums, calls, sessions in rows:
         which = "1 session" if sessions == 1 else f"{sessions:,} sessions"
         yield (
