@@ -112,18 +112,23 @@ def _recognise(head: Head) -> bool:
 
 def _select(reading: Reading) -> str:
     """Lines and documents of JSON."""
-    records = "(SELECT *, NULL::INTEGER AS part FROM records)"
-    if reading.connection.execute(f"SELECT 1 FROM records WHERE {HELD} LIMIT 1").fetchone():
+    records = "records"
+    held = reading.connection.execute(f"SELECT 1 FROM records WHERE {HELD} LIMIT 1").fetchone() is not None
+    if held:
+        records = "(SELECT *, NULL::INTEGER AS part FROM records)"
         for _ in range(DEPTH):
             records = _inside(records, "line + place - 1" if reading.document else "line")
     nested = ", ".join(
         f"CASE json_type(r.{name}) WHEN 'VARCHAR' THEN r.{name}->>'$' ELSE CAST(r.{name} AS VARCHAR) END AS {name}"
         for name in NESTED
     )
-    return _calls(f"""
-        SELECT file, line, part, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
+    return _calls(
+        f"""
+        SELECT file, line, {"part, " if held else ""}CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken,
             {", ".join(f'r."{name}"' for name in TEXTS)}, {nested}
-        FROM {records}""")
+        FROM {records}""",
+        listed=held,
+    )
 
 
 def _inside(records: str, line: str) -> str:
@@ -158,7 +163,7 @@ def _rows(reading: Reading) -> str:
             f'{f"c{place}" if (place := places.get(normalized(name))) else "NULL::VARCHAR"} AS "{name}"'
             for name in (*TEXTS, *NESTED)
         )
-        parts.append(f"SELECT file, line, NULL::INTEGER AS part, broken, {cells} FROM {part.rows}")
+        parts.append(f"SELECT file, line, broken, {cells} FROM {part.rows}")
     return _calls("\nUNION ALL BY NAME\n".join(parts)) if parts else "SELECT file, line FROM csv_rows"
 
 
@@ -186,8 +191,8 @@ def _nested(name: str, structure: object) -> str:
     return f"TRY(json_transform(CASE WHEN json_valid({name}) THEN {name} END, {quoted(json.dumps(structure))}))"
 
 
-def _calls(rows: str) -> str:
-    """SQL: the calls of rows with the columns `broken`, TEXTS and NESTED.
+def _calls(rows: str, *, listed: bool = False) -> str:
+    """SQL: the calls of rows with the columns `broken`, TEXTS and NESTED; `listed`: and `part`.
 
     named: what is nested, as structs. counted: the usage block. found: the passes, and what several columns use. The counts of the row itself come first:
     they are what LiteLLM bills, and a failure has zeros there.
@@ -217,7 +222,7 @@ def _calls(rows: str) -> str:
             FROM counted
         )
         SELECT
-            file, line, part, broken AS reject,
+            file, line, {"part, " if listed else ""}broken AS reject,
             CASE
                 WHEN coalesce(prompt, '0') = '0' AND coalesce(completion, '0') = '0' THEN
                     CASE WHEN status = 'failure' THEN 'failed call without usage' ELSE 'record without usage' END
