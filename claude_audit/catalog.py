@@ -236,10 +236,11 @@ class Catalog:
     def boundaries(self, models: Iterable[str], first: date, last: date) -> tuple[date, ...]:
         """The days in (first, last] from which on something else holds for one of the models, ascending.
 
-        A rate, a cache minimum, a factor, a discount or a refusal rule. Between two of them every price stays as it is.
+        A rate, a cache minimum, a factor or a discount. Between two of them every price stays as it is; which refusals are
+        billed may change (that is said of each row when it is read).
         """
         days: set[date | None] = {row.since for row in self._contents.factors.values()}
-        days |= {rule.since for rule in self.refusal_rules} | {self._contents.long_prompts_elsewhere.ended}
+        days.add(self._contents.long_prompts_elsewhere.ended)
         for row in self._contents.discounts:
             days |= {row.since, row.until}
         for model in (self.models[name] for name in models if name in self.models):

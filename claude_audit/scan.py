@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_audit import minimums
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
+from claude_audit.recount import Recount
 from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
 from claude_audit.states import LOGGED, Variant, lever_of
@@ -34,6 +35,34 @@ if TYPE_CHECKING:
     from claude_audit.tally import Reach
 
 Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
+
+
+Follows = Callable[[Mapping[str, Any], Mapping[str, int], str | None], int]
+"""A sum of a line from its keys, its other sums and the model of its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A quantity that is one number in all rows of a model, where a key of their line is set."""
+
+    mark: str
+    """Of the lever that made it so: where the key is not set, it changed nothing."""
+    key: str
+    tokens: Callable[[str | None], int]
+    """By model as logged."""
+
+    def then(self, recount: Recount) -> Constant:
+        """The same, counted otherwise."""
+        return Constant(self.mark, self.key, lambda model: recount.number(self.tokens(model), model))
+
+    def sum_of(self, what: str, variant: Variant) -> Follows:
+        """Its sum in that variant."""
+        without = "+".join((what, *(mark for mark in variant if mark != self.mark)))
+
+        def found(keys: Mapping[str, Any], sums: Mapping[str, int], model: str | None) -> int:
+            return sums["rows"] * self.tokens(model) if keys[self.key] else sums[without]
+
+        return found
 
 
 @dataclass
@@ -57,6 +86,8 @@ class Scan:
     """prompt, cacheable, output, thinking and the ends of a prompt's classes -> variant -> the row's quantity."""
     moves: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Mark of a lever that changes the model -> by model as logged, the one it moves rows to."""
+    beside: list[str] = field(default_factory=list)
+    """Other models, of which levers add usage of their own: a router, a writer of summaries."""
     grown: dict[str, int] = field(default_factory=dict)
     """Mark of a lever that puts text at the start of prompts -> its tokens."""
     rewrites: dict[str, Rewrite] = field(default_factory=dict)
@@ -67,8 +98,10 @@ class Scan:
     """Added to the rows before what is joined."""
     packs: dict[str, Pack] = field(default_factory=dict)
     """By mark of a lever that joins requests into one."""
-    aliases: dict[str, str] = field(default_factory=dict)
-    """Sums that are not asked for, because they equal another: filled by extra()."""
+    constants: dict[tuple[str, Variant], Constant] = field(default_factory=dict)
+    """Quantities that are known without a sum where some key of a line is set."""
+    follows: dict[str, Follows] = field(default_factory=dict)
+    """Sums that are not asked for, by name, because they follow from a line's keys and other sums: completed by extra()."""
     _wholes: dict[Variant, nw.Expr] = field(default_factory=dict)
     """Variants of prompts that are joined -> the joint prompt."""
 
@@ -161,6 +194,8 @@ class Scan:
                 if not self._follows(variant, mark):
                     continue
                 made = make(expression)
+                if (what, variant) in self.constants and isinstance(make, Recount) and made is not expression:
+                    self.constants[what, (*variant, mark)] = self.constants[what, variant].then(make)
                 if made is not expression:
                     name = f"q_{what}_{len(self.columns)}_{len(level)}"
                     level[name] = made
@@ -171,6 +206,11 @@ class Scan:
                     level[name] = make(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(name)
         self.bind(**level)
+
+    def constant(self, what: str, mark: str, key: str, tokens: int) -> None:
+        """Say that what this lever makes of the quantity as logged is so many tokens in each row of the lines where that key
+        is set, and what it was elsewhere: then nothing of it need be added up."""
+        self.constants[what, (mark,)] = Constant(mark, key, lambda model: tokens)
 
     def reshape(
         self,
@@ -262,15 +302,20 @@ class Scan:
                 after = before.each(scale)
                 name = f"p_{len(self.columns)}_{len(counted)}"
                 enough = flag(nw.col(f"{name}_wrote_5m") >= minimum)
-                for what in (*ENDS, *(("cacheable",) if after.cacheable is not None else ())):
-                    end, column = getattr(after, what), f"{name}_{what}"
-                    known = self.quantities[what]
-                    if what in ENDS[:3]:
-                        counted[column], taken[f"{column}_"] = end, nw.col(column) * enough
-                        column += "_"
-                    elif end is not known[variant]:
-                        counted[column] = end
-                    known[(*variant, mark)] = nw.col(column) if column in {*counted, *taken} else known[variant]
+                made: dict[int, nw.Expr] = {}
+                # The end of what was cached first: where two ends are one, they are that.
+                for what in ("wrote_5m", "wrote_1h", "read"):
+                    if id(getattr(before, what)) not in made:
+                        column = f"{name}_{what}"
+                        counted[column], taken[f"{column}_"] = getattr(after, what), nw.col(column) * enough
+                        made[id(getattr(before, what))] = nw.col(f"{column}_")
+                    self.quantities[what][*variant, mark] = made[id(getattr(before, what))]
+                for what in ("prompt", *(("cacheable",) if after.cacheable is not None else ())):
+                    end, known = getattr(after, what), self.quantities[what]
+                    known[*variant, mark] = known[variant]
+                    if end is not known[variant]:
+                        counted[f"{name}_{what}"] = end
+                        known[*variant, mark] = nw.col(f"{name}_{what}")
                 if variant in self._wholes:
                     counted[f"{name}_whole"] = scale(self._wholes[variant])
                     self._wholes[(*variant, mark)] = nw.col(f"{name}_whole")
@@ -341,8 +386,8 @@ class Scan:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The models that levers move rows to."""
-        return tuple(dict.fromkeys(target for to in self.moves.values() for target in to.values()))
+        """The models whose prices count beside those of the log: levers move rows to them, or ask them for more."""
+        return tuple(dict.fromkeys((*(target for to in self.moves.values() for target in to.values()), *self.beside)))
 
     def scaled(self, tokens: nw.Expr, factor: Fraction, models: Sequence[str]) -> nw.Expr:
         """ceil(factor x tokens), in whole numbers, on rows of these models; the tokens on others.
@@ -380,19 +425,26 @@ class Scan:
         return self.columns.same(self.reach.known.same)
 
     def extra(self) -> Extra:
-        """The keys and sums for the tally. Quantities that are the same column are summed once (aliases), logged ones never."""
+        """The keys and sums for the tally: of quantities that are the same column once, of logged ones and of what follows
+        from others never."""
         sums = dict(self.sums)
         first: dict[int, str] = {}
-        self.aliases = {}
         for what, variants in self.quantities.items():
             for variant, expression in variants.items():
                 name = "+".join((what, *variant))
                 if what == "cacheable" and any("@" in mark for mark in variant):
                     continue  # made for the bounds of a lever: nothing is cached there
+                other = first.setdefault(id(expression), name)
                 if name in LOGGED:
                     first[id(expression)] = name
-                elif first.setdefault(id(expression), name) == name:
+                elif other != name:
+                    self.follows[name] = _equals(other)
+                elif (what, variant) in self.constants:
+                    self.follows[name] = self.constants[what, variant].sum_of(what, variant)
+                elif name not in self.follows:
                     sums[name] = expression
-                else:
-                    self.aliases[name] = first[id(expression)]
         return Extra(self.keys.known, sums, self.lowest, self.highest)
+
+
+def _equals(other: str) -> Follows:
+    return lambda keys, sums, model: sums[other]

@@ -297,7 +297,8 @@ def states(
         values |= dict(zip(ends, line.more[len(keys) + len(sums) :], strict=True))
         summed = dict(zip(LOGGED, _logged(line), strict=True))
         summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=False)}
-        summed |= {name: summed[other] for name, other in scan.aliases.items()}
+        for name, follows in scan.follows.items():
+            summed[name] = follows(values, summed, line.group.model)
         state = State(
             line=line,
             labels=dict(zip(by, line.labels, strict=True)),

@@ -135,6 +135,8 @@ def tally(
     keys |= extra.keys
     sums |= extra.sums
     rows = _grouped(usage, keys, sums, extra, engine, same, ready, done)
+    if days and targets:
+        rows = _of_one_price(rows, [*keys], [*sums], extra, reach, catalog, targets)
     return _lines(rows, by, days, first_day, len(extra.keys))
 
 
@@ -184,6 +186,53 @@ def _grouped(
         for name, value in zip(alike, one, strict=True):
             columns[name] = [count * int(value or 0) for count in counts] if name in sums else [value] * len(rows)
     return list(zip(*(columns[name] for name in every), strict=True))
+
+
+def _of_one_price(
+    rows: Iterable[tuple[Any, ...]],
+    keys: Sequence[str],
+    sums: Sequence[str],
+    extra: Extra,
+    reach: Reach,
+    catalog: Catalog,
+    targets: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """The rows, those as one that differ in their days alone, where neither their model nor a target changes its price.
+
+    Days part the rows of every model as soon as one of them has another price; all that follows is done for each line.
+    """
+    first, days = days_of(reach, catalog, targets)
+    model_at, epoch_at, width = keys.index("g_model"), keys.index("g_epoch"), len(keys)
+
+    @cache
+    def begun(model: Label) -> tuple[int, ...]:
+        """By epoch, the first one that has the same prices."""
+        of_note = {*catalog.boundaries({*targets, *([model] if model else [])}, first, days[-1])}
+        found = [0]
+        for number, day in enumerate(days, start=1):
+            found.append(number if day in of_note else found[-1])
+        return tuple(found)
+
+    alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        key = (*row[:epoch_at], begun(row[model_at])[row[epoch_at]], *row[epoch_at + 1 : width])
+        alike.setdefault(key, []).append(row[width:])
+    how: list[Callable[[Iterable[Any]], Any]] = [sum] * len(sums)
+    how += [_least] * len(extra.lowest) + [_largest] * len(extra.highest)
+    return [
+        (*key, *values[0])
+        if len(values) == 1
+        else (*key, *(add_up(column) for add_up, column in zip(how, zip(*values, strict=True), strict=True)))
+        for key, values in alike.items()
+    ]
+
+
+def _least(values: Iterable[Any]) -> Any:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _largest(values: Iterable[Any]) -> Any:
+    return max((value for value in values if value is not None), default=None)
 
 
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:

@@ -112,13 +112,13 @@ def ask(scan: Scan, model: Model, prompt: int, marks: Mapping[Decimal, str], oth
     `marks`: of the variants of a routed prompt, by tokenizer factor. Their first mark names the lever. `others`: models
     that count otherwise than the router.
     """
-    from claude_audit.levers._tokenizers import as_counted
+    from claude_audit.levers._tokenizers import recount
     from claude_audit.tally import size
 
     own = next(iter(marks.values()))
     for factor, mark in marks.items():
         for variant in [v for v in scan.quantities["prompt"] if v and v[-1] == mark]:
-            read = as_counted(scan, scan.quantities["prompt"][variant[:-1]], factor, model, others) + prompt
+            read = recount(scan, factor, model, others)(scan.quantities["prompt"][variant[:-1]]) + prompt
             scan.sums["+".join(("router", *variant))] = read
             if model.id in scan.catalog.banded_models:
                 bands = len(scan.catalog.thresholds) + 1

@@ -9,12 +9,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
+from claude_audit.recount import Recount
 from claude_audit.states import text_of
 from claude_audit.waterfall import Assumption
 
 if TYPE_CHECKING:
-    import narwhals.stable.v2 as nw
-
     from claude_audit.catalog import Catalog
     from claude_audit.rates import Model
     from claude_audit.scan import Scan
@@ -48,13 +47,10 @@ class Tokenizers:
         if not self.foreign:
             self.factors = self.factors[:1]
 
-    def scaled(self, tokens: nw.Expr, scan: Scan, factor: Decimal) -> nw.Expr:
-        """ceil(factor x tokens) on rows that are counted otherwise; the same expression where that changes nothing."""
-        if self.more and factor != 1:
-            tokens = scan.scaled(tokens, Fraction(factor), self.more)
-        if self.fewer and factor != 1:
-            tokens = scan.scaled(tokens, 1 / Fraction(factor), self.fewer)
-        return tokens
+    def recount(self, scan: Scan, factor: Decimal) -> Recount:
+        """How the targets count text under that factor, by the model that it is on."""
+        ratio = Fraction(factor)
+        return Recount(scan.scaled, ((ratio, self.more), (1 / ratio, self.fewer)))
 
     def mark(self, lever: str, factor: Decimal) -> str:
         """The mark of what a lever makes under that factor: its own name under the factor in use."""
@@ -95,7 +91,7 @@ def counted_otherwise(model: Model | None, catalog: Catalog) -> tuple[str, ...]:
     return tuple(sorted(m.id for m in catalog.models.values() if model and m.tokenizer != model.tokenizer))
 
 
-def as_counted(scan: Scan, tokens: nw.Expr, factor: Decimal, model: Model, others: Sequence[str]) -> nw.Expr:
-    """The tokens as that model counts them, of rows of `others`, which count otherwise."""
+def recount(scan: Scan, factor: Decimal, model: Model, others: Sequence[str]) -> Recount:
+    """How that model counts the text of rows of `others`, which count otherwise."""
     ratio = Fraction(factor) if model.tokenizer == "new" else 1 / Fraction(factor)
-    return scan.scaled(tokens, ratio, others) if others and ratio != 1 else tokens
+    return Recount(scan.scaled, ((ratio, tuple(others)),))

@@ -108,6 +108,8 @@ class CacheHit(Lever):
         if self.guessed:
             guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
             scan.key("cache_guess", guess, 2)
+            if scan.reach.known.empty("cacheable_tokens"):
+                scan.follows["cacheable"] = lambda keys, sums, model: sums["prompt" if keys["cache_guess"] else "wrote_5m"]
         scan.bind(**{LEAST: scan.minimum()})
         if minimums.steps(scan.reach, scan.catalog):
             scan.key(LEAST, nw.col(LEAST))

@@ -139,6 +139,7 @@ class CapOutput(Lever):
         cut = flag(nw.col("cap_cut"))
         # What it would have cut of the answer as logged: the frame around an item of a joint answer stays.
         scan.vary("output", NAME, lambda o: o - cut * (output - self.cap))
+        scan.constant("output", NAME, "cap_cut", self.cap)
         if "thinking" in scan.quantities:
             # Thinking comes first: what is cut is the end.
             scan.vary("thinking", NAME, lambda h: h - cut * nw.max_horizontal(h - self.cap, nw.lit(0)))

@@ -49,7 +49,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
 from claude_audit.levers._routing_ranks import RANK
 from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, POSSIBLE, SESSION
-from claude_audit.levers._tokenizers import as_counted, counted_otherwise, factor_of
+from claude_audit.levers._tokenizers import counted_otherwise, factor_of, recount
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
 from claude_audit.states import INPUT, OUTPUT, Added, State, Variant, regrouped, text_of, unmoved
@@ -140,13 +140,14 @@ class RouteSimple(Lever):
         for factor, mark in marks.items():
             for what in ("prompt", "output", "thinking", "cacheable"):
                 if what in scan.quantities:
-                    scan.vary(what, mark, lambda n, f=factor: as_counted(scan, n, f, self.target, self.others))  # type: ignore[misc]
+                    scan.vary(what, mark, recount(scan, factor, self.target, self.others))
             for variant in scan.quantities["prompt"]:
                 if variant and variant[-1] == mark:
                     most = self._most(scan, "prompt", factor) if variant == (mark,) else None
                     scan.size_key(variant, self.target.id, most)
         no_room = None
         if self.router and (model := self.router.model):
+            scan.beside.append(model.id)
             no_room = (
                 ask(scan, model, self.router.prompt, marks, self.router_others) + self.router.answer > model.context
             )

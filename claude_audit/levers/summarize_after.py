@@ -226,6 +226,7 @@ class SummarizeAfter(Lever):
         band: nw.Expr = nw.lit(0)
         if self.writer.id in self.catalog.banded_models:
             band = size(self.catalog, nw.col("summary_read"))
+        scan.beside.append(self.writer.id)
         scan.key(WRITER, new * (band + full * (self.own_model - band)), self.own_model + 1)
         scan.sums["summary_calls"] = new
         scan.sums["summary_read"] = nw.col("summary_read")

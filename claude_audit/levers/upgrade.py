@@ -30,7 +30,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +115,7 @@ class Upgrade(Lever):
         banded = [name for name, target in to.items() if target.id in scan.catalog.banded_models]
         grows = scan.fact(dict.fromkeys(banded, 1)) * flag(~nw.col("prompt_tokens").is_null())
         scales = {
-            self.text.mark(NAME, factor): partial(self.text.scaled, scan=scan, factor=factor)
-            for factor in self.text.factors
+            self.text.mark(NAME, factor): self.text.recount(scan, factor) for factor in self.text.factors
         }
         scan.remodel(scales, nw.col("upgrade_minimum"))
         for mark, scale in scales.items():
