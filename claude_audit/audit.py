@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from claude_audit.history import History
     from claude_audit.opportunities import Opportunities
     from claude_audit.published import Published
+    from claude_audit.row_columns import Known
     from claude_audit.waterfall import Waterfall
 
 
@@ -91,7 +93,17 @@ class Audit:
     @cached_property
     def known_reach(self) -> Reach | None:
         """`reach` with what is known of the columns, for questions that look at many of them."""
-        return None if self.reach is None else replace(self.reach, known=self.engine.known(self.parts))
+        return None if self.reach is None else replace(self.reach, known=self._known.result())
+
+    @cached_property
+    def _known(self) -> Future[Known]:
+        """What the parts' footers say of their columns, read beside whatever is done meanwhile."""
+        from claude_audit.engines.footers import known
+
+        beside = ThreadPoolExecutor(1)
+        asked = beside.submit(known, self.parts)
+        beside.shutdown(wait=False)
+        return asked
 
     def usage(self, tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The filtered rows, lazily, with a column `tag:<key>` for each of `tags`."""
@@ -164,6 +176,8 @@ class Audit:
         The options are the flags of the command, with underscores. `order` of the steps: stage (of application), written
         (as the options stand), or names of levers; the total is the same. Raises AuditError for what makes no sense.
         """
+        if self.reach is not None:
+            _ = self._known, self.engine  # both are loaded while the footers are read
         from claude_audit.scenario import levers_of, ordered, simulate
         from claude_audit.waterfall import Waterfall
 
@@ -188,9 +202,9 @@ class Audit:
         return found.beside_list(self._at_list_prices(options)) if self.catalog.contract else found
 
     def _elsewhere(self) -> tuple[nw.LazyFrame[Any], DuckDB]:
-        """The filtered rows in an engine of their own."""
-        other = replace(self)
-        return other.usage(), other.engine
+        """The filtered rows in an engine that may be asked while this one is at work."""
+        engine = self.engine.beside()
+        return self.filters.apply(engine.scan(self.parts, self.filters.tags), self.catalog), engine
 
     def _at_list_prices(self, options: dict[str, Any]) -> Waterfall:
         """The same scenario without the user's own prices and discounts."""

@@ -116,22 +116,23 @@ def simulate(
     `elsewhere`: the same rows in an engine that may be asked meanwhile.
     """
     lookback = days(since, until, timezone)
-    scanned, rest = Event(), (reach, levers, catalog, until, lookback)
+    begun, scanned, rest = Event(), Event(), (reach, levers, catalog, until, lookback)
     with ThreadPoolExecutor(1) as beside:
         # Prepared during the one scan, and run while the levers are priced, which takes one core.
         asked = None
         if elsewhere is not None:
-            asked = beside.submit(migrations, elsewhere, *rest, scanned.wait)
+            asked = beside.submit(lambda: begun.wait() and migrations(elsewhere, *rest, scanned.wait))
         try:
-            run, unpriced = scan(usage, reach, levers, catalog, engine, done=scanned.set)
+            run, unpriced = scan(usage, reach, levers, catalog, engine, ready=begun.set, done=scanned.set)
         finally:
+            begun.set()
             scanned.set()
         steps = stacked(run)
         if order:
             steps = _reordered(run, steps, order)
         steps = _attributed(run, steps, asked=attribution in ("shapley", "all"))
         work = order_of_work(run) if 1 < len(levers) <= MOST_SHAPLEY else ()
-        retiring = asked.result() if asked else migrations(lambda: (usage, engine), *rest)
+        retiring = (asked.result() if asked else migrations(lambda: (usage, engine), *rest)) or ()
     result = Waterfall(
         since,
         until,

@@ -172,6 +172,7 @@ def _grouped(
         *(nw.col(name).max() for name in asked if name in extra.highest),
     )
     frame = frame.select(ROWS, *asked)
+    one = engine.later(usage.head(1).select(*(e.alias(name) for name, e in alike.items()))) if alike else list
     ready()
     rows = engine.rows(frame)
     done()
@@ -181,9 +182,8 @@ def _grouped(
     counts = values[0]
     columns = dict(zip(asked, values[1:], strict=True))
     columns |= {name: columns[twin] for name, twin in twins.items() if twin in columns}
-    if alike:
-        [one] = engine.rows(usage.head(1).select(*(e.alias(name) for name, e in alike.items())))
-        for name, value in zip(alike, one, strict=True):
+    for values_of_one in one():
+        for name, value in zip(alike, values_of_one, strict=True):
             columns[name] = [count * int(value or 0) for count in counts] if name in sums else [value] * len(rows)
     return list(zip(*(columns[name] for name in every), strict=True))
 

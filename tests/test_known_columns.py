@@ -15,7 +15,7 @@ from stores import stored
 from test_laws import quick, records
 
 from claude_audit.audit import Audit
-from claude_audit.engines.duckdb import DuckDB
+from claude_audit.engines import footers
 from claude_audit.row_columns import Known, is_null
 
 
@@ -23,7 +23,7 @@ def known(folder: Path, *parts: str) -> Known:
     paths = [str(folder / f"{n}.parquet") for n in range(len(parts))]
     for path, values in zip(paths, parts, strict=True):
         duckdb.connect().sql(f"SELECT * FROM (VALUES {values}) AS t(tier, tokens)").write_parquet(path)
-    return DuckDB().known(paths)
+    return footers.known(paths)
 
 
 def test_a_text_and_a_number_that_all_rows_have(tmp_path: Path) -> None:

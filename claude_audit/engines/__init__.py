@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
     import pyarrow as pa
-
-    from claude_audit.row_columns import Known
 
 
 class Engine(Protocol):
@@ -24,12 +22,12 @@ class Engine(Protocol):
         """The rows of the parts, lazily; for each of `tags` a text column `tag:<key>`."""
         ...
 
-    def known(self, parts: Sequence[str]) -> Known:
-        """What is known of the parts' columns without reading a row."""
-        ...
-
     def rows(self, frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
         """The frame's rows as Python values."""
+        ...
+
+    def later(self, frame: nw.LazyFrame[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """The frame's rows, asked for beside whatever is done meanwhile: the answer waits for them."""
         ...
 
     def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

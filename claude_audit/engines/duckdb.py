@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,8 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from claude_audit.engines._wide import wide
-from claude_audit.errors import AuditError
+from claude_audit.engines.footers import damaged
 from claude_audit.pieces import identifier, quoted
-from claude_audit.row_columns import Known, is_null
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,24 +24,31 @@ BATCH_ROWS = 50_000
 SLOW_OPTIMIZERS = ("partial_aggregate_pushdown",)
 """On the hundreds of sums that levers upon levers ask for, planning takes it tens of seconds (duckdb 2.0, 2026-11)."""
 
+SETTINGS = (
+    "TimeZone = 'UTC'",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "enable_progress_bar = false",
+    "preserve_insertion_order = false",
+    "parquet_metadata_cache = true",  # every question binds the parts anew; a part never changes
+)
+
 
 class DuckDB:
     """Scans Parquet parts on all cores; spills to a temporary folder when memory runs short."""
 
-    def __init__(self) -> None:
-        self._connection = duckdb.connect()
-        for setting in (
-            "TimeZone = 'UTC'",
-            "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false",
-            "enable_progress_bar = false",
-            "preserve_insertion_order = false",
-        ):
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self._connection = connection or duckdb.connect()
+        for setting in SETTINGS:
             self._connection.execute(f"SET {setting}")
         known = self._connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
         off = [name for name in SLOW_OPTIMIZERS if (name,) in known]
         if off:
             self._connection.execute(f"SET disabled_optimizers = '{','.join(off)}'")
+
+    def beside(self) -> DuckDB:
+        """The same engine, to be asked while this one is at work."""
+        return DuckDB(self._connection.cursor())
 
     def wide(self) -> AbstractContextManager[None]:
         """While it lasts, the client does not search hundreds of columns for strings (_wide.py)."""
@@ -54,44 +61,8 @@ class DuckDB:
         try:
             relation = self._connection.sql(f"SELECT *{extra} FROM read_parquet({files}, union_by_name = true)")
         except duckdb.Error as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         return nw.from_native(relation)
-
-    def known(self, parts: Sequence[str]) -> Known:
-        """What the statistics that Parquet files hold say of their columns: no row is read."""
-        try:
-            found = self._connection.execute(
-                """
-                SELECT path_in_schema, sum(stats_null_count) = 0 AS is_full, sum(stats_null_count) = sum(num_values) AS is_empty,
-                    bool_and(coalesce(
-                        stats_null_count = 0 AND stats_min_value = stats_max_value AND min_is_exact AND max_is_exact, false
-                    )) AND min(stats_min_value) = max(stats_min_value) AS is_one,
-                    CASE WHEN any_value(type) = 'INT64' AND min(TRY_CAST(stats_min_value AS BIGINT)) >= 0
-                        AND count(stats_max_value) = count_if(stats_null_count < num_values)
-                        THEN max(TRY_CAST(stats_max_value AS BIGINT)) END AS most,
-                    CASE WHEN any_value(type) = 'BYTE_ARRAY' THEN min(stats_min_value) END AS text
-                FROM parquet_metadata($parts)
-                GROUP BY path_in_schema
-                HAVING count(stats_null_count) = count(*)
-                    AND sum(num_values) = (SELECT sum(num_rows) FROM parquet_file_metadata($parts))
-                """,
-                {"parts": list(parts)},
-            ).fetchall()
-        except duckdb.Error as error:
-            raise _damaged(error) from error
-        same: set[str] = set()
-        most: dict[str, int] = {}
-        texts: dict[str, str] = {}
-        for name, full, empty, one, largest, text in found:
-            if full:
-                same.add(is_null(name))
-            if empty or one:
-                same.add(name)
-            if empty or largest is not None:
-                most[name] = 0 if empty else largest
-            if one and text is not None:
-                texts[name] = text
-        return Known(frozenset(same), most, texts)
 
     def table(self, columns: Mapping[str, Sequence[str] | Sequence[int]]) -> nw.LazyFrame[Any]:
         """A small table of texts and whole numbers, all columns of one length, to join to."""
@@ -111,14 +82,27 @@ class DuckDB:
         try:
             return list(nw.to_native(frame).fetchall())
         except duckdb.Error as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
+
+    def later(self, frame: nw.LazyFrame[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+        """The frame's rows, asked for beside whatever is done meanwhile: the answer waits for them."""
+        thread = ThreadPoolExecutor(1)
+        asked = thread.submit(self.beside()._fetched, nw.to_native(frame).sql_query())
+        thread.shutdown(wait=False)
+        return asked.result
+
+    def _fetched(self, query: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise damaged(error) from error
 
     def batches(self, frame: nw.LazyFrame[Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The frame's schema, and its rows as Arrow batches. Until they are read, nothing else can be asked."""
         try:
             reader = nw.to_native(frame).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         return reader.schema, _read(reader)
 
     def sql(self, query: str, parts: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -130,7 +114,7 @@ class DuckDB:
             )
             return self._connection.execute(query).fetchall()
         except duckdb.Error as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
 
 
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -139,18 +123,10 @@ def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         try:
             batch = next(batches, None)
         except (duckdb.Error, OSError, ValueError) as error:  # Arrow hands DuckDB's errors on as its own
-            raise _damaged(error) from error
+            raise damaged(error) from error
         if batch is None:
             return
         yield batch
-
-
-def _damaged(error: Exception) -> AuditError:
-    first = str(error).splitlines()[0]
-    return AuditError(
-        f"the store cannot be read: {first}",
-        "restore it from a backup, or ingest the logs into a new one (--store DIR)",
-    )
 
 
 def _list(values: Sequence[str] | Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import minimums
 from claude_audit.levers._cache_arithmetic import Multiples, best_rate, multiples
 from claude_audit.money import dollars, ended
 from claude_audit.prompt_ends import flag
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TOO_SHORT, NOT_CACHED = "cache_too_short", "cache_not_cached"
 """Keys: rows that contradict the catalog's minimum, cached though too short, or marked, long enough and not cached."""
+TOO_SHORT_TO_PAD, SHORT, LONG_ENOUGH = range(3)
+"""What a cacheable start is beside the minimum."""
 SHORTEST, LONGEST = "cache_shortest", "cache_longest"
 """Tokens of a line's shortest cached prompt, and of its longest marked start."""
 NAMED = 3
@@ -102,15 +105,33 @@ def facts(by_model: Mapping[str, Multiples], ttl: str) -> list[dict[str, Any]]:
     ]
 
 
-def paddable(
-    scan: Scan, cacheable: nw.Expr, least: nw.Expr, to: Mapping[str, str] | None, rate: Decimal, ttl: str
+def length(
+    scan: Scan,
+    cacheable: nw.Expr,
+    least: nw.Expr,
+    to: Mapping[str, str] | None,
+    priced: tuple[Decimal, str] | None,
+    uncached: nw.Expr | None,
 ) -> nw.Expr:
-    """1 where a cacheable start under the minimum would cost less if it were as long as that, else 0.
+    """A cacheable start beside the minimum, `least`: TOO_SHORT_TO_PAD, SHORT, or LONG_ENOUGH. Null without a known model.
 
-    `to`: by model as logged, the one that rows are moved to; None: their own.
+    `priced`: the rate and TTL at which it is SHORT, where it would cost less if it were as long as the minimum; None: never.
+    `to`: by model as logged, the one that rows are moved to; None: their own. `uncached`: 1 or 0; where it is 0, the start
+    was billed as cached, and is long enough whatever the catalog says.
     """
-    paid = {name: _per_million(scan, (to or {}).get(name, name), rate, ttl) for name in scan.reach.models}
-    return flag(cacheable < least) * flag(cacheable > least * scan.fact(paid, 10**9) // 1_000_000)
+    import narwhals.stable.v2 as nw
+
+    below = least - 1
+    if priced is not None:
+        paid = {name: _per_million(scan, (to or {}).get(name, name), *priced) for name in scan.reach.models}
+        if minimums.steps(scan.reach, scan.catalog, to):
+            below = nw.min_horizontal(least * scan.fact(paid, 10**9) // 1_000_000, below)
+        else:
+            known = minimums.at_first(scan.reach, scan.catalog, to)
+            below = scan.fact({name: min(known[name] * paid[name] // 1_000_000, known[name] - 1) for name in known})
+    if uncached is not None:
+        least, below = (least - 1) * uncached + 1, below * uncached
+    return flag(scan.call) * (flag(cacheable >= least) + flag(cacheable > below))
 
 
 def _per_million(scan: Scan, name: str, rate: Decimal, ttl: str) -> int:
@@ -160,13 +181,13 @@ def contradictions(scan: Scan, least: nw.Expr) -> None:
 
     known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) * flag(scan.call)
     written = flag(nw.col("q_cache_write_5m") + nw.col("q_cache_write_1h") > 0)
-    marked = (flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)).fill_null(0)
+    marked = flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)
     seen = flag(~nw.col("cache_read_tokens").is_null()) * flag(scan.cached == 0)
     idle = known * marked * seen
     if scan.reach.known.empty("cache_breakpoints") or scan.reach.known.empty("cacheable_tokens"):
         idle = nw.lit(0)
-    scan.key(TOO_SHORT, (known * written * flag(scan.cached < least)).fill_null(0) == 1, 2)
-    scan.key(NOT_CACHED, idle.fill_null(0) == 1, 2)
+    scan.key(TOO_SHORT, known * written * flag(scan.cached < least), 2)
+    scan.key(NOT_CACHED, idle, 2)
     scan.lowest[SHORTEST] = scan.cached
     scan.highest[LONGEST] = nw.col("cacheable_tokens")
 

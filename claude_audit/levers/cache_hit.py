@@ -109,7 +109,9 @@ class CacheHit(Lever):
             guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
             scan.key("cache_guess", guess, 2)
             if scan.reach.known.empty("cacheable_tokens"):
-                scan.follows["cacheable"] = lambda keys, sums, model: sums["prompt" if keys["cache_guess"] else "wrote_5m"]
+                scan.follows["cacheable"] = lambda keys, sums, model: sums[
+                    "prompt" if keys["cache_guess"] else "wrote_5m"
+                ]
         scan.bind(**{LEAST: scan.minimum()})
         if minimums.steps(scan.reach, scan.catalog):
             scan.key(LEAST, nw.col(LEAST))
@@ -120,16 +122,13 @@ class CacheHit(Lever):
             to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
                 continue  # made for the bounds of another lever
-            least = nw.col(LEAST) if to is None else scan.minimum(to)
-            short = flag(scan.call) * advice.paddable(scan, cacheable, least, to, self.rate, self.ttl)
+            least, uncached = nw.col(LEAST) if to is None else scan.minimum(to), None
             if to is None:
-                # What is billed as cached reaches the minimum, whatever the catalog says.
                 uncached = flag(scan.quantities["wrote_5m"].get(variant, scan.cached) == 0)
-                short, least = short * uncached, (least - 1) * uncached + 1
-            scan.key(_reaches(variant), scan.call & (cacheable >= least), 2)
-            if variant or not (self.guessed and scan.reach.known.empty("cacheable_tokens")):
-                # Of what nobody cached nor described, nothing can be said: cache_guess.
-                scan.key(_short(variant), short.fill_null(0), 2)
+            # Of what nobody cached nor described, nothing can be said: cache_guess.
+            told = variant or not (self.guessed and scan.reach.known.empty("cacheable_tokens"))
+            priced = (self.rate, self.ttl) if told else None
+            scan.key(_length(variant), advice.length(scan, cacheable, least, to, priced, uncached), 3)
 
     def prompt_part(self, scan: Scan) -> nw.Expr:
         """The cacheable tokens of a row as logged."""
@@ -165,7 +164,7 @@ class CacheHit(Lever):
         return result
 
     def _passes(self, state: State, pricer: Pricer) -> bool:
-        if not state.keys[_reaches(state.prompt)]:
+        if state.keys[_length(state.prompt)] != advice.LONG_ENOUGH:
             return False
         price = pricer.price(state)
         return not isinstance(price, Unpriced) and price.usd("cache_read") is not None
@@ -266,7 +265,7 @@ class CacheHit(Lever):
     def _is_short(self, state: State) -> bool:
         if self.guessed and state.keys["cache_guess"]:
             return False
-        return bool(state.keys.get(_short(state.prompt)))
+        return bool(state.keys[_length(state.prompt)] == advice.SHORT)
 
     def _said(self) -> str:
         return (
@@ -276,12 +275,8 @@ class CacheHit(Lever):
         )
 
 
-def _reaches(variant: Variant) -> str:
-    return "+".join(("cache_reaches", *variant))
-
-
-def _short(variant: Variant) -> str:
-    return "+".join(("cache_short", *variant))
+def _length(variant: Variant) -> str:
+    return "+".join(("cache_length", *variant))
 
 
 def _without_minimum(pricer: Pricer) -> set[str]:

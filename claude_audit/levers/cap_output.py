@@ -23,9 +23,10 @@ opposite: where they are sent again, their first attempt is waste, and a higher 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers import (
@@ -76,13 +77,18 @@ class CapOutput(Lever):
     stage: Stage = Stage.OUTPUT
     dimensions: tuple[str, ...] = ()
     single: bool = True
-    lengths: list[Any] = field(default_factory=list)
-    """(output tokens, answers), ascending: filled by survey."""
+    _read: Callable[[], list[Any]] = field(default=list, repr=False)
+    """The rows of lengths: known once somebody needs them."""
 
     @property
     def argument(self) -> str:
         """As the user gave it."""
         return self.asked or str(self.cap)
+
+    @cached_property
+    def lengths(self) -> list[tuple[int, int]]:
+        """(output tokens, answers), ascending, of the answers that could be cut."""
+        return sorted((int(length), int(rows)) for length, rows in self._read())
 
     def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
         """How long the answers are that could be cut: a count for each length."""
@@ -92,7 +98,7 @@ class CapOutput(Lever):
 
         known = ~nw.col("model").is_null() & nw.col("unbilled").is_null()
         rows = usage.filter(known, self._gate(self._closed()) == FREE).select(length=quantity("output"), rows=nw.lit(1))
-        self.lengths = sorted(engine.rows(rows.group_by("length").agg(nw.col("rows").sum())))
+        self._read = engine.later(rows.group_by("length").agg(nw.col("rows").sum()))
         if self.asked:
             self.cap = max(1, measured(self.asked, self.lengths) or 1)
         return usage

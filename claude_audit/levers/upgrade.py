@@ -114,9 +114,7 @@ class Upgrade(Lever):
         scan.bind(upgrade_minimum=scan.minimum(scan.moves[NAME]))
         banded = [name for name, target in to.items() if target.id in scan.catalog.banded_models]
         grows = scan.fact(dict.fromkeys(banded, 1)) * flag(~nw.col("prompt_tokens").is_null())
-        scales = {
-            self.text.mark(NAME, factor): self.text.recount(scan, factor) for factor in self.text.factors
-        }
+        scales = {self.text.mark(NAME, factor): self.text.recount(scan, factor) for factor in self.text.factors}
         scan.remodel(scales, nw.col("upgrade_minimum"))
         for mark, scale in scales.items():
             for what in ("output", "thinking"):
