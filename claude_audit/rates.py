@@ -142,6 +142,15 @@ class Group:
     provider: str | None = None
     routing: str | None = None
     region: str | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Kept: a scenario looks groups up some hundred thousand times."""
+
+    def __post_init__(self) -> None:
+        rest = (self.tier, self.speed, self.geo, self.provider, self.routing, self.region)
+        object.__setattr__(self, "_hash", hash((self.model, self.on, self.size, *rest)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

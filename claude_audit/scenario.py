@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from threading import Event
+from time import sleep
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -123,7 +124,9 @@ def simulate(
         if elsewhere is not None:
             asked = beside.submit(lambda: begun.wait() and migrations(elsewhere, *rest, scanned.wait))
         try:
-            run, unpriced = scan(usage, reach, levers, catalog, engine, ready=begun.set, done=scanned.set)
+            run, unpriced = scan(
+                usage, reach, levers, catalog, engine, ready=begun.set, done=partial(_hand_over, scanned)
+            )
         finally:
             begun.set()
             scanned.set()
@@ -153,6 +156,12 @@ def simulate(
     )
 
 
+def _hand_over(event: Event) -> None:
+    """Let the thread that waits for this go on at once: it starts the engine, and lets go of the interpreter again."""
+    event.set()
+    sleep(0.001)
+
+
 def migrations(
     rows: Callable[[], tuple[nw.LazyFrame[Any], Engine]],
     reach: Reach,
@@ -171,7 +180,7 @@ def migrations(
     usage, engine = rows()
     # Comparisons, not a list: the engine skips what it need not read.
     theirs = usage.filter(reduce(or_, (nw.col("model") == name for name in sorted(change.to))))
-    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False, ready=ready)
+    run, _ = scan(theirs, reach.of(change.to), [change], catalog, engine, combine=False, by=(), ready=ready)
     return tuple(migration_notes(change, run.start, run.pricer, until, lookback))
 
 
@@ -183,13 +192,15 @@ def scan(
     engine: Engine,
     *,
     combine: bool = True,
+    by: Sequence[str] = ("endpoint",),
     ready: Callable[[], Any] = lambda: None,
     done: Callable[[], Any] = lambda: None,
 ) -> tuple[Run, int]:
     """The run of these levers, and the number of requests without a price. One scan, and what levers look at before it.
 
-    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `ready`
-    returns when the scan, prepared by then, may begin; `done` is called when it has ended.
+    Without `combine`, only each lever alone can be asked for: quantities for levers upon levers are left out. `by`: what the
+    steps are told by, beside the levers' own dimensions. `ready` returns when the scan, prepared by then, may begin; `done`
+    is called when it has ended.
     """
     with engine.wide():
         for lever in levers:
@@ -199,7 +210,7 @@ def scan(
             lever.provide(asked)
         for lever in levers:
             lever.classify(asked)
-        by = tuple(dict.fromkeys(("endpoint", *(name for lever in levers for name in lever.dimensions))))
+        by = tuple(dict.fromkeys((*by, *(name for lever in levers for name in lever.dimensions))))
         extra = asked.extra()
         frame = asked.frame(usage, by, engine)
         lines = tally(

@@ -288,15 +288,16 @@ def states(
     """The billed lines as states: those with a price, and those without, which are left alone."""
     keys, sums = list(extra.keys), list(extra.sums)
     ends = [*extra.lowest, *extra.highest]
+    summed_to = len(keys) + len(sums)
     priced: list[State] = []
     unpriced: list[State] = []
     for line in lines:
-        values = scan.keys.read(dict(zip(keys, line.more[: len(keys)], strict=True)))
+        values = scan.keys.read(dict(zip(keys, line.more, strict=False)))
         if values.get("x_free"):
             continue  # free calls: nothing to save
-        values |= dict(zip(ends, line.more[len(keys) + len(sums) :], strict=True))
+        values |= zip(ends, line.more[summed_to:], strict=True)
         summed = dict(zip(LOGGED, _logged(line), strict=True))
-        summed |= {name: int(value) for name, value in zip(sums, line.more[len(keys) :], strict=False)}
+        summed |= zip(sums, map(int, line.more[len(keys) : summed_to]), strict=True)
         for name, follows in scan.follows.items():
             summed[name] = follows(values, summed, line.group.model)
         state = State(

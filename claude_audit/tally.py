@@ -44,8 +44,10 @@ class Reach:
     def of(self, models: Iterable[str]) -> Reach:
         """The same of rows of these models alone."""
         theirs = tuple(sorted(models))
-        same = self.known.same | {is_null("model"), *(["model"] if len(theirs) == 1 else [])}
-        return replace(self, models=theirs, known=replace(self.known, same=same))
+        same, texts = self.known.same | {is_null("model")}, self.known.texts
+        if len(theirs) == 1:
+            same, texts = same | {"model"}, {**texts, "model": theirs[0]}
+        return replace(self, models=theirs, known=replace(self.known, same=same, texts=texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +375,11 @@ def with_model_facts(
         return usage
     if not reach.models:  # a log of unknown models only
         return usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in facts})
+    if reach.known.texts.get("model") == reach.models[0] and reach.known.full("model"):
+        [model] = reach.models
+        return usage.with_columns(
+            **{name: nw.lit(values.get(model, 0), dtype=nw.Int64) for name, values in facts.items()}
+        )
     table: dict[str, Sequence[str] | Sequence[int]] = {"model": reach.models}
     table |= {name: [values.get(model, 0) for model in reach.models] for name, values in facts.items()}
     return usage.join(engine.table(table), on="model", how="left")

@@ -35,12 +35,18 @@ def savings(
 
 def _nested(lever: RouteSimple, by_set: Mapping[str, Sequence[State]], pricer: Pricer) -> list[Fraction]:
     """The saving over the certain ones, the likely too, and all, under each factor: rules decide, at no cost."""
+
+    def gain(members: Sequence[State], factor: Decimal) -> Decimal:
+        return pricer.saving(members, [lever.routed(state, factor) for state in members])
+
+    parted = [(lever.alike(members), lever.foreign(members)) for members in by_set.values()]
+    same = [gain(alike, lever.factor) for alike, _ in parted]  # whatever the factor is
     found = []
     for factor in lever.factors:
-        gain = ZERO
-        for members in by_set.values():
-            gain = EXACT.add(gain, pricer.saving(members, [lever.routed(state, factor) for state in members]))
-            found.append(Fraction(gain))
+        saved = ZERO
+        for known, (_, foreign) in zip(same, parted, strict=True):
+            saved = EXACT.add(saved, EXACT.add(known, gain(foreign, factor)))
+            found.append(Fraction(saved))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.errors import AuditError
@@ -51,6 +52,11 @@ class Tokenizers:
         """How the targets count text under that factor, by the model that it is on."""
         ratio = Fraction(factor)
         return Recount(scan.scaled, ((ratio, self.more), (1 / ratio, self.fewer)))
+
+    def most(self, tokens: int | None) -> int | None:
+        """As many as so many tokens come to on a target at most. None: nobody knows."""
+        ratio = Fraction(self.factor)
+        return None if tokens is None else ceil(tokens * max(ratio, 1 / ratio))
 
     def mark(self, lever: str, factor: Decimal) -> str:
         """The mark of what a lever makes under that factor: its own name under the factor in use."""

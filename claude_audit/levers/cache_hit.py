@@ -106,9 +106,11 @@ class CacheHit(Lever):
         import narwhals.stable.v2 as nw
 
         if self.guessed:
-            guess = flag(nw.col("cacheable_tokens").is_null()) * flag(scan.cached == 0)
+            guess, undescribed = flag(scan.cached == 0), scan.reach.known.empty("cacheable_tokens")
+            if not undescribed:
+                guess = guess * flag(nw.col("cacheable_tokens").is_null())
             scan.key("cache_guess", guess, 2)
-            if scan.reach.known.empty("cacheable_tokens"):
+            if undescribed:
                 scan.follows["cacheable"] = lambda keys, sums, model: sums[
                     "prompt" if keys["cache_guess"] else "wrote_5m"
                 ]

@@ -42,7 +42,7 @@ from claude_audit.levers import (
     positive,
 )
 from claude_audit.money import EXACT, ZERO, dollars
-from claude_audit.row_columns import NOTHING, Known
+from claude_audit.row_columns import Known
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
     from claude_audit.scan import Scan
     from claude_audit.states import Pricer, State
+    from claude_audit.tally import Reach
 
 NAME = "cap_output"
 
@@ -69,7 +70,7 @@ class CapOutput(Lever):
     """`--cap-output N`."""
 
     cap: int
-    """In tokens; of a measured cap, filled by survey."""
+    """In tokens; of a measured cap, filled by inspect."""
     with_thinking: bool
     asked: str = ""
     """What was measured: of MEASURED; empty when N was said."""
@@ -90,20 +91,23 @@ class CapOutput(Lever):
         """(output tokens, answers), ascending, of the answers that could be cut."""
         return sorted((int(length), int(rows)) for length, rows in self._read())
 
-    def survey(self, usage: nw.LazyFrame[Any], engine: Engine) -> nw.LazyFrame[Any]:
+    def inspect(self, usage: nw.LazyFrame[Any], engine: Engine, reach: Reach) -> nw.LazyFrame[Any]:
         """How long the answers are that could be cut: a count for each length."""
         import narwhals.stable.v2 as nw
 
         from claude_audit.tally import quantity
 
-        known = ~nw.col("model").is_null() & nw.col("unbilled").is_null()
-        rows = usage.filter(known, self._gate(self._closed()) == FREE).select(length=quantity("output"), rows=nw.lit(1))
-        self._read = engine.later(rows.group_by("length").agg(nw.col("rows").sum()))
+        known, closed = reach.known, self._closed(reach.known)
+        rows = usage if known.full("model") else usage.filter(~nw.col("model").is_null())
+        rows = rows if known.empty("unbilled") else rows.filter(nw.col("unbilled").is_null())
+        rows = rows.filter(self._gate(closed) == FREE) if closed else rows
+        lengths = rows.select(length=quantity("output", known)).group_by("length")
+        self._read = engine.later(lengths.agg(nw.len().alias("rows")))
         if self.asked:
             self.cap = max(1, measured(self.asked, self.lengths) or 1)
         return usage
 
-    def _closed(self, known: Known = NOTHING) -> dict[int, nw.Expr]:
+    def _closed(self, known: Known) -> dict[int, nw.Expr]:
         """Place in GATES -> whether that keeps a row out; without those that no row can show. The last that holds is told."""
         import narwhals.stable.v2 as nw
 

@@ -279,6 +279,14 @@ class RouteSimple(Lever):
         tokens[OUTPUT] = EXACT.multiply(Decimal(router.answer), Decimal(state.sums["route_calls"]))
         return Added("router", at_once(state.group, model, int(size)), tuple(tokens))
 
+    def foreign(self, states: Sequence[State]) -> list[State]:
+        """Those whose text the target counts otherwise."""
+        return [state for state in states if state.line.group.model in self.others]
+
+    def alike(self, states: Sequence[State]) -> list[State]:
+        """The others: what they come to is the same under each factor."""
+        return [state for state in states if state.line.group.model not in self.others]
+
     def routed(self, state: State, factor: Decimal) -> State:
         """The state on the target: scaled, its whole prompt uncached."""
         if state.line.group.model not in self.others:

@@ -39,6 +39,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._tokenizers import Tokenizers, tokenizers
 from claude_audit.money import EXACT, dollars, exact
 from claude_audit.rates import Model
+from claude_audit.row_columns import Known
 from claude_audit.states import READ, WRITE_1H, WRITE_5M, State
 from claude_audit.text import count
 from claude_audit.waterfall import Assumption, Effort, Grade, Risk
@@ -71,7 +72,7 @@ class Upgrade(Lever):
     text: Tokenizers
     name: str = NAME
     stage: Stage = Stage.MODEL
-    dimensions: tuple[str, ...] = ("endpoint",)
+    dimensions: tuple[str, ...] = ()
     single: bool = True
     first: dict[str, datetime] = field(default_factory=dict)
     """By model, the start of its first request: filled by inspect."""
@@ -125,7 +126,7 @@ class Upgrade(Lever):
                 passed = grows * size(scan.catalog, scan.whole(variant))
                 scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
         scan.key(NAME, self._room(scan, to), 2)
-        scan.key("upgrade_cold", self._cold_yet(), 2)
+        scan.key("upgrade_cold", self._cold_yet(scan.reach.known), 2)
 
     def _room(self, scan: Scan, to: Mapping[str, Model]) -> nw.Expr:
         """FREE or NO_ROOM. Of sums over several calls no prompt is known, so that none can be too large."""
@@ -134,17 +135,25 @@ class Upgrade(Lever):
         from claude_audit.prompt_ends import flag
 
         prompt, output = scan.quantities["prompt"][(NAME,)], scan.quantities["output"][(NAME,)]
+        most_in, most_out = (self.text.most(scan.most(what)) for what in ("prompt", "output"))
+        if most_in is not None and most_out is not None:
+            roomy = (most_in + most_out <= target.context and most_out <= target.max_output for target in to.values())
+            if all(roomy):
+                return nw.lit(FREE)
         context = scan.fact({name: target.context for name, target in to.items()}, UNLIMITED)
         longest = scan.fact({name: target.max_output for name, target in to.items()}, UNLIMITED)
         crowded = (prompt + output > context) | (output > longest)
         return flag(~nw.col("prompt_tokens").is_null() & crowded)
 
-    def _cold_yet(self) -> nw.Expr:
+    def _cold_yet(self, known: Known) -> nw.Expr:
         import narwhals.stable.v2 as nw
 
         cold: nw.Expr = nw.lit(False)
         for model, first in self.first.items():
-            cold = cold | ((nw.col("model") == model).fill_null(False) & (nw.col("ts") <= nw.lit(first + LONGEST_TTL)))
+            early = nw.col("ts") <= nw.lit(first + LONGEST_TTL)
+            if known.texts.get("model") == model:
+                return early
+            cold = cold | ((nw.col("model") == model).fill_null(False) & early)
         return cold
 
     def barred(self, state: State, pricer: Pricer) -> str | None:
