@@ -165,19 +165,19 @@ class State(NamedTuple):
 
     def uncached(self, group: Group, prompt: Variant, output: Variant) -> State:
         """Moved to another model, its prompts and answers in these variants: what was cached for the old one is input."""
-        moved = self._replace(group=group, prompt=prompt, output=output, moved=True)
-        return moved._replace(tokens=(Decimal(moved.sum_of("prompt")), ZERO, ZERO, ZERO, moved._answer()))
+        tokens = (Decimal(self.sum_of("prompt", prompt)), ZERO, ZERO, ZERO, self._answer(output))
+        return self._replace(group=group, prompt=prompt, output=output, moved=True, tokens=tokens)
 
     def answering(self, variant: Variant, shorter: tuple[tuple[str, Decimal], ...] | None = None) -> State:
         """With its answers in that variant, and parts of them left out."""
         changed = self._replace(output=variant, shorter=self.shorter if shorter is None else shorter)
-        return changed.with_tokens(output=changed._answer())
+        return changed.with_tokens(output=changed._answer(variant))
 
-    def _answer(self) -> Decimal:
-        whole = self.sum_of("output")
+    def _answer(self, variant: Variant) -> Decimal:
+        whole = self.sum_of("output", variant)
         tokens = Decimal(whole)
         for part, share in self.shorter:
-            thinking = self.sum_of("thinking")
+            thinking = self.sum_of("thinking", variant)
             of = thinking if part == "thinking" else whole - thinking
             tokens = EXACT.subtract(tokens, EXACT.multiply(share, Decimal(of)))
         return tokens

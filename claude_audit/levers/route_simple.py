@@ -102,6 +102,7 @@ class RouteSimple(Lever):
     """Marks of the levers, this one included, that have changed the model by now."""
 
     _gates: dict[tuple[int, Group, str | None], str | None] = field(default_factory=dict, repr=False)
+    _variants: dict[tuple[Variant, Decimal], Variant] = field(default_factory=dict, repr=False)
     _made: dict[tuple[int, Decimal], tuple[State, State]] = field(default_factory=dict, repr=False)
     """(id of a state, factor) -> it, and what it becomes on the target."""
 
@@ -303,7 +304,9 @@ class RouteSimple(Lever):
         return state.uncached(regrouped(state.group, model=self.target.id, size=int(size)), prompt, output)
 
     def _on_target(self, variant: Variant, factor: Decimal) -> Variant:
-        return (*unmoved(variant, self.moves), self._mark(factor))
+        if (variant, factor) not in self._variants:
+            self._variants[variant, factor] = (*unmoved(variant, self.moves), self._mark(factor))
+        return self._variants[variant, factor]
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
         """Lowest and highest saving over the three sets and the tokenizer factors; what the gates kept out."""
