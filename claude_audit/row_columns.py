@@ -88,6 +88,10 @@ class Columns:
                 self.rounds.append({})
             self.rounds[place][name] = columns[name]
 
+    def text(self) -> str:
+        """A text in which all that they name occurs."""
+        return " ".join(repr(expression) for columns in self.rounds for expression in columns.values())
+
     def __contains__(self, name: str) -> bool:
         return name in self._round_of
 

@@ -22,7 +22,7 @@ from claude_audit.recount import Recount
 from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
 from claude_audit.states import LOGGED, Variant, lever_of
-from claude_audit.tally import Extra, line_keys, model_facts, own_size, quantity, size, with_model_facts
+from claude_audit.tally import Extra, line_keys, line_sums, model_facts, own_size, quantity, size, with_model_facts
 from claude_audit.usage import TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -411,7 +411,12 @@ class Scan:
 
     def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
         """The rows with what is known of their models, what was bound and joined."""
+        import narwhals.stable.v2 as nw
+
         facts = {**model_facts(self.reach, self.catalog), **self.facts}
+        if not self.joins:  # a join may look at any column
+            read = self._text(by)
+            usage = usage.select(*(nw.col(name) for name in usage.collect_schema().names() if name in read))
         usage = with_model_facts(usage, engine, self.reach, facts)
         for name, (column, texts) in self.listed.items():
             usage = engine.among(usage, column, texts, name)
@@ -419,6 +424,14 @@ class Scan:
         for join in self.joins:
             usage = join(usage, by)
         return usage
+
+    def _text(self, by: Sequence[str]) -> str:
+        """A text in which all columns occur that the tally looks at, and what is bound and asked for."""
+        asked = [*self.line_keys(by).values(), *self.keys.known.values(), *line_sums(self.reach).values()]
+        asked += [*self.sums.values(), *self.lowest.values(), *self.highest.values()]
+        asked += [quantity for variants in self.quantities.values() for quantity in variants.values()]
+        listed = [column for column, _ in self.listed.values()]
+        return " ".join(("model", *listed, self.columns.text(), *map(repr, asked)))
 
     def same(self) -> frozenset[str]:
         """Columns, of the rows and bound, that have one value in all of them for sure."""

@@ -115,24 +115,12 @@ def tally(
     `known`: the rows carry their model's facts already. `same`: columns that have one value in all rows. `ready` returns
     when the scan may begin; `done` is called when it has ended.
     """
-    import narwhals.stable.v2 as nw
-
     if not known:
         usage = with_model_facts(usage, engine, reach, model_facts(reach, catalog))
     first_day, days = days_of(reach, catalog, targets)
 
-    def of_billed(value: nw.Expr) -> nw.Expr:
-        return value if reach.known.empty("unbilled") else _if(nw.col("unbilled").is_null(), value)
-
     keys = line_keys(by, reach, catalog, timezone, targets)
-    sums: dict[str, Any] = {
-        "s_requests": nw.col("requests").fill_null(0),
-        "s_billed": of_billed(nw.col("requests").fill_null(0)),
-        "s_passes": of_billed(_if(nw.col("pass") > 0, nw.lit(1))),
-        **{f"s_{name}": of_billed(quantity(name, reach.known)) for name in TOKEN_CLASSES},
-        "s_ttl_unknown": of_billed(nw.col("cache_write_unknown_tokens").fill_null(0)),
-        "s_searches": of_billed(nw.col("web_searches").fill_null(0)),
-    }
+    sums = line_sums(reach)
     extra = extra or Extra({}, {})
     keys |= extra.keys
     sums |= extra.sums
@@ -296,6 +284,23 @@ def line_keys(
         "g_routing": nw.col("routing"),
         "g_region": nw.col("region"),
         "g_unsold": unsold(reach, catalog),
+    }
+
+
+def line_sums(reach: Reach) -> dict[str, Any]:
+    """What every line adds up, by name: Line's own fields, in their order."""
+    import narwhals.stable.v2 as nw
+
+    def of_billed(value: nw.Expr) -> nw.Expr:
+        return value if reach.known.empty("unbilled") else _if(nw.col("unbilled").is_null(), value)
+
+    return {
+        "s_requests": nw.col("requests").fill_null(0),
+        "s_billed": of_billed(nw.col("requests").fill_null(0)),
+        "s_passes": of_billed(_if(nw.col("pass") > 0, nw.lit(1))),
+        **{f"s_{name}": of_billed(quantity(name, reach.known)) for name in TOKEN_CLASSES},
+        "s_ttl_unknown": of_billed(nw.col("cache_write_unknown_tokens").fill_null(0)),
+        "s_searches": of_billed(nw.col("web_searches").fill_null(0)),
     }
 
 

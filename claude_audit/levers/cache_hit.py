@@ -119,7 +119,8 @@ class CacheHit(Lever):
             scan.key(LEAST, nw.col(LEAST))
         advice.contradictions(scan, nw.col(LEAST))
         self._scan = scan
-        scan.joins.append(self._kept)
+        if not scan.reach.known.empty("cacheable_tokens"):
+            scan.joins.append(self._kept)
         for variant, cacheable in scan.quantities["cacheable"].items():
             to = next((scan.moves[mark] for mark in reversed(variant) if mark in scan.moves), None)
             if any("@" in mark for mark in variant):
@@ -240,10 +241,10 @@ class CacheHit(Lever):
 
     def _replayed(self) -> Supported | None:
         """What the log's own times and prompts support: replayed once. None where no prompt's blocks are logged."""
-        if self._scan is None or self._rows is None or self._engine is None:
+        if self._scan is not None and self._scan.reach.known.empty("cacheable_tokens"):
+            return None
+        if self._rows is None or self._engine is None:
             raise AssertionError("rows are known once the scan has begun")
-        if not self._supported and self._scan.reach.known.empty("cacheable_tokens"):
-            self._supported.append(None)
         if not self._supported:
             from claude_audit.levers._supported_rate import supported
 
