@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -37,6 +38,7 @@ GLOBAL_OPTIONS_WITH_VALUE = ("--store", "--config")
 
 def main() -> None:
     """Entry point of the `claude-audit` program."""
+    gc.set_threshold(100_000)  # what a command makes it mostly keeps: looking through it more often finds nothing
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 shows ? for a box line; it is no error
             stream.reconfigure(errors="replace")
