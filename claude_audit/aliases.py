@@ -17,7 +17,10 @@ _WORDS = {
     "model_raw": "model model_name model_id model_version ai_model model_used",
     "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count",
     "output_tokens": "output_tokens completion_tokens tokens_out output_token_count",
-    "cache_read_tokens": "cache_read_input_tokens cache_read_tokens cached_tokens cached_input_tokens cache_read",
+    "cache_read_tokens": (
+        "cache_read_input_tokens cache_read_tokens cached_tokens cached_input_tokens "
+        "cached_prompt_tokens cached_input_token_count cache_read"
+    ),
     "cache_write_tokens": (
         "cache_creation_input_tokens cache_write_tokens cache_creation_tokens cache_write_input_tokens cache_write"
     ),
@@ -61,12 +64,13 @@ _WORDS = {
     "request_hash": "request_hash",
     "prefix_hash": "prefix_hash",
     "output_blocks": "output_blocks",
-    "calls": "calls claude_call_details",
+    "calls": "calls claude_call_details successful_requests",
 }
 ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
 """Our field -> its names, the likeliest first."""
 
-OPENAI_INPUT, OPENAI_CACHED = "prompt_tokens", ("cached_tokens", "cached_input_tokens")
+OPENAI_INPUT = "prompt_tokens"
+OPENAI_CACHED = ("cached_tokens", "cached_input_tokens", "cached_prompt_tokens", "cached_input_token_count")
 """Side by side, these are the OpenAI shape, whose input includes the cached part."""
 LOOSE = frozenset(("cacheread", "cachewrite", "created"))
 """Names, without what makes no difference, that mean a count or a time only where a number begins what stands under them:

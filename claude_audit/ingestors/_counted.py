@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
-from claude_audit.pieces import identifier
+from claude_audit.pieces import identifier, quoted
 
 ALSO_CALLED = {
-    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens"),
-    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens"),
+    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens", "inputTokenCount"),
+    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens", "outputTokenCount"),
     "cache_read_tokens": (
         "cacheReadInputTokens",
         "cache_read_tokens",
         "cacheReadTokens",
         "cached_tokens",
         "cachedInputTokens",
+        "cached_prompt_tokens",
+        "cachedInputTokenCount",
     ),
     "cache_write_tokens": (
         "cacheCreationInputTokens",
@@ -28,7 +31,7 @@ ALSO_CALLED = {
     ),
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
-applications. A name more costs every line a little: these are the ones that are met."""
+CrewAI, Microsoft.Extensions.AI, applications. A name more costs every line a little: these are the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -42,6 +45,7 @@ LANGCHAIN = {
 LANGCHAIN_USAGE: Mapping[str, Any] = {
     "input_tokens": "VARCHAR",
     "output_tokens": "VARCHAR",
+    "total_tokens": "VARCHAR",
     "input_token_details": {
         "cache_read": "VARCHAR",
         "cache_creation": "VARCHAR",
@@ -54,17 +58,34 @@ LANGCHAIN_USAGE: Mapping[str, Any] = {
 BLOCK: Mapping[str, Any] = {
     **USAGE,
     **{name: "VARCHAR" for names in ALSO_CALLED.values() for name in names},
-    "prompt_tokens_details": {"cached_tokens": "VARCHAR"},
+    "prompt_tokens_details": {
+        "cached_tokens": "VARCHAR",
+        # What was written: OpenRouter's name, and LiteLLM's.
+        "cache_write_tokens": "VARCHAR",
+        "cache_creation_tokens": "VARCHAR",
+        "cache_creation_token_details": USAGE["cache_creation"],
+    },
     # Parts of an input that includes them: LangChain's, and those of OpenAI's newer interface.
     "input_token_details": LANGCHAIN_USAGE["input_token_details"],
     "input_tokens_details": {"cached_tokens": "VARCHAR"},
     "inputTokenDetails": "JSON",  # The AI SDK's, since its version 6.
+    "inputDetails": "JSON",  # Mastra's.
+    "additionalCounts": "JSON",  # Microsoft.Extensions.AI's: what it has no names for.
     "details": "JSON",  # Pydantic AI's: the counts as they were returned.
+    "raw": "JSON",  # The block as it was returned: the AI SDK's, and Spring AI's.
+    "nativeUsage": "JSON",
     "total_tokens": "VARCHAR",
 }
 """What is read of a usage block, for json_transform."""
-ANTHROPIC_BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
-METADATA = {"anthropic": {"usage": USAGE, **dict.fromkeys(ANTHROPIC_BESIDE.values(), "VARCHAR")}}
+BESIDE = {
+    "cache_read_tokens": ("anthropic.cacheReadInputTokens", "bedrock.usage.cacheReadInputTokens"),
+    "cache_write_tokens": ("anthropic.cacheCreationInputTokens", "bedrock.usage.cacheWriteInputTokens"),
+}
+"""Count -> where the AI SDK has it beside the usage block."""
+METADATA = {
+    "anthropic": {"usage": USAGE, "cacheReadInputTokens": "VARCHAR", "cacheCreationInputTokens": "VARCHAR"},
+    "bedrock": {"usage": {"cacheReadInputTokens": "VARCHAR", "cacheWriteInputTokens": "VARCHAR"}},
+}
 AS_RETURNED: Mapping[str, tuple[Any, str]] = {
     "response_metadata": ({"usage": USAGE}, "usage"),  # LangChain's
     "providerMetadata": (METADATA, "anthropic.usage"),  # the AI SDK's
@@ -88,6 +109,50 @@ SPREAD = {
 ANTHROPICS = "coalesce(r.usage.cache_read_input_tokens, r.usage.cacheReadInputTokens)"
 """SQL: what a usage block has read from the cache, by Anthropic's names."""
 
+PARTS = {
+    "cache_read_tokens": (
+        LANGCHAIN["cache_read_tokens"],
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "inputTokenDetails->>'$.cacheReadTokens'",
+        "inputDetails->>'$.cacheRead'",
+    ),
+    "cache_write_tokens": (
+        LANGCHAIN["cache_write_tokens"],
+        "prompt_tokens_details.cache_write_tokens",
+        "prompt_tokens_details.cache_creation_tokens",
+        "inputTokenDetails->>'$.cacheWriteTokens'",
+        "inputDetails->>'$.cacheWrite'",
+    ),
+    "cache_write_5m_tokens": (
+        LANGCHAIN["cache_write_5m_tokens"],
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens",
+        "inputDetails->>'$.cacheWrite5m'",
+    ),
+    "cache_write_1h_tokens": (
+        LANGCHAIN["cache_write_1h_tokens"],
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+        "inputDetails->>'$.cacheWrite1h'",
+    ),
+}
+"""Count -> its places in a usage block as a part of the input."""
+ADDITIONAL = {
+    "cache_read_tokens": ("r.usage.additionalCounts->>'$.CacheReadInputTokens'",),
+    "cache_write_tokens": ("r.usage.additionalCounts->>'$.CacheCreationInputTokens'",),
+}
+"""Count -> SQL of it where Microsoft.Extensions.AI has what it has no name for."""
+PYDANTICS = (
+    "CASE WHEN json_type(r.usage.details) = 'OBJECT' "
+    "THEN coalesce(r.usage.cache_read_tokens, r.usage.cache_write_tokens) END"
+)
+"""SQL: cached tokens of Pydantic AI, whose input includes them; its `details` tells it from those who use the names otherwise."""
+KEPT = f"TRY(json_transform(coalesce(r.usage.raw, r.usage.nativeUsage), {quoted(json.dumps(USAGE))}))"
+"""SQL: the usage block as the API returned it, which a library has inside its own."""
+HAS_KEPT = (
+    "coalesce(contains(coalesce(r.usage.raw, r.usage.nativeUsage)::VARCHAR, '\"cache_creation_input_tokens\"'), false)"
+)
+"""SQL: whether there is one. Blocks that the APIs of others returned have no such name."""
+
 COUNTED = (
     "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens "
     "cache_write_1h_tokens thinking_tokens web_searches"
@@ -101,27 +166,40 @@ def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, s
     `body`: keys of the record.
     """
     columns = _counts(named, body)
+    if "usage" in body:
+        _put_first(columns, KEPT, HAS_KEPT)
     for name, (structure, place) in AS_RETURNED.items():
         if name not in body:
             continue
         if structure is METADATA:
             # Up to version 5 the AI SDK tells what was written to the cache here only.
-            for column, told in ANTHROPIC_BESIDE.items():
+            beside = {column: [f"r.{name}.{told}" for told in places] for column, places in BESIDE.items()}
+            for column, told in beside.items():
                 known = [columns[column]] if column in columns else []
-                columns[column] = coalesced([*known, f"r.{name}.anthropic.{told}"])
+                columns[column] = coalesced([*known, *told])
+            if "usage" in body:
+                # Up to version 4 its promptTokens are what the API calls input_tokens, in spite of OpenAI's name.
+                cached = coalesced(sql for told in beside.values() for sql in told)
+                early = f"r.usage.promptTokens IS NOT NULL AND {cached} IS NOT NULL"
+                columns["inclusive"] = f"CASE WHEN {early} THEN false ELSE {columns['inclusive']} END"
         block = f"r.{name}.{place}"
-        returned = f"coalesce({block}.input_tokens, {block}.output_tokens) IS NOT NULL"
-        raw = counts_of(block) | {"inclusive": "false", "cache_unseen": "false"}
-        for column in {**raw, **columns}:
-            if column not in ("tier", "geo", "speed"):
-                sql, other = raw.get(column, "NULL"), columns.get(column, "NULL")
-                columns[column] = f"CASE WHEN {returned} THEN {sql} ELSE {other} END"
+        _put_first(columns, block, f"coalesce({block}.input_tokens, {block}.output_tokens) IS NOT NULL")
     return columns
+
+
+def _put_first(columns: dict[str, str], block: str, returned: str) -> None:
+    """The counts of `block`, as the API returned it, come before the `columns`, of records of which `returned` holds."""
+    raw = counts_of(block) | {"inclusive": "false", "cache_unseen": "false"}
+    for column in {**raw, **columns}:
+        if column not in ("tier", "geo", "speed"):
+            sql, other = raw.get(column, "NULL"), columns.get(column, "NULL")
+            columns[column] = f"CASE WHEN {returned} THEN {sql} ELSE {other} END"
 
 
 def returned(body: Collection[str], field: str) -> list[str]:
     """SQL: what the usage block as the API returned it says beside its counts: service_tier, inference_geo, speed."""
-    return [f"r.{name}.{place}.{field}" for name, (_, place) in AS_RETURNED.items() if name in body]
+    kept = [f"CASE WHEN {HAS_KEPT} THEN {KEPT}.{field} END"] if "usage" in body else []
+    return [*(f"r.{name}.{place}.{field}" for name, (_, place) in AS_RETURNED.items() if name in body), *kept]
 
 
 def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
@@ -138,7 +216,10 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
     flat_inclusive = " OR ".join(chosen(names, openai) for names, openai in by_name)
     unseen = str("cache_read_tokens" not in named and "cache_write_tokens" not in named).lower()
     if langchain:
-        flat_inclusive = f"r.usage_metadata IS NOT NULL OR {flat_inclusive}"
+        # For Bedrock's Converse it once took over what that calls inputTokens, and the total of all classes.
+        more = "count_of(r.usage_metadata.total_tokens) > count_of(r.usage_metadata.input_tokens)"
+        more = f"coalesce({more} + coalesce(count_of(r.usage_metadata.output_tokens), 0), false)"
+        flat_inclusive = f"CASE WHEN r.usage_metadata IS NOT NULL THEN NOT {more} ELSE {flat_inclusive} END"
         unseen = f"r.usage_metadata IS NULL AND {unseen}"
     if "usage" not in body:
         more = (
@@ -148,24 +229,20 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
         )
         return {**flat_counts, **more, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
-    parts = {name: [f"r.usage.{place}"] for name, place in LANGCHAIN.items() if name.startswith("cache_")}
-    parts["cache_read_tokens"] += [f"r.usage.{each}_tokens_details.cached_tokens" for each in ("prompt", "input")]
-    parts["cache_read_tokens"].append("r.usage.inputTokenDetails->>'$.cacheReadTokens'")
-    parts["cache_write_tokens"].append("r.usage.inputTokenDetails->>'$.cacheWriteTokens'")
+    parts = {name: [f"r.usage.{place}" for place in places] for name, places in PARTS.items()}
     for name in {**ALSO_CALLED, **parts}:
         others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
-        block[name] = coalesced([block[name], *others, *parts.get(name, ())])
-    # Pydantic AI's sum includes the cache; its details have what the API said.
-    block["input_tokens"] = coalesced(["r.usage.details->>'$.input_tokens'", block["input_tokens"]])
+        block[name] = coalesced([block[name], *others, *parts.get(name, ()), *ADDITIONAL.get(name, ())])
     # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
     # Where they go by both, a total that is more than prompt and completion says that they are none of the prompt.
-    cached = coalesced(["r.usage.cached_tokens", *(part for listed in parts.values() for part in listed)])
+    named_so = [f"r.usage.{name}" for name in ("cached_tokens", "cached_prompt_tokens", "cachedInputTokenCount")]
+    cached = coalesced([*named_so, PYDANTICS, *(part for listed in parts.values() for part in listed)])
     both_named = (
         "r.usage.prompt_tokens_details.cached_tokens IS NOT NULL AND coalesce(count_of(r.usage.total_tokens) "
         "<= count_of(r.usage.prompt_tokens) + coalesce(count_of(r.usage.completion_tokens), 0), true)"
     )
     openai = (
-        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens) IS NULL "
+        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens, r.usage.inputTokenCount) IS NULL "
         "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
         f"AND CASE WHEN {ANTHROPICS} IS NULL THEN true ELSE {both_named} END "
         f"ELSE {ANTHROPICS} IS NULL AND {cached} IS NOT NULL END"
