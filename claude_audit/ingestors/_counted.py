@@ -31,7 +31,7 @@ ALSO_CALLED = {
     ),
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
-CrewAI, Microsoft.Extensions.AI, applications. A name more costs every line a little: these are the ones that are met."""
+CrewAI, Microsoft.Extensions.AI, applications: the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -77,6 +77,8 @@ BLOCK: Mapping[str, Any] = {
     "total_tokens": "VARCHAR",
 }
 """What is read of a usage block, for json_transform."""
+OTHER_NAMES = BLOCK.keys() - USAGE.keys()
+"""Those that are not the Messages API's own."""
 BESIDE = {
     "cache_read_tokens": ("anthropic.cacheReadInputTokens", "bedrock.usage.cacheReadInputTokens"),
     "cache_write_tokens": ("anthropic.cacheCreationInputTokens", "bedrock.usage.cacheWriteInputTokens"),
@@ -159,14 +161,14 @@ COUNTED = (
 ).split()
 
 
-def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
+def counts(named: Mapping[str, list[str]], body: Collection[str], *, plain: bool = False) -> dict[str, str]:
     """Column -> SQL of the counts of the usage block as the API returned it, else as a library or an application has it, else
     of those in flat fields.
 
-    `body`: keys of the record.
+    `body`: keys of the record. `plain`: no usage block has OTHER_NAMES.
     """
-    columns = _counts(named, body)
-    if "usage" in body:
+    columns = _counts(named, body, plain)
+    if "usage" in body and not plain:
         _put_first(columns, KEPT, HAS_KEPT)
     for name, (structure, place) in AS_RETURNED.items():
         if name not in body:
@@ -177,7 +179,7 @@ def counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, s
             for column, told in beside.items():
                 known = [columns[column]] if column in columns else []
                 columns[column] = coalesced([*known, *told])
-            if "usage" in body:
+            if "usage" in body and not plain:
                 # Up to version 4 its promptTokens are what the API calls input_tokens, in spite of OpenAI's name.
                 cached = coalesced(sql for told in beside.values() for sql in told)
                 early = f"r.usage.promptTokens IS NOT NULL AND {cached} IS NOT NULL"
@@ -196,13 +198,13 @@ def _put_first(columns: dict[str, str], block: str, returned: str) -> None:
             columns[column] = f"CASE WHEN {returned} THEN {sql} ELSE {other} END"
 
 
-def returned(body: Collection[str], field: str) -> list[str]:
+def returned(body: Collection[str], field: str, *, plain: bool = False) -> list[str]:
     """SQL: what the usage block as the API returned it says beside its counts: service_tier, inference_geo, speed."""
-    kept = [f"CASE WHEN {HAS_KEPT} THEN {KEPT}.{field} END"] if "usage" in body else []
+    kept = [f"CASE WHEN {HAS_KEPT} THEN {KEPT}.{field} END"] if "usage" in body and not plain else []
     return [*(f"r.{name}.{place}.{field}" for name, (_, place) in AS_RETURNED.items() if name in body), *kept]
 
 
-def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, str]:
+def _counts(named: Mapping[str, list[str]], body: Collection[str], plain: bool) -> dict[str, str]:
     langchain = "usage_metadata" in body
     flat = {name: first(named, name, "r") for name in COUNTED}
     for name, (structure, place) in SPREAD.items():
@@ -222,31 +224,14 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
         flat_inclusive = f"CASE WHEN r.usage_metadata IS NOT NULL THEN NOT {more} ELSE {flat_inclusive} END"
         unseen = f"r.usage_metadata IS NULL AND {unseen}"
     if "usage" not in body:
-        more = (
+        passes = (
             {"iterations": "CASE WHEN json_type(r.iterations) = 'ARRAY' THEN r.iterations END"}
             if "iterations" in body
             else {}
         )
-        return {**flat_counts, **more, "inclusive": flat_inclusive, "cache_unseen": unseen}
+        return {**flat_counts, **passes, "inclusive": flat_inclusive, "cache_unseen": unseen}
     block = {name: sql for name, sql in counts_of("r.usage").items() if name not in ("tier", "geo", "speed")}
-    parts = {name: [f"r.usage.{place}" for place in places] for name, places in PARTS.items()}
-    for name in {**ALSO_CALLED, **parts}:
-        others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
-        block[name] = coalesced([block[name], *others, *parts.get(name, ()), *ADDITIONAL.get(name, ())])
-    # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
-    # Where they go by both, a total that is more than prompt and completion says that they are none of the prompt.
-    named_so = [f"r.usage.{name}" for name in ("cached_tokens", "cached_prompt_tokens", "cachedInputTokenCount")]
-    cached = coalesced([*named_so, PYDANTICS, *(part for listed in parts.values() for part in listed)])
-    both_named = (
-        "r.usage.prompt_tokens_details.cached_tokens IS NOT NULL AND coalesce(count_of(r.usage.total_tokens) "
-        "<= count_of(r.usage.prompt_tokens) + coalesce(count_of(r.usage.completion_tokens), 0), true)"
-    )
-    openai = (
-        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens, r.usage.inputTokenCount) IS NULL "
-        "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
-        f"AND CASE WHEN {ANTHROPICS} IS NULL THEN true ELSE {both_named} END "
-        f"ELSE {ANTHROPICS} IS NULL AND {cached} IS NOT NULL END"
-    )
+    openai = "false" if plain else _also_called(block)
     if not flat_counts:
         return {**block, "inclusive": f"r.usage IS NOT NULL AND {openai}"}
     told = f"coalesce({block['input_tokens']}, {block['output_tokens']}) IS NOT NULL"
@@ -259,6 +244,28 @@ def _counts(named: Mapping[str, list[str]], body: Collection[str]) -> dict[str, 
         "inclusive": f"CASE WHEN {told} THEN {openai} ELSE ({flat_inclusive}) END",
         "cache_unseen": f"NOT ({told}) AND {unseen}",
     }
+
+
+def _also_called(block: dict[str, str]) -> str:
+    """SQL: whether the input of a usage block includes the cached tokens. The counts of `block` are looked for under all names."""
+    parts = {name: [f"r.usage.{place}" for place in places] for name, places in PARTS.items()}
+    for name in {**ALSO_CALLED, **parts}:
+        others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
+        block[name] = coalesced([block[name], *others, *parts.get(name, ()), *ADDITIONAL.get(name, ())])
+    # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
+    # Where they go by both, a total that is more than prompt and completion says that they are none of the prompt.
+    named_so = [f"r.usage.{name}" for name in ("cached_tokens", "cached_prompt_tokens", "cachedInputTokenCount")]
+    cached = coalesced([*named_so, PYDANTICS, *(part for listed in parts.values() for part in listed)])
+    both_named = (
+        "r.usage.prompt_tokens_details.cached_tokens IS NOT NULL AND coalesce(count_of(r.usage.total_tokens) "
+        "<= count_of(r.usage.prompt_tokens) + coalesce(count_of(r.usage.completion_tokens), 0), true)"
+    )
+    return (
+        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens, r.usage.inputTokenCount) IS NULL "
+        "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
+        f"AND CASE WHEN {ANTHROPICS} IS NULL THEN true ELSE {both_named} END "
+        f"ELSE {ANTHROPICS} IS NULL AND {cached} IS NOT NULL END"
+    )
 
 
 def chosen(names: Sequence[str], openai: Sequence[str]) -> str:

@@ -27,19 +27,20 @@ from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import (
     AS_RETURNED,
     LANGCHAIN_USAGE,
+    OTHER_NAMES,
     SPREAD_OUT,
     coalesced,
     counts,
     first,
     returned,
 )
-from claude_audit.ingestors._counted import BLOCK as USAGE
-from claude_audit.ingestors._messages_usage import DIAGNOSTICS, misses_of
+from claude_audit.ingestors._counted import BLOCK as ALL_NAMES
+from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, misses_of
 from claude_audit.pieces import identifier, quoted
 from claude_audit.usage import BLOCK
 
 BODY = {
-    "usage": USAGE,
+    "usage": ALL_NAMES,
     "usage_metadata": LANGCHAIN_USAGE,
     **SPREAD_OUT,
     **{name: structure for name, (structure, _) in AS_RETURNED.items()},
@@ -129,7 +130,7 @@ def select(reading: Reading, lines: str = "lines") -> str:
         if listed and not wrapped.counts_here(listed[0]):
             parts.append(_wrapped(reading, having, listed, number))
         else:
-            parts.append(_named(having, listed))
+            parts.append(_named(reading, having, listed))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
@@ -185,12 +186,19 @@ def _around(struct: str, keys: Sequence[Sequence[str]]) -> _Around:
     return _Around(struct, _told_apart(names), outside)
 
 
-def _named(lines: str, keys: Sequence[Sequence[str]]) -> str:
+def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of records that hold their counts themselves, or none."""
     known = _around("r", keys)
-    shape = {**_body_of(known.names), **known.shape}
+    plain = "usage" in known.names and _plain(reading, lines)
+    shape = {**_body_of(known.names, plain=plain), **known.shape}
     records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {lines}"
-    return _calls(records, known.names, [known])
+    return _calls(records, known.names, [known], plain=plain)
+
+
+def _plain(reading: Reading, lines: str) -> bool:
+    """Whether the usage blocks of these records have the Messages API's own names only: few need be looked for then."""
+    named = wrapped.lists(reading, "k", f"(SELECT TRY(json_keys(text, '$.usage')) AS k FROM {lines})")
+    return OTHER_NAMES.isdisjoint(_union(named)) and len(named) < wrapped.MOST_KEYS
 
 
 def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> str:
@@ -215,9 +223,9 @@ def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
-def _body_of(names: Sequence[str]) -> dict[str, Any]:
+def _body_of(names: Sequence[str], *, plain: bool = False) -> dict[str, Any]:
     """What is read of a record with these keys, for json_transform."""
-    own = {name: BODY[name] for name in names if name in BODY}
+    own = {name: USAGE if plain and name == "usage" else BODY[name] for name in names if name in BODY}
     named = [name for name in names if name not in BODY and field_of(name)]
     return {**own, **dict.fromkeys((*named, *_unknown(names)), "VARCHAR")} or BODY
 
@@ -228,14 +236,14 @@ def _unknown(names: Sequence[str]) -> list[str]:
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
-def _calls(records: str, inner: Sequence[str], around: Sequence[_Around]) -> str:
+def _calls(records: str, inner: Sequence[str], around: Sequence[_Around], *, plain: bool = False) -> str:
     """SQL: the call columns that `records` can fill, by the keys of the record, `r`, and of what is around it, which tells
     what the record does not: the nearest first.
     """
     own = fields(inner)
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
-    columns = _own(own, inner, around) | counts(own, inner)
+    columns = _own(own, inner, around, plain=plain) | counts(own, inner, plain=plain)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
@@ -293,7 +301,9 @@ MAY_BE_OBJECTS = ("ts", "endpoint", "thinking", "user")
 """Fields under whose names others log objects: a request's `thinking`, the `agent` and `user` of a log collector."""
 
 
-def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence[_Around]) -> dict[str, str]:
+def _own(
+    inner: Mapping[str, list[str]], body: Collection[str], around: Sequence[_Around], *, plain: bool
+) -> dict[str, str]:
     """Column -> SQL of the record's own fields, of its wrappers' where it has none.
 
     `body`: keys of the record. The time and the tier are always among the columns.
@@ -339,12 +349,14 @@ def _own(inner: Mapping[str, list[str]], body: Collection[str], around: Sequence
         columns["latency_ms"] = f"coalesce({columns['latency_ms']}, {counted})" if "latency_ms" in columns else counted
     batch = value("is_batch")
     tiers = [columns["tier"]] if "tier" in columns else []
-    tiers += returned(body, "service_tier")
-    tiers += ["r.usage.service_tier"] if usage else []
-    tiers += [f"CASE WHEN truth({batch}) THEN 'batch' END"] if batch else []
+    tiers += returned(body, "service_tier", plain=plain)
+    tiers += [
+        *(["r.usage.service_tier"] if usage else []),
+        *([f"CASE WHEN truth({batch}) THEN 'batch' END"] if batch else []),
+    ]
     columns["tier"] = f"coalesce({', '.join(tiers)}, NULL)" if tiers else "NULL::VARCHAR"
     for name, said in (("speed", "speed"), ("geo", "inference_geo")):
-        known = [*returned(body, said), *([f"r.usage.{said}"] if usage else [])]
+        known = [*returned(body, said, plain=plain), *([f"r.usage.{said}"] if usage else [])]
         if known:
             columns[name] = coalesced([*known, *([columns[name]] if name in columns else [])])
     if calls := value("calls"):
