@@ -79,14 +79,17 @@ LABELS = (
 )
 
 SDK = "starts_with(scope, 'com.anthropic.sdk') OR starts_with(scope, 'com.anthropic.claude-platform')"
-OWN_NAMES = "starts_with(scope, 'com.anthropic.claude_code')"
-EXCLUSIVE = f"{OWN_NAMES} OR starts_with(scope, 'openlit')"
+OWN_NAMES = "(starts_with(scope, 'com.anthropic.claude_code') OR starts_with(coalesce(s.name, ''), 'claude_code.'))"
+"""Of Claude Code's records: by their scope, or by their name where a pipeline has dropped the scope."""
+EXCLUSIVE = "of_claude_code OR starts_with(scope, 'openlit')"
 INCLUSIVE = (
-    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai') "
+    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai', 'litellm') "
     "OR starts_with(scope, 'openinference.instrumentation.anthropic')"
 )
-NO_CACHE_COUNTS = "scope = '@arizeai/openinference-instrumentation-anthropic'"
-"""Writes Anthropic's input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
+NO_CACHE_COUNTS = ("@arizeai/openinference-instrumentation-anthropic", "gcp.vertex.agent", "litellm")
+"""Write input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
+MIXED_INPUT = NO_CACHE_COUNTS[1:]
+"""Of these the input has the cached tokens in it where LiteLLM made the call, and Google's ADK leaves them out elsewhere."""
 REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
 """In an operation's name: work that has no tokens of its own, or those of the calls in it."""
 
@@ -95,6 +98,9 @@ DETAILS = tuple(f"ai.usage.inputTokenDetails.{what}Tokens" for what in ("cacheRe
 BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
 """What the AI SDK's providerMetadata names beside the raw usage block, or, up to its version 4, without it: its input then
 was Anthropic's own, without the cache."""
+OF_BEDROCK = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheWriteInputTokens"}
+"""What it names there of a call on Bedrock: the only place for cache writes up to version 5, whose input leaves them out;
+version 6 puts them into the input and tells `noCacheTokens`."""
 
 RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.environment", "team")
 """Attributes of the resource that fill columns; `telemetry.*` says nothing to attribute by, `process.*` may hold text."""
@@ -153,7 +159,7 @@ def _parts(kind: str) -> str:
 
 def _texts(attributes: str) -> str:
     return (
-        f"list_transform({attributes}, lambda x: coalesce(x.value.stringValue, x.value.intValue, x.value.doubleValue, "
+        f"list_transform({attributes}, lambda x: coalesce(nullif(x.value.stringValue, ''), x.value.intValue, x.value.doubleValue, "
         "x.value.boolValue, x.value.arrayValue.values[1].stringValue))"
     )
 
@@ -198,7 +204,14 @@ def _select(_: Reading) -> str:
     ids. judged: what their input includes.
     """
     metadata = _attribute("ai.response.providerMetadata")
-    raw = quoted(json.dumps({"anthropic": {"usage": USAGE, **dict.fromkeys(BESIDE.values(), "VARCHAR")}}))
+    raw = quoted(
+        json.dumps(
+            {
+                "anthropic": {"usage": USAGE, **dict.fromkeys(BESIDE.values(), "VARCHAR")},
+                "bedrock": {"usage": dict.fromkeys(OF_BEDROCK.values(), "VARCHAR")},
+            }
+        )
+    )
     return f"""
         WITH items AS (
             SELECT file, line, {gateways.NOT_JSON} AS broken, r.resourceMetrics IS NOT NULL AS metrics, unnest(
@@ -243,7 +256,9 @@ def _select(_: Reading) -> str:
                 {_of_resource("service.name")} AS project,
                 {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
                 {_tags()} AS tags,
-                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic AS anthropic,
+                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})) AS of_provider,
+                of_provider['anthropic'] AS anthropic,
+                of_provider['bedrock']['usage'] AS of_bedrock,
                 anthropic['usage'] AS raw,
                 list_has_any(names, {quoted_list(DETAILS)}) AS detailed
             FROM named
@@ -290,7 +305,7 @@ def _select(_: Reading) -> str:
                         = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED})
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
                 CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN true
-                    WHEN {INCLUSIVE} OR detailed THEN false
+                    WHEN {INCLUSIVE} OR detailed AND of_bedrock IS NULL THEN false
                     WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in BESIDE.values())} THEN true END AS exclusive,
                 exclusive IS NOT NULL AS known,
                 CASE WHEN exclusive THEN false
@@ -320,8 +335,9 @@ def _select(_: Reading) -> str:
             team, project, environment, tags,
             list_filter([
                 CASE WHEN {SDK} THEN 'lower_bound' END,
-                CASE WHEN {NO_CACHE_COUNTS} AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
-                CASE WHEN NOT known AND inclusive AND {CACHED} > 0 THEN 'basis_assumed' END
+                CASE WHEN list_contains({quoted_list(NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
+                CASE WHEN NOT known AND inclusive AND {CACHED} > 0
+                    OR list_contains({quoted_list(MIXED_INPUT)}, scope) AND cache_read_tokens IS NULL THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes
         FROM judged"""
 
@@ -329,7 +345,9 @@ def _select(_: Reading) -> str:
 def _counts() -> str:
     """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
     told = {name: f"{name}_told" for name in COUNTS}
-    told |= {name: f"coalesce({name}_told, anthropic.{word})" for name, word in BESIDE.items()}
+    told |= {
+        name: f"coalesce({name}_told, anthropic.{word}, of_bedrock.{OF_BEDROCK[name]})" for name, word in BESIDE.items()
+    }
     told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
     return ", ".join(
         f"CASE WHEN raw IS NOT NULL THEN {sql} ELSE {told.get(name, 'NULL')} END AS {name}"
