@@ -12,9 +12,10 @@ output is that of the calls right inside (a framework's, around its library's); 
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
-Whether input includes cached tokens depends on who emits: it does, but for OpenLIT and Claude Code. Of an unknown emitter it
-is assumed to (`basis_assumed`), unless one of its records in the file proves otherwise: more cached tokens than input, or a
-total that adds them. The AI SDK's `providerMetadata` holds the raw usage block, which is taken then.
+Whether input includes cached tokens depends on who emits: it does, but for Claude Code and what OpenLIT tells of the
+anthropic library (of LiteLLM and the Agent SDK it adds them). Of an unknown emitter it is assumed to (`basis_assumed`),
+unless one of its records in the file proves otherwise: more cached tokens than input, or a total that adds them. The AI
+SDK's `providerMetadata` holds the raw usage block, which is taken then.
 
 service.name is the project, deployment.environment.name the environment, the conversation the session; other attributes of
 the resource are tags. Cannot tell: advisor passes, web searches, speed and geography of the SDK's spans, and the TTL split of
@@ -28,6 +29,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _emitters as emitters
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
@@ -78,29 +80,8 @@ LABELS = (
     "cost_reported_usd",
 )
 
-SDK = "starts_with(scope, 'com.anthropic.sdk') OR starts_with(scope, 'com.anthropic.claude-platform')"
-OWN_NAMES = "(starts_with(scope, 'com.anthropic.claude_code') OR starts_with(coalesce(s.name, ''), 'claude_code.'))"
-"""Of Claude Code's records: by their scope, or by their name where a pipeline has dropped the scope."""
-EXCLUSIVE = "of_claude_code OR starts_with(scope, 'openlit')"
-INCLUSIVE = (
-    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai', 'litellm') "
-    "OR starts_with(scope, 'openinference.instrumentation.anthropic')"
-)
-NO_CACHE_COUNTS = ("@arizeai/openinference-instrumentation-anthropic", "gcp.vertex.agent", "litellm")
-"""Write input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
-MIXED_INPUT = NO_CACHE_COUNTS[1:]
-"""Of these the input has the cached tokens in it where LiteLLM made the call, and Google's ADK leaves them out elsewhere."""
 REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
 """In an operation's name: work that has no tokens of its own, or those of the calls in it."""
-
-DETAILS = tuple(f"ai.usage.inputTokenDetails.{what}Tokens" for what in ("cacheRead", "cacheWrite", "noCache"))
-"""The AI SDK since version 6: its input then includes what these name."""
-BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
-"""What the AI SDK's providerMetadata names beside the raw usage block, or, up to its version 4, without it: its input then
-was Anthropic's own, without the cache."""
-OF_BEDROCK = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheWriteInputTokens"}
-"""What it names there of a call on Bedrock: the only place for cache writes up to version 5, whose input leaves them out;
-version 6 puts them into the input and tells `noCacheTokens`."""
 
 RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.environment", "team")
 """Attributes of the resource that fill columns; `telemetry.*` says nothing to attribute by, `process.*` may hold text."""
@@ -207,8 +188,8 @@ def _select(_: Reading) -> str:
     raw = quoted(
         json.dumps(
             {
-                "anthropic": {"usage": USAGE, **dict.fromkeys(BESIDE.values(), "VARCHAR")},
-                "bedrock": {"usage": dict.fromkeys(OF_BEDROCK.values(), "VARCHAR")},
+                "anthropic": {"usage": USAGE, **dict.fromkeys(emitters.BESIDE.values(), "VARCHAR")},
+                "bedrock": {"usage": dict.fromkeys(emitters.OF_BEDROCK.values(), "VARCHAR")},
             }
         )
     )
@@ -226,7 +207,7 @@ def _select(_: Reading) -> str:
         named AS (
             SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.parent, s.name, s.began, s.ended, s.status,
                 coalesce(s.scope, '') AS scope,
-                {OWN_NAMES} AS of_claude_code,
+                {emitters.OWN_NAMES} AS of_claude_code,
                 list_transform(s.attributes, lambda x: x.key) AS every_name,
                 list_has_any(every_name,
                     CASE WHEN of_claude_code THEN {_marks(CLAUDE_CODE)} ELSE {_marks(gen_ai.NAMES)} END) AS counted,
@@ -260,7 +241,7 @@ def _select(_: Reading) -> str:
                 of_provider['anthropic'] AS anthropic,
                 of_provider['bedrock']['usage'] AS of_bedrock,
                 anthropic['usage'] AS raw,
-                list_has_any(names, {quoted_list(DETAILS)}) AS detailed
+                list_has_any(names, {quoted_list(emitters.DETAILS)}) AS detailed
             FROM named
         ),
         counted AS MATERIALIZED (
@@ -304,9 +285,9 @@ def _select(_: Reading) -> str:
                     OR {CACHED} > 0 AND count_of(total_tokens)
                         = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED})
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
-                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN true
-                    WHEN {INCLUSIVE} OR detailed AND of_bedrock IS NULL THEN false
-                    WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in BESIDE.values())} THEN true END AS exclusive,
+                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {emitters.EXCLUSIVE} THEN true
+                    WHEN {emitters.INCLUSIVE} OR detailed AND of_bedrock IS NULL THEN false
+                    WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in emitters.BESIDE.values())} THEN true END AS exclusive,
                 exclusive IS NOT NULL AS known,
                 CASE WHEN exclusive THEN false
                     WHEN known THEN true ELSE NOT proven_exclusive END AS inclusive
@@ -334,10 +315,10 @@ def _select(_: Reading) -> str:
             CASE WHEN cost_reported_usd IS NOT NULL THEN 'client' END AS cost_reported_by,
             team, project, environment, tags,
             list_filter([
-                CASE WHEN {SDK} THEN 'lower_bound' END,
-                CASE WHEN list_contains({quoted_list(NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
+                CASE WHEN {emitters.SDK} THEN 'lower_bound' END,
+                CASE WHEN list_contains({quoted_list(emitters.NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
                 CASE WHEN NOT known AND inclusive AND {CACHED} > 0
-                    OR list_contains({quoted_list(MIXED_INPUT)}, scope) AND cache_read_tokens IS NULL THEN 'basis_assumed' END
+                    OR list_contains({quoted_list(emitters.MIXED_INPUT)}, scope) AND cache_read_tokens IS NULL THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes
         FROM judged"""
 
@@ -346,7 +327,8 @@ def _counts() -> str:
     """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
     told = {name: f"{name}_told" for name in COUNTS}
     told |= {
-        name: f"coalesce({name}_told, anthropic.{word}, of_bedrock.{OF_BEDROCK[name]})" for name, word in BESIDE.items()
+        name: f"coalesce({name}_told, anthropic.{word}, of_bedrock.{emitters.OF_BEDROCK[name]})"
+        for name, word in emitters.BESIDE.items()
     }
     told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
     return ", ".join(
