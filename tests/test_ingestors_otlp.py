@@ -301,6 +301,18 @@ def test_an_emitter_that_drops_cached_tokens_is_flagged(tmp_path: Path, scope: s
     assert found == [(900, 0, 0, 0, 8, "basis_assumed cache_unseen")]
 
 
+def test_spans_of_botocore_tell_no_cached_tokens(tmp_path: Path) -> None:
+    plain = {
+        "gen_ai.response.model": "us.anthropic.claude-sonnet-4-6",
+        "gen_ai__usage__input_tokens": 9,
+        "gen_ai__usage__output_tokens": 4,
+    }
+    emitted = spans("opentelemetry.instrumentation.botocore.bedrock-runtime", span(1, **plain))
+    assert told(tmp_path, emitted, columns="input_tokens, provider, array_to_string(flags, ' ')") == [
+        (9, "aws_bedrock", "cache_unseen")
+    ]
+
+
 def test_claude_code_is_known_by_its_record_where_the_scope_is_lost(tmp_path: Path) -> None:
     assert told(tmp_path, events(api_request(), scope="")) == [(3, 0, 0, 12480, 87)]
 
@@ -321,6 +333,17 @@ def test_a_span_around_calls_that_add_up_to_its_output_repeats_them(tmp_path: Pa
     report = read(tmp_path / "store", write(tmp_path / "spans.jsonl", lines))
     assert (report.counted.kept, report.counted.ignored) == (2, {REPEATS: 1})
     assert rows(tmp_path / "store", "input_tokens, output_tokens") == [(1000, 30), (700, 20)]
+
+
+@pytest.mark.parametrize("inside", [{}, {"gen_ai__usage__cache_read_input_tokens": 700}], ids=["untold", "told"])
+def test_of_a_call_told_twice_the_span_with_its_cached_tokens_counts(tmp_path: Path, inside: dict[str, int]) -> None:
+    plain = {"gen_ai__usage__input_tokens": 9, "gen_ai__usage__output_tokens": 40}
+    cached = {"gen_ai__usage__cache_read_input_tokens": 700, "gen_ai__usage__cache_write_input_tokens": 60}
+    total = {"gen_ai__usage__total_tokens": 809}
+    framework = spans("strands.telemetry.tracer", span(1, "chat", **plain, **cached, **total))
+    library = spans("opentelemetry.instrumentation.botocore.bedrock-runtime", span(2, **plain, **inside) | WITHIN)
+    for name, lines in (("one", (framework, library)), ("other", (library, framework))):
+        assert told(tmp_path / name, *lines) == [(9, 700, 0 if inside else 60, 0, 40)]
 
 
 def test_a_span_around_calls_of_other_output_is_a_call(tmp_path: Path) -> None:

@@ -21,10 +21,15 @@ INCLUSIVE = (
     "OR starts_with(scope, 'openlit') AND (lower(vendor) = 'litellm' OR regexp_matches(scope, 'litellm|claude_agent_sdk'))"
 )
 
-NO_CACHE_COUNTS = ("@arizeai/openinference-instrumentation-anthropic", "gcp.vertex.agent", "litellm")
+MIXED_INPUT = ("gcp.vertex.agent", "litellm")
+"""Their input has the cached tokens in it where LiteLLM made the call, and Google's ADK leaves them out elsewhere."""
+NO_CACHE_COUNTS = (
+    *MIXED_INPUT,
+    "@arizeai/openinference-instrumentation-anthropic",
+    "opentelemetry.instrumentation.botocore.bedrock-runtime",
+    "Microsoft.SemanticKernel.Diagnostics",
+)
 """Write input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
-MIXED_INPUT = NO_CACHE_COUNTS[1:]
-"""Of these the input has the cached tokens in it where LiteLLM made the call, and Google's ADK leaves them out elsewhere."""
 
 DETAILS = tuple(f"ai.usage.inputTokenDetails.{what}Tokens" for what in ("cacheRead", "cacheWrite", "noCache"))
 """The AI SDK since version 6: its input then includes what these name."""

@@ -8,7 +8,8 @@ in the counts of lines. A call is a span of a single model call, or an event tha
 - instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), and others with their names
 
 Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so do spans of a call whose
-output is that of the calls right inside (a framework's, around its library's); metrics are ignored too. Records that
+output is that of the calls right inside (a framework's, around its library's), unless it alone tells the cached tokens of
+the one call in it; metrics are ignored too. Records that
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
@@ -267,19 +268,25 @@ def _select(_: Reading) -> str:
             FROM told
         ),
         inner_calls AS MATERIALIZED (
-            SELECT file, trace_id, parent, request_id, message_id, count_of(output_tokens) AS output
+            SELECT file, trace_id, parent, request_id, message_id, count_of(output_tokens) AS output, {CACHED} > 0 AS tells_cache
             FROM counted WHERE parent <> '' AND ignore IS NULL AND count_of(output_tokens) > 0
         ),
         around AS (
-            SELECT o.file, o.trace_id, o.span_id
+            SELECT o.file, o.trace_id, o.span_id,
+                count(*) = 1 AND any_value({CACHED}) > 0 AND NOT bool_or(i.tells_cache) AS alone_tells_cache
             FROM inner_calls AS i JOIN counted AS o ON o.file = i.file AND o.trace_id = i.trace_id AND o.span_id = i.parent
             WHERE o.ignore IS NULL AND (i.request_id = o.request_id OR i.message_id = o.message_id) IS DISTINCT FROM true
             GROUP BY o.file, o.trace_id, o.span_id
             HAVING sum(i.output) = any_value(count_of(o.output_tokens))
         ),
         judged AS (
-            SELECT * REPLACE (CASE WHEN ignore IS NULL AND (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around)
-                    THEN 'span that repeats the calls in it' ELSE ignore END AS ignore),
+            SELECT * REPLACE (CASE
+                    WHEN ignore IS NOT NULL THEN ignore
+                    WHEN (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around WHERE NOT alone_tells_cache)
+                        THEN 'span that repeats the calls in it'
+                    WHEN count_of(output_tokens) > 0 AND (file, trace_id, parent) IN (
+                            SELECT (file, trace_id, span_id) FROM around WHERE alone_tells_cache)
+                        THEN 'span of a call that the span around it tells more of' END AS ignore),
                 coalesce(bool_or(raw IS NULL AND not_cached IS NULL AND (
                     {CACHED} > count_of(input_tokens)
                     OR {CACHED} > 0 AND count_of(total_tokens)
