@@ -73,7 +73,7 @@ class Session:
         from claude_audit.catalog import load
 
         for path in self.config.prices:
-            if not path.is_file():
+            if not path.exists():
                 named = self.config.origins.get("prices", "the configuration")
                 raise AuditError(f"{path}: there is no such price file", f"{named} names it: mend the path there")
         return load(*self.config.prices)
