@@ -54,6 +54,51 @@ def test_a_cache_that_is_read_is_no_finding(tmp_path: Path) -> None:
     assert only(tmp_path, lines, "cache_without_readers") == []
 
 
+# Caches that ran out during a break. Claude Sonnet 5.5: read 0.10, written for 5 minutes 2.50, for an hour 4 USD per million.
+
+
+def turn(n: int, at: str, **changes: Any) -> dict[str, Any]:
+    return record(n, session="s", input=0, timestamp=f"2026-11-02T{at}Z", **changes)
+
+
+def test_a_prompt_written_again_after_a_break(tmp_path: Path) -> None:
+    first, warm = turn(1, "10:00:00", w5=100_000), turn(2, "10:04:00", read=100_000, w5=10_000)
+    back = turn(3, "10:30:00", w5=115_000)
+    (one,) = only(tmp_path, [first, warm, back], "cold_after_break")
+    # 110,000 tokens were there: 0.11 M x (2.50 - 0.10). An hour had cost 1.50 more on the other 115,000 that were written.
+    assert one.high_usd == Decimal("0.264")
+    assert one.low_usd == Decimal("0.264") - Decimal("0.115") * Decimal("1.5")
+    assert "1 request came back to its session" in one.message and "110,000 tokens again" in one.message
+
+
+def test_after_more_than_an_hour_only_the_most_is_known(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "11:00:01", w5=100_000)]
+    (one,) = only(tmp_path, lines, "cold_after_break")
+    assert (one.low_usd, one.high_usd) == (0, Decimal("0.24"))
+
+
+def test_what_others_kept_alive_is_not_written_again(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "10:30:00", read=40_000, w5=90_000)]
+    (one,) = only(tmp_path, lines, "cold_after_break")
+    assert one.high_usd == Decimal("0.06") * Decimal("2.4")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        turn(2, "10:05:00", w5=100_000),
+        turn(2, "10:30:00", w5=49_999),
+        turn(2, "10:30:00", read=100_000, w5=10),
+        turn(2, "10:59:00", w1=100_000),
+        turn(2, "10:30:00", w5=100_000) | {"session": "other"},
+        turn(2, "10:30:00", w5=100_000) | {"model": "claude-opus-5-5"},
+    ],
+    ids=["in time", "a shorter prompt", "still warm", "within its hour", "another session", "another model"],
+)
+def test_no_cold_request(tmp_path: Path, second: dict[str, Any]) -> None:
+    assert only(tmp_path, [turn(1, "10:00:00", w5=100_000), second], "cold_after_break") == []
+
+
 # Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
 
 
