@@ -99,6 +99,33 @@ def test_no_cold_request(tmp_path: Path, second: dict[str, Any]) -> None:
     assert only(tmp_path, [turn(1, "10:00:00", w5=100_000), second], "cold_after_break") == []
 
 
+# Models in turns: each has a cache of its own.
+
+
+def test_a_return_to_a_model_writes_what_the_other_has_written(tmp_path: Path) -> None:
+    sonnet, opus = "claude-sonnet-5-5", "claude-opus-5-5"
+    lines = [
+        turn(1, "10:00:00", model=sonnet, w5=100_000),
+        turn(2, "10:01:00", model=opus, w5=120_000),
+        turn(3, "10:02:00", model=sonnet, read=100_000, w5=25_000),
+    ]
+    (one,) = only(tmp_path, lines, "models_in_turns")
+    # 20,000 of its 25,000 were in the other's cache: 0.02 M x (2.50 - 0.10). The first on Opus is no return.
+    assert (one.low_usd, one.high_usd, one.grade) == (0, Decimal("0.048"), Grade.BOUNDED)
+    assert one.subject == "chat" and "1 request returned" in one.message and "20,000 tokens" in one.message
+
+
+def test_one_model_or_a_late_return_is_no_turn(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "10:01:00", read=100_000, w5=20_000)]
+    assert only(tmp_path, lines, "models_in_turns") == []
+    lines = [
+        turn(1, "10:00:00", w5=100_000),
+        turn(2, "10:01:00", model="claude-opus-5-5", w5=120_000),
+        turn(3, "10:07:00", read=100_000, w5=25_000),
+    ]
+    assert only(tmp_path / "late", lines, "models_in_turns") == []
+
+
 # Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
 
 

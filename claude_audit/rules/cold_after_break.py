@@ -18,15 +18,14 @@ from claude_audit.money import EXACT, ZERO
 from claude_audit.prompt_ends import flag
 from claude_audit.rates import Unpriced
 from claude_audit.rules import Finding, Log, Rule
+from claude_audit.rules._cached_turns import HOUR, alive, turns, written_again
 from claude_audit.rules._labels import NONE, where
-from claude_audit.tally import Extra, Line, quantity, tally
+from claude_audit.tally import Extra, Line, tally
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
 
 NAME = "cold_after_break"
-MINUTES, HOUR = 300_000_000, 3_600_000_000
-"""Times to live, in microseconds."""
 
 
 @dataclass(slots=True)
@@ -86,28 +85,17 @@ def _lines(log: Log) -> list[Line]:
     audit, reach = log.audit, log.audit.reach
     if reach is None:
         return []
-    rows = audit.usage().filter(~nw.col("session").is_null(), nw.col("unbilled").is_null())
-    read, hour = quantity("cache_read"), quantity("cache_write_1h")
-    rows = rows.with_columns(cold_read=read, cold_hour=hour, cold_wrote=quantity("cache_write_5m") + hour)
-    rows = rows.with_columns(cold_held=nw.col("cold_read") + nw.col("cold_wrote"))
-
-    def before(column: str) -> nw.Expr:
-        return nw.col(column).shift(1).over("session", "endpoint", "model", order_by=("ts", "source", "line"))
-
-    rows = rows.with_columns(cold_before=before("cold_held").fill_null(0), cold_at=before("ts"))
-    rows = rows.with_columns(cold_gap=(nw.col("ts") - nw.col("cold_at")).dt.total_microseconds().fill_null(0))
-    gap, wrote, held = (nw.col(f"cold_{name}") for name in ("gap", "wrote", "before"))
-    for_an_hour = flag(nw.col("cold_hour") > 0)
-    out = flag(gap > MINUTES + for_an_hour * (HOUR - MINUTES)) * flag(held > 0) * flag(2 * wrote >= held)
-    again = out * nw.min_horizontal(wrote, nw.max_horizontal(held - nw.col("cold_read"), nw.lit(0)))
-    soon = (1 - for_an_hour) * flag(gap <= HOUR)
+    held, wrote, for_an_hour = (nw.col(f"turn_{name}") for name in ("held", "wrote", "hour"))
+    out = (1 - alive()) * flag(held > 0) * flag(2 * wrote >= held)
+    again = out * written_again()
+    soon = (1 - for_an_hour) * flag(nw.col("turn_gap") <= HOUR)
     sums = {
         "cold": out,
         "cold_soon": again * soon,
         "cold_later": again * (1 - for_an_hour - soon),
         "cold_of_an_hour": again * for_an_hour,
     }
-    return tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, sums))
+    return tally(turns(log, "model"), reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, sums))
 
 
 RULE = Rule(NAME, "caches that ran out during a break", _find, __doc__ or "", ("session",))
