@@ -126,6 +126,39 @@ def test_one_model_or_a_late_return_is_no_turn(tmp_path: Path) -> None:
     assert only(tmp_path / "late", lines, "models_in_turns") == []
 
 
+# Prompts whose start keeps changing.
+
+
+def dated(n: int, start: int = 4_000, system: str = "", **changes: Any) -> dict[str, Any]:
+    """A request whose system prompt begins with another text each time."""
+    blocks = [
+        {"hash": system or f"s{n}", "kind": "system", "tokens": start},
+        {"hash": f"m{n}", "tokens": 5_000 - start},
+    ]
+    return record(n, input=5_000, prompt_blocks=blocks, prefix_hash=system or f"p{n}", **changes)
+
+
+def test_starts_that_are_never_the_same(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, [dated(n, 4_000 + n) for n in range(20)], "changing_start")
+    # Starts of 4,000 to 4,019 tokens, 80,190 in all, at 2 less 0.10 USD per million.
+    assert (one.low_usd, one.high_usd, one.grade) == (0, Decimal("80190") * Decimal("1.9") / 1_000_000, Grade.BOUNDED)
+    assert one.subject == "chat on claude-sonnet-5-5" and "20 different starts" in one.message
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [dated(n) for n in range(19)],
+        [dated(n, system="same") for n in range(20)],
+        [dated(n, 4_000 if n else 2_000) for n in range(20)],
+        [dated(n, 500) for n in range(20)],
+    ],
+    ids=["few", "one start", "many sizes", "too short to be cached"],
+)
+def test_starts_that_are_no_finding(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    assert only(tmp_path, lines, "changing_start") == []
+
+
 # Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
 
 
