@@ -159,6 +159,37 @@ def test_starts_that_are_no_finding(tmp_path: Path, lines: list[dict[str, Any]])
     assert only(tmp_path, lines, "changing_start") == []
 
 
+# Conversations that send their whole past.
+
+
+def talk(n: int, **changes: Any) -> dict[str, Any]:
+    return record(n, session="s", **changes)
+
+
+def test_what_the_growth_of_prompts_cost(tmp_path: Path) -> None:
+    # Prompts of 1,000, 2,000, … 5,000 tokens, of which all but the last 500 come from the cache.
+    lines = [talk(n, input=500, read=1_000 * n + 500) for n in range(5)]
+    (one,) = only(tmp_path, lines, "growing_history")
+    # Growth of 1,000 + 2,000 + 3,000 + 4,000: four times 500 at 2 USD per million, the rest read at 0.10.
+    assert one.high_usd == (2_000 * Decimal(2) + 8_000 * Decimal("0.1")) / 1_000_000
+    assert (one.low_usd, one.subject) == (0, "chat")
+    assert one.message.startswith("1 conversation of 5 turns or more grew: 67%")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [talk(n, input=1_000 * (n + 1)) for n in range(4)],
+        [talk(n, input=1_000) for n in range(6)],
+        [talk(n, input=5_000 - 1_000 * n) for n in range(5)],
+        [record(n, input=1_000 * (n + 1)) for n in range(6)],
+    ],
+    ids=["four turns", "one length", "shrinking", "no session"],
+)
+def test_conversations_that_do_not_grow(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    assert only(tmp_path, lines, "growing_history") == []
+
+
 # Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
 
 
