@@ -121,11 +121,11 @@ def tally(
 
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums = line_sums(reach)
-    extra = extra or Extra({}, {})
+    extra, simulated = extra or Extra({}, {}), extra is not None
     keys |= extra.keys
     sums |= extra.sums
     rows = _grouped(usage, keys, sums, extra, engine, same, ready, done)
-    if days and targets:
+    if days and simulated:
         rows = _of_one_price(rows, [*keys], [*sums], extra, reach, catalog, targets)
     return _lines(rows, by, days, first_day, len(extra.keys))
 
