@@ -105,7 +105,8 @@ def _text(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise AuditError(f"{name}: can't be read: {error.strerror or error}") from error
+        hint = "--config names a file; without it claude-audit.yaml of this folder is read, if there is one"
+        raise AuditError(f"{name}: can't be read: {error.strerror or error}", hint) from error
     except UnicodeDecodeError as error:
         raise AuditError(f"{name}: not UTF-8 text (byte {error.start})", "save the file as UTF-8") from error
 

@@ -192,6 +192,12 @@ def _several() -> str:
         )"""
 
 
+PROVIDER = """coalesce(p.provider, m.provider,
+            CASE WHEN starts_with(p.message_id, 'msg_bdrk_') THEN 'aws_bedrock' WHEN starts_with(p.message_id, 'msg_vrtx_') THEN 'gcp_vertex' END,
+            'anthropic')"""
+"""SQL: who bills: as the log names it, as the model is spelt, as the answer's id begins: clouds answer with a plain model."""
+
+
 def _columns(catalog: Catalog) -> str:
     """SQL: every column of the table, in order."""
     smallest = min(catalog.thresholds, default=0)
@@ -208,7 +214,7 @@ def _columns(catalog: Catalog) -> str:
         "row_kind": "kind",
         "requests": "CASE WHEN requests IS NOT NULL THEN CASE WHEN pass = 0 THEN requests ELSE 0 END "
         "WHEN list_contains(flags, 'sums_only') THEN NULL WHEN pass = 0 THEN 1 ELSE 0 END",
-        "provider": "coalesce(p.provider, m.provider, 'anthropic')",
+        "provider": PROVIDER,
         "routing": "coalesce(p.routing, m.routing)",
         "model": "m.model",
         "model_raw": "pass_model",
@@ -242,4 +248,4 @@ def _refusal_billed(catalog: Catalog) -> str:
             f"OR {others} AND NOT coalesce(list_contains({free}::VARCHAR[], refusal_category), false)"
         )
     always = quoted_list(sorted(catalog.refusals_always_billed_by))
-    return f"list_contains({always}::VARCHAR[], coalesce(p.provider, m.provider, 'anthropic')) OR CASE {' '.join(cases)} ELSE true END"
+    return f"list_contains({always}::VARCHAR[], {PROVIDER}) OR CASE {' '.join(cases)} ELSE true END"

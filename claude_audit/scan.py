@@ -17,52 +17,24 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from claude_audit import minimums
+from claude_audit.follows import Constant, Follows, equals
 from claude_audit.prompt_ends import ENDS, Prompt, either, flag
 from claude_audit.recount import Recount
 from claude_audit.row_columns import Columns
 from claude_audit.row_keys import Keys
 from claude_audit.states import LOGGED, Variant, lever_of
-from claude_audit.tally import Extra, line_keys, line_sums, model_facts, own_size, quantity, size, with_model_facts
+from claude_audit.tally import Extra, line_keys, own_size, quantity, size
 from claude_audit.usage import TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
 
     from claude_audit.catalog import Catalog
-    from claude_audit.engines import Engine
     from claude_audit.levers._packs import Pack
     from claude_audit.levers._rewritten import Rewrite
     from claude_audit.tally import Reach
 
 Join = Callable[["nw.LazyFrame[Any]", Sequence[str]], "nw.LazyFrame[Any]"]
-
-
-Follows = Callable[[Mapping[str, Any], Mapping[str, int], str | None], int]
-"""A sum of a line from its keys, its other sums and the model of its rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A quantity that is one number in all rows of a model, where a key of their line is set."""
-
-    mark: str
-    """Of the lever that made it so: where the key is not set, it changed nothing."""
-    key: str
-    tokens: Callable[[str | None], int]
-    """By model as logged."""
-
-    def then(self, recount: Recount) -> Constant:
-        """The same, counted otherwise."""
-        return Constant(self.mark, self.key, lambda model: recount.number(self.tokens(model), model))
-
-    def sum_of(self, what: str, variant: Variant) -> Follows:
-        """Its sum in that variant."""
-        without = "+".join((what, *(mark for mark in variant if mark != self.mark)))
-
-        def found(keys: Mapping[str, Any], sums: Mapping[str, int], model: str | None) -> int:
-            return sums["rows"] * self.tokens(model) if keys[self.key] else sums[without]
-
-        return found
 
 
 @dataclass
@@ -409,30 +381,6 @@ class Scan:
             found = found + flag(nw.col("ts") >= nw.lit(begin)) * self.fact(steps)
         return found
 
-    def frame(self, usage: nw.LazyFrame[Any], by: Sequence[str], engine: Engine) -> nw.LazyFrame[Any]:
-        """The rows with what is known of their models, what was bound and joined."""
-        import narwhals.stable.v2 as nw
-
-        facts = {**model_facts(self.reach, self.catalog), **self.facts}
-        if not self.joins:  # a join may look at any column
-            read = self._text(by)
-            usage = usage.select(*(nw.col(name) for name in usage.collect_schema().names() if name in read))
-        usage = with_model_facts(usage, engine, self.reach, facts)
-        for name, (column, texts) in self.listed.items():
-            usage = engine.among(usage, column, texts, name)
-        usage = self.columns.joined_to(usage)
-        for join in self.joins:
-            usage = join(usage, by)
-        return usage
-
-    def _text(self, by: Sequence[str]) -> str:
-        """A text in which all columns occur that the tally looks at, and what is bound and asked for."""
-        asked = [*self.line_keys(by).values(), *self.keys.known.values(), *line_sums(self.reach).values()]
-        asked += [*self.sums.values(), *self.lowest.values(), *self.highest.values()]
-        asked += [quantity for variants in self.quantities.values() for quantity in variants.values()]
-        listed = [column for column, _ in self.listed.values()]
-        return " ".join(("model", *listed, self.columns.text(), *map(repr, asked)))
-
     def same(self) -> frozenset[str]:
         """Columns, of the rows and bound, that have one value in all of them for sure."""
         return self.columns.same(self.reach.known.same)
@@ -451,13 +399,9 @@ class Scan:
                 if name in LOGGED:
                     first[id(expression)] = name
                 elif other != name:
-                    self.follows[name] = _equals(other)
+                    self.follows[name] = equals(other)
                 elif (what, variant) in self.constants:
                     self.follows[name] = self.constants[what, variant].sum_of(what, variant)
                 elif name not in self.follows:
                     sums[name] = expression
         return Extra(self.keys.known, sums, self.lowest, self.highest)
-
-
-def _equals(other: str) -> Follows:
-    return lambda keys, sums, model: sums[other]

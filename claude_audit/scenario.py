@@ -24,6 +24,7 @@ from claude_audit.migration import forced
 from claude_audit.migration import notes as migration_notes
 from claude_audit.money import EXACT, ZERO, dollars, rounded
 from claude_audit.scan import Scan
+from claude_audit.scan_rows import rows_of
 from claude_audit.scenario_file import ORDERS, scenario_file
 from claude_audit.states import Pricer, State, states
 from claude_audit.step_scope import differences, scope
@@ -212,7 +213,7 @@ def scan(
             lever.classify(asked)
         by = tuple(dict.fromkeys((*by, *(name for lever in levers for name in lever.dimensions))))
         extra = asked.extra()
-        frame = asked.frame(usage, by, engine)
+        frame = rows_of(asked, usage, by, engine)
         lines = tally(
             frame,
             reach,

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 from claude_audit import sums as kept
 from claude_audit.clock import UTC_ZONE, from_day, offsets, week_start
+from claude_audit.grouping import Asked, grouped, of_one_price
 from claude_audit.rates import Group
-from claude_audit.row_columns import NOTHING, Known, is_null, same_in_all
+from claude_audit.row_columns import NOTHING, Known, is_null
 from claude_audit.usage import TIME_DIMENSIONS, TOKEN_CLASSES, TOKEN_COLUMNS
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from claude_audit.engines import Engine
 
 Label = str | None
-ROWS = "rows_in_all"
-"""How many rows are in a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,108 +120,14 @@ def tally(
 
     keys = line_keys(by, reach, catalog, timezone, targets)
     sums = line_sums(reach)
-    extra = extra or Extra({}, {})
+    extra, simulated = extra or Extra({}, {}), extra is not None
     keys |= extra.keys
     sums |= extra.sums
-    rows = _grouped(usage, keys, sums, extra, engine, same, ready, done)
-    if days and targets:
-        rows = _of_one_price(rows, [*keys], [*sums], extra, reach, catalog, targets)
+    asked = Asked(keys, sums, extra.lowest, extra.highest)
+    rows = grouped(usage, asked, engine, same, ready, done)
+    if days and simulated:
+        rows = of_one_price(rows, asked, first_day, days, targets, catalog)
     return _lines(rows, by, days, first_day, len(extra.keys))
-
-
-def _grouped(
-    usage: nw.LazyFrame[Any],
-    keys: Mapping[str, Any],
-    sums: Mapping[str, Any],
-    extra: Extra,
-    engine: Engine,
-    same: Collection[str],
-    ready: Callable[[], Any],
-    done: Callable[[], Any],
-) -> list[tuple[Any, ...]]:
-    """The keys, sums, lowest and highest of each group of rows.
-
-    What has one value in all rows, given the columns that are the `same` in all, is looked up in one of them: the engine
-    neither groups by it nor adds it up. Nor does it part the rows twice by keys that are the same expression.
-    """
-    import narwhals.stable.v2 as nw
-
-    every = {**keys, **sums, **extra.lowest, **extra.highest}
-    alike = {name: e for name, e in every.items() if same and same_in_all(e, same)}
-    if alike.keys() >= keys.keys():
-        alike = {}  # without a key there is nothing to group by
-    written: dict[str, str] = {}
-    twins = {name: written.setdefault(repr(e), name) for name, e in keys.items()}
-    asked = [name for name in every if name not in alike and twins.get(name, name) == name]
-    frame = usage.select(*(every[name].alias(name) for name in asked))
-    frame = frame.group_by(*(name for name in asked if name in keys)).agg(
-        nw.len().alias(ROWS),
-        *(nw.col(name).sum() for name in asked if name in sums),
-        *(nw.col(name).min() for name in asked if name in extra.lowest),
-        *(nw.col(name).max() for name in asked if name in extra.highest),
-    )
-    frame = frame.select(ROWS, *asked)
-    one = engine.later(usage.head(1).select(*(e.alias(name) for name, e in alike.items()))) if alike else list
-    ready()
-    rows = engine.rows(frame)
-    done()
-    if not rows:
-        return []
-    values: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    counts = values[0]
-    columns = dict(zip(asked, values[1:], strict=True))
-    columns |= {name: columns[twin] for name, twin in twins.items() if twin in columns}
-    for values_of_one in one():
-        for name, value in zip(alike, values_of_one, strict=True):
-            columns[name] = [count * int(value or 0) for count in counts] if name in sums else [value] * len(rows)
-    return list(zip(*(columns[name] for name in every), strict=True))
-
-
-def _of_one_price(
-    rows: Iterable[tuple[Any, ...]],
-    keys: Sequence[str],
-    sums: Sequence[str],
-    extra: Extra,
-    reach: Reach,
-    catalog: Catalog,
-    targets: Sequence[str],
-) -> list[tuple[Any, ...]]:
-    """The rows, those as one that differ in their days alone, where neither their model nor a target changes its price.
-
-    Days part the rows of every model as soon as one of them has another price; all that follows is done for each line.
-    """
-    first, days = days_of(reach, catalog, targets)
-    model_at, epoch_at, width = keys.index("g_model"), keys.index("g_epoch"), len(keys)
-
-    @cache
-    def begun(model: Label) -> tuple[int, ...]:
-        """By epoch, the first one that has the same prices."""
-        of_note = {*catalog.boundaries({*targets, *([model] if model else [])}, first, days[-1])}
-        found = [0]
-        for number, day in enumerate(days, start=1):
-            found.append(number if day in of_note else found[-1])
-        return tuple(found)
-
-    alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-    for row in rows:
-        key = (*row[:epoch_at], begun(row[model_at])[row[epoch_at]], *row[epoch_at + 1 : width])
-        alike.setdefault(key, []).append(row[width:])
-    how: list[Callable[[Iterable[Any]], Any]] = [sum] * len(sums)
-    how += [_least] * len(extra.lowest) + [_largest] * len(extra.highest)
-    return [
-        (*key, *values[0])
-        if len(values) == 1
-        else (*key, *(add_up(column) for add_up, column in zip(how, zip(*values, strict=True), strict=True)))
-        for key, values in alike.items()
-    ]
-
-
-def _least(values: Iterable[Any]) -> Any:
-    return min((value for value in values if value is not None), default=None)
-
-
-def _largest(values: Iterable[Any]) -> Any:
-    return max((value for value in values if value is not None), default=None)
 
 
 def of_sums(groups: Sequence[Sequence[Any]], reach: Reach, catalog: Catalog, by: Sequence[str] = ()) -> list[Line]:

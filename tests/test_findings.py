@@ -54,6 +54,142 @@ def test_a_cache_that_is_read_is_no_finding(tmp_path: Path) -> None:
     assert only(tmp_path, lines, "cache_without_readers") == []
 
 
+# Caches that ran out during a break. Claude Sonnet 5.5: read 0.10, written for 5 minutes 2.50, for an hour 4 USD per million.
+
+
+def turn(n: int, at: str, **changes: Any) -> dict[str, Any]:
+    return record(n, session="s", input=0, timestamp=f"2026-11-02T{at}Z", **changes)
+
+
+def test_a_prompt_written_again_after_a_break(tmp_path: Path) -> None:
+    first, warm = turn(1, "10:00:00", w5=100_000), turn(2, "10:04:00", read=100_000, w5=10_000)
+    back = turn(3, "10:30:00", w5=115_000)
+    (one,) = only(tmp_path, [first, warm, back], "cold_after_break")
+    # 110,000 tokens were there: 0.11 M x (2.50 - 0.10). An hour had cost 1.50 more on the other 115,000 that were written.
+    assert one.high_usd == Decimal("0.264")
+    assert one.low_usd == Decimal("0.264") - Decimal("0.115") * Decimal("1.5")
+    assert "1 request came back to its session" in one.message and "110,000 tokens again" in one.message
+
+
+def test_after_more_than_an_hour_only_the_most_is_known(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "11:00:01", w5=100_000)]
+    (one,) = only(tmp_path, lines, "cold_after_break")
+    assert (one.low_usd, one.high_usd) == (0, Decimal("0.24"))
+
+
+def test_what_others_kept_alive_is_not_written_again(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "10:30:00", read=40_000, w5=90_000)]
+    (one,) = only(tmp_path, lines, "cold_after_break")
+    assert one.high_usd == Decimal("0.06") * Decimal("2.4")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        turn(2, "10:05:00", w5=100_000),
+        turn(2, "10:30:00", w5=49_999),
+        turn(2, "10:30:00", read=100_000, w5=10),
+        turn(2, "10:59:00", w1=100_000),
+        turn(2, "10:30:00", w5=100_000) | {"session": "other"},
+        turn(2, "10:30:00", w5=100_000) | {"model": "claude-opus-5-5"},
+    ],
+    ids=["in time", "a shorter prompt", "still warm", "within its hour", "another session", "another model"],
+)
+def test_no_cold_request(tmp_path: Path, second: dict[str, Any]) -> None:
+    assert only(tmp_path, [turn(1, "10:00:00", w5=100_000), second], "cold_after_break") == []
+
+
+# Models in turns: each has a cache of its own.
+
+
+def test_a_return_to_a_model_writes_what_the_other_has_written(tmp_path: Path) -> None:
+    sonnet, opus = "claude-sonnet-5-5", "claude-opus-5-5"
+    lines = [
+        turn(1, "10:00:00", model=sonnet, w5=100_000),
+        turn(2, "10:01:00", model=opus, w5=120_000),
+        turn(3, "10:02:00", model=sonnet, read=100_000, w5=25_000),
+    ]
+    (one,) = only(tmp_path, lines, "models_in_turns")
+    # 20,000 of its 25,000 were in the other's cache: 0.02 M x (2.50 - 0.10). The first on Opus is no return.
+    assert (one.low_usd, one.high_usd, one.grade) == (0, Decimal("0.048"), Grade.BOUNDED)
+    assert one.subject == "chat" and "1 request returned" in one.message and "20,000 tokens" in one.message
+
+
+def test_one_model_or_a_late_return_is_no_turn(tmp_path: Path) -> None:
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "10:01:00", read=100_000, w5=20_000)]
+    assert only(tmp_path, lines, "models_in_turns") == []
+    lines = [
+        turn(1, "10:00:00", w5=100_000),
+        turn(2, "10:01:00", model="claude-opus-5-5", w5=120_000),
+        turn(3, "10:07:00", read=100_000, w5=25_000),
+    ]
+    assert only(tmp_path / "late", lines, "models_in_turns") == []
+
+
+# Prompts whose start keeps changing.
+
+
+def dated(n: int, start: int = 4_000, system: str = "", **changes: Any) -> dict[str, Any]:
+    """A request whose system prompt begins with another text each time."""
+    blocks = [
+        {"hash": system or f"s{n}", "kind": "system", "tokens": start},
+        {"hash": f"m{n}", "tokens": 5_000 - start},
+    ]
+    return record(n, input=5_000, prompt_blocks=blocks, prefix_hash=system or f"p{n}", **changes)
+
+
+def test_starts_that_are_never_the_same(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, [dated(n, 4_000 + n) for n in range(20)], "changing_start")
+    # Starts of 4,000 to 4,019 tokens, 80,190 in all, at 2 less 0.10 USD per million.
+    assert (one.low_usd, one.high_usd, one.grade) == (0, Decimal("80190") * Decimal("1.9") / 1_000_000, Grade.BOUNDED)
+    assert one.subject == "chat on claude-sonnet-5-5" and "20 different starts" in one.message
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [dated(n) for n in range(19)],
+        [dated(n, system="same") for n in range(20)],
+        [dated(n, 4_000 if n else 2_000) for n in range(20)],
+        [dated(n, 500) for n in range(20)],
+    ],
+    ids=["few", "one start", "many sizes", "too short to be cached"],
+)
+def test_starts_that_are_no_finding(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    assert only(tmp_path, lines, "changing_start") == []
+
+
+# Conversations that send their whole past.
+
+
+def talk(n: int, **changes: Any) -> dict[str, Any]:
+    return record(n, session="s", **changes)
+
+
+def test_what_the_growth_of_prompts_cost(tmp_path: Path) -> None:
+    # Prompts of 1,000, 2,000, … 5,000 tokens, of which all but the last 500 come from the cache.
+    lines = [talk(n, input=500, read=1_000 * n + 500) for n in range(5)]
+    (one,) = only(tmp_path, lines, "growing_history")
+    # Growth of 1,000 + 2,000 + 3,000 + 4,000: four times 500 at 2 USD per million, the rest read at 0.10.
+    assert one.high_usd == (2_000 * Decimal(2) + 8_000 * Decimal("0.1")) / 1_000_000
+    assert (one.low_usd, one.subject) == (0, "chat")
+    assert one.message.startswith("1 conversation of 5 turns or more grew: 67%")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [talk(n, input=1_000 * (n + 1)) for n in range(4)],
+        [talk(n, input=1_000) for n in range(6)],
+        [talk(n, input=5_000 - 1_000 * n) for n in range(5)],
+        [record(n, input=1_000 * (n + 1)) for n in range(6)],
+    ],
+    ids=["four turns", "one length", "shrinking", "no session"],
+)
+def test_conversations_that_do_not_grow(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    assert only(tmp_path, lines, "growing_history") == []
+
+
 # Marks under the minimum: 512 tokens on Claude Sonnet 5.5, 4,096 on Claude Haiku 4.5.
 
 

@@ -113,6 +113,59 @@ class TestBedrock:
         assert told(tmp_path, record, columns="provider, routing, region") == [("aws_bedrock", routing, "us-east-1")]
         assert audit(tmp_path / "store").spend().total_usd == Decimal(usd)  # 1,000 x 3 + 100 x 15, per million
 
+    def test_results_of_a_batch_job_cost_half(self, tmp_path: Path) -> None:
+        converse = {"usage": {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}, "stopReason": "end_turn"}
+        titan = {"inputTextTokenCount": 8, "results": [{"tokenCount": 3}]}
+        asked = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": []}
+        results: list[Record] = [
+            {"recordId": "R1", "modelInput": asked, "modelOutput": message(cache_creation=split(48, 2000))},
+            {"recordId": "R2", "modelInput": asked, "error": {"errorCode": 400, "errorMessage": "…"}},
+            {"modelOutput": converse, "modelInput": {"messages": []}, "recordId": "R3"},
+            {"recordId": "R4", "modelInput": {"inputText": "…"}, "modelOutput": titan},
+        ]
+        results_file = write(tmp_path / "job-2026-11-02" / "calls.jsonl.out", results)
+        sums = {
+            "totalRecordCount": 4,
+            "processedRecordCount": 4,
+            "successRecordCount": 3,
+            "errorRecordCount": 1,
+            "inputTokenCount": 29,
+            "outputTokenCount": 307,
+        }
+        report = read(tmp_path / "store", results_file)
+        assert fates(report) == (2, 0, 2, 0)
+        assert report.counted.ignored == {"batch record without usage": 2}
+        report = read(tmp_path / "store", write(tmp_path / "job-2026-11-02" / "manifest.json.out", [sums]))
+        assert fates(report) == (0, 0, 1, 0)
+        assert report.counted.ignored == {"sums of a batch job": 1}
+        assert sorted(rows(tmp_path / "store", f"{CLASSES}, model, provider, tier, tags['recordId']")) == [
+            (9, 0, 0, 0, 4, None, "aws_bedrock", "batch", "R3"),
+            (12, 4096, 48, 2000, 300, "claude-sonnet-4-6", "aws_bedrock", "batch", "R1"),
+        ]
+        plain = (
+            Decimal(12 * 3 + 2000 * 6 + 300 * 15) + Decimal("4096") * Decimal("0.3") + Decimal("48") * Decimal("3.75")
+        )
+        assert audit(tmp_path / "store").spend().total_usd == plain / 2 / 1_000_000
+
+    def test_records_that_a_delivery_stream_put_on_one_line(self, tmp_path: Path) -> None:
+        text = "".join(json.dumps(invoked(n)) for n in (1, 2, 3))
+        (tmp_path / "stream-1-2026-11-02").write_text(text)
+        report = read(tmp_path / "store", tmp_path / "stream-1-2026-11-02")
+        assert dict(report.formats) == {"bedrock": 1}
+        assert fates(report) == (3, 0, 0, 0)
+        assert rows(tmp_path / "store", CLASSES) == [(12, 4096, 2048, 0, 300)] * 3
+
+    def test_a_query_s_columns_saved_as_a_table(self, tmp_path: Path) -> None:
+        names = "@timestamp requestId modelId input.inputTokenCount input.cacheReadInputTokenCount input.cacheWriteInputTokenCount"
+        (tmp_path / "logs-insights-results.csv").write_text(
+            f"{','.join(names.split())},output.outputTokenCount\n"
+            "2026-11-02 10:00:01.000,request-1,global.anthropic.claude-sonnet-4-6,12,4096,2048,300\n"
+        )
+        read(tmp_path / "store", tmp_path / "logs-insights-results.csv")
+        assert rows(tmp_path / "store", f"{CLASSES}, provider, routing, request_id") == [
+            (12, 4096, 2048, 0, 300, "aws_bedrock", "global", "request-1")
+        ]
+
     def test_an_application_profile_names_no_model_its_answer_does(self, tmp_path: Path) -> None:
         profile = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/a1b2c3"
         records = [invoked(1, message("claude-sonnet-4-20250514"), model=profile), invoked(2, None, model=profile)]

@@ -320,3 +320,21 @@ def test_a_time_under_other_names(tmp_path: Path, told: dict[str, Any]) -> None:
 def test_cached_tokens_under_short_names(tmp_path: Path, flat: dict[str, Any], counted: tuple[int | None, ...]) -> None:
     call = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, **USAGE, **flat}
     assert rows(tmp_path, [call], "input_tokens, cache_read_tokens, cache_write_unknown_tokens") == [counted]
+
+
+@pytest.mark.parametrize(
+    ("message_id", "named", "provider"),
+    [
+        ("msg_bdrk_01A", None, "aws_bedrock"),
+        ("msg_vrtx_01A", None, "gcp_vertex"),
+        ("msg_01A", None, "anthropic"),
+        ("msg_vrtx_01A", "aws_bedrock", "aws_bedrock"),
+        (None, None, "anthropic"),
+    ],
+)
+def test_a_cloud_is_known_by_how_its_answers_ids_begin(
+    tmp_path: Path, message_id: str | None, named: str | None, provider: str
+) -> None:
+    answer = {"timestamp": "2026-11-02T10:00:00Z", "id": message_id, "model": MODEL, "usage": USAGE, "provider": named}
+    record = {name: value for name, value in answer.items() if value is not None}
+    assert rows(tmp_path, [record], "provider, model") == [(provider, MODEL)]

@@ -80,6 +80,11 @@ class TestLangfuse:
             # The plain SDK: Anthropic's names, text as the export writes it.
             ({"input": "1200", "output": "35", "cache_read_input_tokens": "4200", "cache_creation_input_tokens": "0"}, (1200, 4200, 0, 0, 35)),
             ({"input_tokens": 12, "output_tokens": 35, "cache_read_input_tokens": 4200, "cache_creation_input_tokens": 9}, (12, 4200, 9, 0, 35)),
+            # LangChain's handler: each detail of the input under its own name, and taken out of it.
+            ({"input": 31, "output": 9, "input_cache_read": 500, "input_cache_creation": 0, "input_ephemeral_5m_input_tokens": 20, "input_ephemeral_1h_input_tokens": 70, "total": 630}, (31, 500, 20, 70, 9)),
+            # LiteLLM's callback takes the reads out of the input and leaves the writes in.
+            ({"input": 121, "output": 9, "total": 630, "cache_read_input_tokens": 500, "cache_creation_input_tokens": 90}, (31, 500, 90, 0, 9)),
+            ({"input": 31, "output": 9, "total": 630, "cache_read_input_tokens": 500, "cache_creation_input_tokens": 90}, (31, 500, 90, 0, 9)),
             # One class alone: what has no count is left out of the export.
             ({"input": 12, "output_reasoning_tokens": 40}, (12, 0, 0, 0, 40)),
             ({"input_cache_creation": 900}, (0, 0, 900, 0, None)),
@@ -87,6 +92,20 @@ class TestLangfuse:
     )  # fmt: skip
     def test_what_the_counts_are_called(self, tmp_path: Path, usage: Record, figures: tuple[int, ...]) -> None:
         assert told(tmp_path, observed(usage=usage)) == [figures]
+
+    @pytest.mark.parametrize(
+        ("input", "total", "flags"),
+        [(700, 709, "basis_assumed ttl_unknown"), (500, 509, "ttl_unknown"), (700, 1299, "ttl_unknown"), (700, None, "ttl_unknown")],
+        ids=["could include them", "less than the cached", "adds all", "no total"],
+    )  # fmt: skip
+    def test_a_total_of_input_and_output_leaves_open_what_input_includes(
+        self, tmp_path: Path, input: int, total: int | None, flags: str
+    ) -> None:
+        usage = {"input": input, "output": 9, "cache_read_input_tokens": 500, "cache_creation_input_tokens": 90}
+        record = observed(usage=usage | ({"total": total} if total else {}))
+        assert told(tmp_path, record, columns=f"{CLASSES}, array_to_string(list_sort(flags), ' ')") == [
+            (input, 500, 90, 0, 9, flags)
+        ]
 
     def test_only_generations_of_claude_are_calls(self, tmp_path: Path) -> None:
         records = [

@@ -184,6 +184,9 @@ EMITTERS: list[tuple[str, str, dict[str, Any], tuple[int, ...]]] = [
     ("pydantic-ai", "chat claude-sonnet-5-5", used(1300, 90, 1000), (300, 1000, 0, 0, 90)),
     ("openinference.instrumentation.anthropic", "Messages", OPENINFERENCE, (100, 5000, 0, 0, 44)),
     ("openlit.instrumentation.anthropic", "chat", used(9000, 800, 6000), (9000, 6000, 0, 0, 800)),
+    ("openlit.otel.tracing", "chat", used(9000, 800, 6000) | {"gen_ai__system": "anthropic"}, (9000, 6000, 0, 0, 800)),
+    ("openlit.otel.tracing", "chat", used(9000, 800, 6000) | {"gen_ai__system": "litellm"}, (3000, 6000, 0, 0, 800)),
+    ("openlit.instrumentation.claude_agent_sdk", "chat", used(9000, 800, 6000), (3000, 6000, 0, 0, 800)),
     ("ai", "ai.generateText.doGenerate", AI, (7, 16399, 89, 2000, 445)),
     ("ai", "ai.streamText.doStream", AI_DETAILS, (100, 900, 0, 0, 5)),
     ("my.own.tracing", "ask", used(10_200, 120, 9000, 1000), (200, 9000, 1000, 0, 120)),
@@ -258,6 +261,62 @@ def test_the_ai_sdk_s_raw_usage_proves_nothing_of_its_other_spans(tmp_path: Path
     assert told(tmp_path / "older", older) == [(300, 600, 100, 0, 5)]
 
 
+def test_the_ai_sdk_tells_cache_writes_on_bedrock_in_what_its_provider_adds(tmp_path: Path) -> None:
+    model = {"gen_ai.response.model": "us.anthropic.claude-sonnet-4-6", "ai__model__provider": "amazon-bedrock"}
+    counts = {"ai__usage__outputTokens": 40, "ai__usage__cachedInputTokens": 300}
+    written = {"ai__response__providerMetadata": json.dumps({"bedrock": {"usage": {"cacheWriteInputTokens": 150}}})}
+    details = {
+        f"ai__usage__inputTokenDetails__{k}Tokens": n
+        for k, n in (("noCache", 50), ("cacheRead", 300), ("cacheWrite", 150))
+    }
+    version_5 = model | counts | written | {"ai__usage__inputTokens": 500, "ai__usage__totalTokens": 990}
+    version_6 = model | counts | written | details | {"ai__usage__inputTokens": 500, "ai__usage__totalTokens": 540}
+    names = f"{CLASSES}, provider"
+    for n, (values, uncached) in enumerate(((version_5, 500), (version_6, 50))):
+        emitted = spans("ai", span(1, "ai.generateText.doGenerate", **values))
+        assert told(tmp_path / str(n), emitted, columns=names) == [(uncached, 300, 150, 0, 40, "aws_bedrock")]
+
+
+@pytest.mark.parametrize("written", ["cache_creation_tokens", "cache_write_tokens"])
+def test_cached_tokens_go_by_shorter_names_too(tmp_path: Path, written: str) -> None:
+    counts = used(7, 40) | {"gen_ai__usage__cache_read_tokens": 300, f"gen_ai__usage__{written}": 150}
+    del counts["gen_ai__usage__cache_read__input_tokens"], counts["gen_ai__usage__cache_creation__input_tokens"]
+    assert told(tmp_path, spans("an.agent", span(1, **counts))) == [(7, 300, 150, 0, 40)]
+
+
+def test_the_first_names_of_semantic_kernel(tmp_path: Path) -> None:
+    counts = {"gen_ai__response__prompt_tokens": 120, "gen_ai__response__completion_tokens": 8}
+    assert told(tmp_path, spans("Microsoft.SemanticKernel.Diagnostics", span(1, **counts))) == [(120, 0, 0, 0, 8)]
+
+
+def test_an_empty_attribute_says_nothing_and_hides_nothing(tmp_path: Path) -> None:
+    values = used(120, 8) | {"gen_ai.response.model": "", "gen_ai.request.model": "claude-haiku-4-5"}
+    assert told(tmp_path, spans("an.agent", span(1, **values)), columns="model") == [("claude-haiku-4-5-20251001",)]
+
+
+@pytest.mark.parametrize("scope", ["litellm", "gcp.vertex.agent"])
+def test_an_emitter_that_drops_cached_tokens_is_flagged(tmp_path: Path, scope: str) -> None:
+    plain = {"gen_ai__usage__input_tokens": 900, "gen_ai__usage__output_tokens": 8}
+    found = told(tmp_path, spans(scope, span(1, **plain)), columns=f"{CLASSES}, array_to_string(list_sort(flags), ' ')")
+    assert found == [(900, 0, 0, 0, 8, "basis_assumed cache_unseen")]
+
+
+def test_spans_of_botocore_tell_no_cached_tokens(tmp_path: Path) -> None:
+    plain = {
+        "gen_ai.response.model": "us.anthropic.claude-sonnet-4-6",
+        "gen_ai__usage__input_tokens": 9,
+        "gen_ai__usage__output_tokens": 4,
+    }
+    emitted = spans("opentelemetry.instrumentation.botocore.bedrock-runtime", span(1, **plain))
+    assert told(tmp_path, emitted, columns="input_tokens, provider, array_to_string(flags, ' ')") == [
+        (9, "aws_bedrock", "cache_unseen")
+    ]
+
+
+def test_claude_code_is_known_by_its_record_where_the_scope_is_lost(tmp_path: Path) -> None:
+    assert told(tmp_path, events(api_request(), scope="")) == [(3, 0, 0, 12480, 87)]
+
+
 LLM = {"openinference__span__kind": "LLM", "llm__token_count__prompt": 1000}
 WITHIN = {"parentSpanId": f"{1:016x}"}
 
@@ -274,6 +333,17 @@ def test_a_span_around_calls_that_add_up_to_its_output_repeats_them(tmp_path: Pa
     report = read(tmp_path / "store", write(tmp_path / "spans.jsonl", lines))
     assert (report.counted.kept, report.counted.ignored) == (2, {REPEATS: 1})
     assert rows(tmp_path / "store", "input_tokens, output_tokens") == [(1000, 30), (700, 20)]
+
+
+@pytest.mark.parametrize("inside", [{}, {"gen_ai__usage__cache_read_input_tokens": 700}], ids=["untold", "told"])
+def test_of_a_call_told_twice_the_span_with_its_cached_tokens_counts(tmp_path: Path, inside: dict[str, int]) -> None:
+    plain = {"gen_ai__usage__input_tokens": 9, "gen_ai__usage__output_tokens": 40}
+    cached = {"gen_ai__usage__cache_read_input_tokens": 700, "gen_ai__usage__cache_write_input_tokens": 60}
+    total = {"gen_ai__usage__total_tokens": 809}
+    framework = spans("strands.telemetry.tracer", span(1, "chat", **plain, **cached, **total))
+    library = spans("opentelemetry.instrumentation.botocore.bedrock-runtime", span(2, **plain, **inside) | WITHIN)
+    for name, lines in (("one", (framework, library)), ("other", (library, framework))):
+        assert told(tmp_path / name, *lines) == [(9, 700, 0 if inside else 60, 0, 40)]
 
 
 def test_a_span_around_calls_of_other_output_is_a_call(tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def _write_artefacts(gate: Gate, advice: Advice, junit: str | None, environ: Map
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(render(gate, advice), encoding="utf-8")
         except OSError as error:
-            raise AuditError(f"{junit}: can't be written: {error.strerror or error}") from error
+            problem = f"{junit}: can't be written: {error.strerror or error}"
+            raise AuditError(problem, "say --junit with a file in a folder that can be written to") from error
     if environ.get("GITHUB_ACTIONS") == "true":
         from claude_audit.renderers.github import workflow_commands
 

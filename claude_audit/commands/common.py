@@ -72,6 +72,10 @@ class Session:
         """Built-in prices, and the user's on top."""
         from claude_audit.catalog import load
 
+        for path in self.config.prices:
+            if not path.exists():
+                named = self.config.origins.get("prices", "the configuration")
+                raise AuditError(f"{path}: there is no such price file", f"{named} names it: mend the path there")
         return load(*self.config.prices)
 
     def audit(

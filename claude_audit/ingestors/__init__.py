@@ -60,11 +60,14 @@ class Head:
 
     @cached_property
     def document(self) -> bool:
-        """Whether the file is one JSON document (an array, or an object over several lines), not a line a record."""
+        """Whether the file is JSON that is not a line a record: an array, an object over several lines, objects one after
+        another without a line between them, as delivery streams write them."""
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
             return len(self.lines) < 2 or parsed(self.lines[0]) is None
-        return text.startswith("{") and len(self.lines) > 1 and not isinstance(parsed(self.lines[0]), dict)
+        if not text.startswith("{") or isinstance(parsed(self.lines[0]), dict):
+            return False
+        return len(self.lines) > 1 or _several(text)
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
@@ -110,6 +113,15 @@ def parsed(line: str) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
+
+
+def _several(text: str) -> bool:
+    """Whether a JSON object is followed by another one."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:

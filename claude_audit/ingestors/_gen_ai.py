@@ -12,6 +12,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.prompt_tokens",
+        "gen_ai.response.prompt_tokens",
         "llm.token_count.prompt",
         "llm.usage.prompt_tokens",
         "ai.usage.inputTokens",
@@ -20,6 +21,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "output_tokens": (
         "gen_ai.usage.output_tokens",
         "gen_ai.usage.completion_tokens",
+        "gen_ai.response.completion_tokens",
         "llm.token_count.completion",
         "llm.usage.completion_tokens",
         "ai.usage.outputTokens",
@@ -28,7 +30,9 @@ NAMES: Mapping[str, Sequence[str]] = {
     "cache_read_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cache_read_tokens",
         "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.cached_tokens",
         "gen_ai.usage.input_tokens.cached",
         "gen_ai.usage.details.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
@@ -41,6 +45,8 @@ NAMES: Mapping[str, Sequence[str]] = {
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
         "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.cache_creation_tokens",
+        "gen_ai.usage.cache_write_tokens",
         "gen_ai.usage.input_tokens.cache_write",
         "gen_ai.usage.details.cache_creation_input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
@@ -63,7 +69,12 @@ NAMES: Mapping[str, Sequence[str]] = {
         "ai.usage.outputTokenDetails.reasoningTokens",
         "ai.usage.reasoningTokens",
     ),
-    "total_tokens": ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens"),
+    "total_tokens": (
+        "gen_ai.usage.total_tokens",
+        "llm.token_count.total",
+        "llm.usage.total_tokens",
+        "ai.usage.totalTokens",
+    ),
     "model_raw": (
         "gen_ai.response.model",
         "ai.response.model",

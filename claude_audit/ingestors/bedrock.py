@@ -1,4 +1,5 @@
-"""Amazon Bedrock's model invocation log: S3 files (`AWSLogs/…/BedrockModelInvocationLogs/`), CloudWatch exports.
+"""Amazon Bedrock's model invocation log: S3 files (`AWSLogs/…/BedrockModelInvocationLogs/`), CloudWatch exports; and the
+results of its batch jobs.
 
 Recognised by `schemaType: ModelInvocationLog`, in a record itself, in CloudWatch's `@message`, in the lists of `field` and
 `value` that a Logs Insights query answers, or after the time and before the rest of an exported line. A record is one
@@ -8,11 +9,15 @@ bodies it is unknown (billed as 5m, flagged), and so it is for bodies that the l
 which are not read. Records without counts (errors, guardrails that intervened) and other
 vendors' models are ignored.
 
+The results of a batch job (`….jsonl.out`) are lines of `recordId`, `modelInput` and `modelOutput`: a call each, at the batch
+price. They tell the model where its answer does, and neither their time nor an inference profile. The job's
+`manifest.json.out` has the sums of the same calls, and is ignored.
+
 Tells: model and inference profile (which decides the regional premium), all token classes, the caller's ARN as user,
 requestMetadata as labels (every one a tag; those named endpoint, team and so on fill those columns); with bodies also
 passes, stop reason, output cap, tools, and the prompt as hashes of its blocks. An application inference profile hides its
 model: that of the body is taken, else the row has no price (give it an alias). Cannot tell: batch jobs, which are not in
-this log.
+this log (their results are read beside it).
 """
 
 from __future__ import annotations
@@ -34,9 +39,9 @@ SCHEMA = "ModelInvocationLog"
 FIELDS = records.fields(
     texts="schemaType timestamp=timestamp|@timestamp region requestId operation modelId errorCode "
     "arn=identity.arn inputTokenCount=input.inputTokenCount outputTokenCount=output.outputTokenCount "
-    "read=input.cacheReadInputTokenCount written=input.cacheWriteInputTokenCount accountId",
-    nested="input output identity requestMetadata",
-    marks="schemaType requestId modelId",
+    "read=input.cacheReadInputTokenCount written=input.cacheWriteInputTokenCount accountId recordId processedRecordCount",
+    nested="input output identity requestMetadata modelInput modelOutput",
+    marks="schemaType requestId modelId modelInput processedRecordCount",
 )
 """With dots: as a Logs Insights query names what stands inside."""
 
@@ -68,9 +73,17 @@ CONVERSE = json.dumps(
 )
 
 
+QUERIED = {"requestId", "modelId", "input.inputTokenCount"}
+"""Names of a record that a query picked apart."""
+RESULT = {"recordId", "modelInput"}
+"""Of a line of a batch job's results."""
+SUMS = {"totalRecordCount", "processedRecordCount", "inputTokenCount"}
+"""Of a batch job's manifest."""
+
+
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return isinstance(record, Mapping) and (
-        record.get("schemaType") == SCHEMA or {"requestId", "modelId", "input.inputTokenCount"} <= record.keys()
+        record.get("schemaType") == SCHEMA or any(names <= record.keys() for names in (QUERIED, RESULT, SUMS))
     )
 
 
@@ -120,8 +133,8 @@ def _select(_: Reading) -> str:
             coalesce(i.cacheWriteInputTokenCount, written) AS own_written,
             coalesce(o.outputTokenCount, outputTokenCount) AS own_output,
             coalesce(TRY(json_extract_string(identity, '$.arn')), arn) AS caller,
-            {records.as_json("i.inputBodyJson")} AS asked,
-            {records.as_json("o.outputBodyJson")} AS body
+            coalesce({records.as_json("i.inputBodyJson")}, modelInput) AS asked,
+            coalesce({records.as_json("o.outputBodyJson")}, modelOutput) AS body
         FROM (
             SELECT *, TRY(json_transform(input, '{INPUT}')) AS i, TRY(json_transform(output, '{OUTPUT}')) AS o
             FROM ({each})
@@ -134,10 +147,13 @@ def _select(_: Reading) -> str:
     nothing = gateways.nothing_counted("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     none = " AND ".join(f"absent({name})" for name in ("input_tokens", "output_tokens"))
     return pairs.with_request(f"""
-        SELECT * EXCLUDE (broken, errorCode, guardrail, kept, max_tokens, asked_max_tokens),
+        SELECT * EXCLUDE (broken, errorCode, guardrail, kept, max_tokens, asked_max_tokens, tier, of_batch, sums),
+            CASE WHEN of_batch THEN 'batch' ELSE tier END AS tier,
             coalesce(max_tokens, asked_max_tokens) AS max_tokens,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
+                WHEN sums THEN 'sums of a batch job'
+                WHEN of_batch AND ({none}) THEN 'batch record without usage'
                 WHEN NOT kept THEN 'no invocation record'
                 WHEN ({none}) AND errorCode IS NOT NULL THEN 'failed invocation: ' || left(errorCode, 60)
                 WHEN guardrail = 'INTERVENED' AND {nothing} THEN 'blocked by a guardrail'
@@ -168,12 +184,16 @@ def _calls(read: str) -> str:
     counted["stop_reason"] = "coalesce(answer_stop_reason, c.stopReason)"
     counted["content_blocks"] = "coalesce(answer_blocks, CAST(json_array_length(c.output.message.content) AS VARCHAR))"
     claude = "json_extract(asked, '$.anthropic_version') IS NOT NULL AND answer_usage IS NOT NULL"
-    told = labels.labelled(read, gateways.pairs("requestMetadata"), labels.columns(accountId="accountId"))
+    told = labels.labelled(
+        read, gateways.pairs("requestMetadata"), labels.columns(accountId="accountId", recordId="recordId")
+    )
     return f"""
             SELECT
                 file, line, broken, errorCode,
+                modelInput IS NOT NULL AND recordId IS NOT NULL AS of_batch,
+                processedRecordCount IS NOT NULL AND modelInput IS NULL AS sums,
                 c."amazon-bedrock-guardrailAction" AS guardrail,
-                coalesce(schemaType = '{SCHEMA}' OR modelId IS NOT NULL, false) AS kept,
+                coalesce(schemaType = '{SCHEMA}' OR modelId IS NOT NULL, false) OR modelOutput IS NOT NULL AS kept,
                 {records.utc('"timestamp"')} AS ts,
                 -- An application inference profile or provisioned throughput names no model; its answer does.
                 CASE WHEN regexp_matches(modelId, ':({HIDES_MODEL})/') OR modelId IS NULL

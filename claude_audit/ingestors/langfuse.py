@@ -4,7 +4,10 @@ Recognised by `usageDetails` (or `usage_details`) beside `type`. An observation 
 others (spans, events, tools, agents) repeat what is in them and are ignored, and so are generations without usage and other
 vendors' models. Times are UTC. `input` leaves cached tokens out; reads and writes stand under several names.
 `input_cache_creation` is what is left of the writes beside `_5m` and `_1h`, unless it equals their sum. Reasoning is taken
-out of `output` by Langfuse and added again here.
+out of `output` by Langfuse and added again here. LiteLLM's callback takes only the reads out of `input`: where the total is
+that of input, reads and output, the writes are in the input and are taken out here. A total of input and output alone beside
+cached tokens is LiteLLM's older one, whose input has them all, or that of an input without them: read as the latter, and
+flagged (`basis_assumed`).
 
 Tells: model, token classes, time, latency, user, session, environment, the trace's name as endpoint, metadata and tags as
 labels (every one a tag; those named endpoint, team and so on fill those columns). `totalCost` is Langfuse's own estimate:
@@ -44,9 +47,16 @@ REST = (
     "input_cache_write",
 )
 SPLIT = {
-    ttl: (f"input_cache_creation_{ttl}", f"cache_creation_{ttl}", f"ephemeral_{ttl}_input_tokens")
+    ttl: (
+        f"input_cache_creation_{ttl}",
+        f"cache_creation_{ttl}",
+        f"ephemeral_{ttl}_input_tokens",
+        f"input_ephemeral_{ttl}_input_tokens",
+    )
     for ttl in ("5m", "1h")
 }
+"""Langfuse's handler for LangChain puts `input_` before what LangChain calls them."""
+TOTAL = ("total", "total_tokens")
 REASONING = ("output_reasoning_tokens", "output_reasoning")
 
 
@@ -85,7 +95,7 @@ def _calls(rows: str) -> str:
             {records.utc('"start"')} AS ts,
             model AS model_raw,
             'langfuse:' || id AS identity,
-            "in" AS input_tokens,
+            CASE basis WHEN 'writes' THEN CAST(count_of("in") - written AS VARCHAR) ELSE "in" END AS input_tokens,
             CASE WHEN "out" IS NULL THEN thought
                 WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
                 THEN CAST(count_of("out")::HUGEINT + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
@@ -96,6 +106,7 @@ def _calls(rows: str) -> str:
                 ELSE rest END AS cache_write_tokens,
             w5 AS cache_write_5m_tokens,
             w1 AS cache_write_1h_tokens,
+            CASE basis WHEN 'unsure' THEN ['basis_assumed'] ELSE [] END AS notes,
             'langfuse' AS gateway,
             CAST(coalesce({_seconds("ended")}, TRY_CAST(latency AS DOUBLE) * 1000) AS VARCHAR) AS latency_ms,
             CAST(coalesce({_seconds("answered")}, TRY_CAST(ttft AS DOUBLE) * 1000) AS VARCHAR) AS ttft_ms,
@@ -114,6 +125,26 @@ def _calls(rows: str) -> str:
     }
         FROM (
             SELECT *,
+                {_number("total")} - {_number('"in"')} - {_number('"out"')} - {_number("thought")} AS beyond,
+                greatest({_number("rest")}, {split}) AS written,
+                CASE WHEN absent(total) OR {_number('"in"')} < written THEN NULL
+                    WHEN written > 0 AND beyond = {_number('"read"')} AND count_of("read") > 0 THEN 'writes'
+                    WHEN beyond = 0 AND written + {_number('"read"')} BETWEEN 1 AND {
+        _number('"in"')
+    } THEN 'unsure' END AS basis
+            FROM ({_counted(labelled)})
+        )"""
+
+
+def _number(count: str) -> str:
+    return f"coalesce(count_of({count}), 0)::HUGEINT"
+
+
+def _counted(labelled: str) -> str:
+    """SQL: the observations with the counts that they record, and their times."""
+    return f"""
+            SELECT *,
+                {_first(TOTAL)} AS total,
                 {_first(INPUT)} AS "in",
                 {_first(OUTPUT)} AS "out",
                 json_exists(usage, '$.output') AS plain,
@@ -125,8 +156,7 @@ def _calls(rows: str) -> str:
                 instant({records.utc('"start"')}) AS began,
                 instant({records.utc('"end"')}) AS ended,
                 instant({records.utc('"first"')}) AS answered
-            FROM ({labelled})
-        )"""
+            FROM ({labelled})"""
 
 
 def _select(_: Reading) -> str:

@@ -189,16 +189,12 @@ def _around(struct: str, keys: Sequence[Sequence[str]]) -> _Around:
 def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
     """SQL: the calls of records that hold their counts themselves, or none."""
     known = _around("r", keys)
-    plain = "usage" in known.names and _plain(reading, lines)
+    # Whether the usage blocks have the Messages API's own names only: few need be looked for then.
+    named = wrapped.lists(reading, "k", f"(SELECT TRY(json_keys(text, '$.usage')) AS k FROM {lines})")
+    plain = OTHER_NAMES.isdisjoint(_union(named)) and len(named) < wrapped.MOST_KEYS
     shape = {**_body_of(known.names, plain=plain), **known.shape}
     records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {lines}"
     return _calls(records, known.names, [known], plain=plain)
-
-
-def _plain(reading: Reading, lines: str) -> bool:
-    """Whether the usage blocks of these records have the Messages API's own names only: few need be looked for then."""
-    named = wrapped.lists(reading, "k", f"(SELECT TRY(json_keys(text, '$.usage')) AS k FROM {lines})")
-    return OTHER_NAMES.isdisjoint(_union(named)) and len(named) < wrapped.MOST_KEYS
 
 
 def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> str:

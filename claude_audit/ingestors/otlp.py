@@ -8,13 +8,15 @@ in the counts of lines. A call is a span of a single model call, or an event tha
 - instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), and others with their names
 
 Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so do spans of a call whose
-output is that of the calls right inside (a framework's, around its library's); metrics are ignored too. Records that
+output is that of the calls right inside (a framework's, around its library's), unless it alone tells the cached tokens of
+the one call in it; metrics are ignored too. Records that
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
-Whether input includes cached tokens depends on who emits: it does, but for OpenLIT and Claude Code. Of an unknown emitter it
-is assumed to (`basis_assumed`), unless one of its records in the file proves otherwise: more cached tokens than input, or a
-total that adds them. The AI SDK's `providerMetadata` holds the raw usage block, which is taken then.
+Whether input includes cached tokens depends on who emits: it does, but for Claude Code and what OpenLIT tells of the
+anthropic library (of LiteLLM and the Agent SDK it adds them). Of an unknown emitter it is assumed to (`basis_assumed`),
+unless one of its records in the file proves otherwise: more cached tokens than input, or a total that adds them. The AI
+SDK's `providerMetadata` holds the raw usage block, which is taken then.
 
 service.name is the project, deployment.environment.name the environment, the conversation the session; other attributes of
 the resource are tags. Cannot tell: advisor passes, web searches, speed and geography of the SDK's spans, and the TTL split of
@@ -28,6 +30,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _emitters as emitters
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
@@ -78,23 +81,8 @@ LABELS = (
     "cost_reported_usd",
 )
 
-SDK = "starts_with(scope, 'com.anthropic.sdk') OR starts_with(scope, 'com.anthropic.claude-platform')"
-OWN_NAMES = "starts_with(scope, 'com.anthropic.claude_code')"
-EXCLUSIVE = f"{OWN_NAMES} OR starts_with(scope, 'openlit')"
-INCLUSIVE = (
-    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai') "
-    "OR starts_with(scope, 'openinference.instrumentation.anthropic')"
-)
-NO_CACHE_COUNTS = "scope = '@arizeai/openinference-instrumentation-anthropic'"
-"""Writes Anthropic's input and output and no count of cached tokens (seen in 2026); a version that does is told by its counts."""
 REPEATS = "agent|tool|workflow|task|chain|embedding|retriev|rerank|memory"
 """In an operation's name: work that has no tokens of its own, or those of the calls in it."""
-
-DETAILS = tuple(f"ai.usage.inputTokenDetails.{what}Tokens" for what in ("cacheRead", "cacheWrite", "noCache"))
-"""The AI SDK since version 6: its input then includes what these name."""
-BESIDE = {"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheCreationInputTokens"}
-"""What the AI SDK's providerMetadata names beside the raw usage block, or, up to its version 4, without it: its input then
-was Anthropic's own, without the cache."""
 
 RESOURCE_LABELS = ("service.name", "deployment.environment.name", "deployment.environment", "team")
 """Attributes of the resource that fill columns; `telemetry.*` says nothing to attribute by, `process.*` may hold text."""
@@ -153,7 +141,7 @@ def _parts(kind: str) -> str:
 
 def _texts(attributes: str) -> str:
     return (
-        f"list_transform({attributes}, lambda x: coalesce(x.value.stringValue, x.value.intValue, x.value.doubleValue, "
+        f"list_transform({attributes}, lambda x: coalesce(nullif(x.value.stringValue, ''), x.value.intValue, x.value.doubleValue, "
         "x.value.boolValue, x.value.arrayValue.values[1].stringValue))"
     )
 
@@ -198,7 +186,14 @@ def _select(_: Reading) -> str:
     ids. judged: what their input includes.
     """
     metadata = _attribute("ai.response.providerMetadata")
-    raw = quoted(json.dumps({"anthropic": {"usage": USAGE, **dict.fromkeys(BESIDE.values(), "VARCHAR")}}))
+    raw = quoted(
+        json.dumps(
+            {
+                "anthropic": {"usage": USAGE, **dict.fromkeys(emitters.BESIDE.values(), "VARCHAR")},
+                "bedrock": {"usage": dict.fromkeys(emitters.OF_BEDROCK.values(), "VARCHAR")},
+            }
+        )
+    )
     return f"""
         WITH items AS (
             SELECT file, line, {gateways.NOT_JSON} AS broken, r.resourceMetrics IS NOT NULL AS metrics, unnest(
@@ -213,7 +208,7 @@ def _select(_: Reading) -> str:
         named AS (
             SELECT file, line, broken, metrics, s.kind, s.trace_id, s.span_id, s.parent, s.name, s.began, s.ended, s.status,
                 coalesce(s.scope, '') AS scope,
-                {OWN_NAMES} AS of_claude_code,
+                {emitters.OWN_NAMES} AS of_claude_code,
                 list_transform(s.attributes, lambda x: x.key) AS every_name,
                 list_has_any(every_name,
                     CASE WHEN of_claude_code THEN {_marks(CLAUDE_CODE)} ELSE {_marks(gen_ai.NAMES)} END) AS counted,
@@ -243,9 +238,11 @@ def _select(_: Reading) -> str:
                 {_of_resource("service.name")} AS project,
                 {_of_resource("deployment.environment.name", "deployment.environment")} AS environment,
                 {_tags()} AS tags,
-                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})).anthropic AS anthropic,
+                TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})) AS of_provider,
+                of_provider['anthropic'] AS anthropic,
+                of_provider['bedrock']['usage'] AS of_bedrock,
                 anthropic['usage'] AS raw,
-                list_has_any(names, {quoted_list(DETAILS)}) AS detailed
+                list_has_any(names, {quoted_list(emitters.DETAILS)}) AS detailed
             FROM named
         ),
         counted AS MATERIALIZED (
@@ -271,27 +268,33 @@ def _select(_: Reading) -> str:
             FROM told
         ),
         inner_calls AS MATERIALIZED (
-            SELECT file, trace_id, parent, request_id, message_id, count_of(output_tokens) AS output
+            SELECT file, trace_id, parent, request_id, message_id, count_of(output_tokens) AS output, {CACHED} > 0 AS tells_cache
             FROM counted WHERE parent <> '' AND ignore IS NULL AND count_of(output_tokens) > 0
         ),
         around AS (
-            SELECT o.file, o.trace_id, o.span_id
+            SELECT o.file, o.trace_id, o.span_id,
+                count(*) = 1 AND any_value({CACHED}) > 0 AND NOT bool_or(i.tells_cache) AS alone_tells_cache
             FROM inner_calls AS i JOIN counted AS o ON o.file = i.file AND o.trace_id = i.trace_id AND o.span_id = i.parent
             WHERE o.ignore IS NULL AND (i.request_id = o.request_id OR i.message_id = o.message_id) IS DISTINCT FROM true
             GROUP BY o.file, o.trace_id, o.span_id
             HAVING sum(i.output) = any_value(count_of(o.output_tokens))
         ),
         judged AS (
-            SELECT * REPLACE (CASE WHEN ignore IS NULL AND (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around)
-                    THEN 'span that repeats the calls in it' ELSE ignore END AS ignore),
+            SELECT * REPLACE (CASE
+                    WHEN ignore IS NOT NULL THEN ignore
+                    WHEN (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around WHERE NOT alone_tells_cache)
+                        THEN 'span that repeats the calls in it'
+                    WHEN count_of(output_tokens) > 0 AND (file, trace_id, parent) IN (
+                            SELECT (file, trace_id, span_id) FROM around WHERE alone_tells_cache)
+                        THEN 'span of a call that the span around it tells more of' END AS ignore),
                 coalesce(bool_or(raw IS NULL AND not_cached IS NULL AND (
                     {CACHED} > count_of(input_tokens)
                     OR {CACHED} > 0 AND count_of(total_tokens)
                         = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED})
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
-                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {EXCLUSIVE} THEN true
-                    WHEN {INCLUSIVE} OR detailed THEN false
-                    WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in BESIDE.values())} THEN true END AS exclusive,
+                CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {emitters.EXCLUSIVE} THEN true
+                    WHEN {emitters.INCLUSIVE} OR detailed AND of_bedrock IS NULL THEN false
+                    WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in emitters.BESIDE.values())} THEN true END AS exclusive,
                 exclusive IS NOT NULL AS known,
                 CASE WHEN exclusive THEN false
                     WHEN known THEN true ELSE NOT proven_exclusive END AS inclusive
@@ -319,9 +322,10 @@ def _select(_: Reading) -> str:
             CASE WHEN cost_reported_usd IS NOT NULL THEN 'client' END AS cost_reported_by,
             team, project, environment, tags,
             list_filter([
-                CASE WHEN {SDK} THEN 'lower_bound' END,
-                CASE WHEN {NO_CACHE_COUNTS} AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
-                CASE WHEN NOT known AND inclusive AND {CACHED} > 0 THEN 'basis_assumed' END
+                CASE WHEN {emitters.SDK} THEN 'lower_bound' END,
+                CASE WHEN list_contains({quoted_list(emitters.NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
+                CASE WHEN NOT known AND inclusive AND {CACHED} > 0
+                    OR list_contains({quoted_list(emitters.MIXED_INPUT)}, scope) AND cache_read_tokens IS NULL THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes
         FROM judged"""
 
@@ -329,7 +333,10 @@ def _select(_: Reading) -> str:
 def _counts() -> str:
     """SQL: the counts of the raw usage block where there is one, else those of the attributes."""
     told = {name: f"{name}_told" for name in COUNTS}
-    told |= {name: f"coalesce({name}_told, anthropic.{word})" for name, word in BESIDE.items()}
+    told |= {
+        name: f"coalesce({name}_told, anthropic.{word}, of_bedrock.{emitters.OF_BEDROCK[name]})"
+        for name, word in emitters.BESIDE.items()
+    }
     told |= {"input_tokens": "coalesce(not_cached, input_tokens_told)", "thinking_tokens": "thinking_told"}
     return ", ".join(
         f"CASE WHEN raw IS NOT NULL THEN {sql} ELSE {told.get(name, 'NULL')} END AS {name}"

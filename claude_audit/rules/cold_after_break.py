@@ -1,0 +1,101 @@
+"""Conversations that came back after a break to a cache that had run out: their prompts were written again.
+
+A request of a session is cold when more than the time to live (an hour where it writes for an hour, else five minutes) has
+passed since the session's last request of that endpoint and model, and it writes at least half of what that one had in the
+cache. What it writes of that, less what reading it had cost, is the amount at most. At least: what writing everything for
+an hour had saved on breaks of up to an hour, less what that had cost more on all other writes; nothing for longer breaks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from claude_audit.bill import components, total
+from claude_audit.money import EXACT, ZERO
+from claude_audit.prompt_ends import flag
+from claude_audit.rates import Unpriced
+from claude_audit.rules import Finding, Log, Rule
+from claude_audit.rules._cached_turns import HOUR, alive, turns, written_again
+from claude_audit.rules._labels import NONE, where
+from claude_audit.tally import Extra, Line, tally
+from claude_audit.text import count
+from claude_audit.usage import TOKEN_CLASSES
+from claude_audit.waterfall import Grade
+
+NAME = "cold_after_break"
+
+
+@dataclass(slots=True)
+class Lost:
+    """What was written again, of one endpoint and model."""
+
+    requests: int = 0
+    tokens: int = 0
+    most: list[Decimal] = field(default_factory=list)
+    """US dollars."""
+    for_an_hour: list[Decimal] = field(default_factory=list)
+    """US dollars that entries of an hour had saved, and (negative) cost."""
+
+
+def _find(log: Log) -> Iterator[Finding]:
+    found: dict[tuple[str, str], Lost] = defaultdict(Lost)
+    for line in _lines(log):
+        price = log.audit.catalog.price(line.group)
+        if isinstance(price, Unpriced):
+            continue
+        requests, soon, later, hour = map(int, line.more)
+        of = found[line.labels[0] or NONE, line.name or NONE]
+
+        def usd(**classes: int) -> Decimal:
+            parts = components(price, [classes.get(name, 0) for name in TOKEN_CLASSES], 0, log.audit.catalog)  # noqa: B023
+            return ZERO if parts is None else total(parts.values())
+
+        of.requests += requests
+        of.tokens += soon + later + hour
+        read = usd(cache_read=soon + later + hour)
+        of.most.append(EXACT.subtract(usd(cache_write_5m=soon + later, cache_write_1h=hour), read))
+        others = line.tokens[TOKEN_CLASSES.index("cache_write_5m")] - soon
+        gained = EXACT.subtract(usd(cache_write_5m=soon), usd(cache_read=soon))
+        paid = EXACT.subtract(usd(cache_write_1h=others), usd(cache_write_5m=others))
+        of.for_an_hour.append(EXACT.subtract(gained, paid))
+    for (endpoint, model), lost in found.items():
+        if lost.requests:
+            yield Finding(
+                NAME,
+                f"{endpoint} on {model}",
+                f"{count(lost.requests, 'request')} came back to {'its' if lost.requests == 1 else 'their'} session after the "
+                f"cache had run out, and wrote {lost.tokens:,} tokens again.",
+                "write for an hour where people pause for less than that (whatif --cache-replay --cache-ttl 1h tells what it "
+                "saves), or start afresh with less after a break",
+                Grade.BOUNDED,
+                max(ZERO, total(lost.for_an_hour)),
+                total(lost.most),
+                (f"claude-audit spend --by day,token_type {where('endpoint', endpoint)} {where('model', model)}",),
+            )
+
+
+def _lines(log: Log) -> list[Line]:
+    """The tally of requests in sessions by endpoint, with the number of cold ones, and the tokens that they write again: of
+    5-minute entries after breaks of up to an hour, and after longer ones; of 1-hour entries."""
+    import narwhals.stable.v2 as nw
+
+    audit, reach = log.audit, log.audit.reach
+    if reach is None:
+        return []
+    held, wrote, for_an_hour = (nw.col(f"turn_{name}") for name in ("held", "wrote", "hour"))
+    out = (1 - alive()) * flag(held > 0) * flag(2 * wrote >= held)
+    again = out * written_again()
+    soon = (1 - for_an_hour) * flag(nw.col("turn_gap") <= HOUR)
+    sums = {
+        "cold": out,
+        "cold_soon": again * soon,
+        "cold_later": again * (1 - for_an_hour - soon),
+        "cold_of_an_hour": again * for_an_hour,
+    }
+    return tally(turns(log, "model"), reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, sums))
+
+
+RULE = Rule(NAME, "caches that ran out during a break", _find, __doc__ or "", ("session",))
