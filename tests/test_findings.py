@@ -173,7 +173,7 @@ def test_what_the_growth_of_prompts_cost(tmp_path: Path) -> None:
     # Growth of 1,000 + 2,000 + 3,000 + 4,000: four times 500 at 2 USD per million, the rest read at 0.10.
     assert one.high_usd == (2_000 * Decimal(2) + 8_000 * Decimal("0.1")) / 1_000_000
     assert (one.low_usd, one.subject) == (0, "chat")
-    assert one.message.startswith("1 conversation of 5 turns or more grew: 67%")
+    assert one.message.startswith("1 conversation of 5 turns or more grew: 67 %")
 
 
 @pytest.mark.parametrize(

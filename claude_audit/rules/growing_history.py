@@ -78,10 +78,10 @@ def _find(log: Log) -> Iterator[Finding]:
             yield Finding(
                 NAME,
                 endpoint,
-                f"{count(sessions, 'conversation')} of {TURNS} turns or more grew: {grown_tokens / whole:.0%} of their input "
+                f"{count(sessions, 'conversation')} of {TURNS} turns or more grew: {100 * grown_tokens / whole:.0f} % of their input "
                 "tokens repeat what was said after the first prompt.",
-                "keep a window of turns, or sum up what is older (it pays where the past is not read from the cache: see what "
-                "the command says)",
+                "keep a window of turns, or sum up what is older: it pays where the past is not read from the cache, as whatif "
+                "--history tells",
                 Grade.BOUNDED,
                 ZERO,
                 total(costs[endpoint]),
