@@ -17,6 +17,7 @@ from claude_audit.audit import Audit
 from claude_audit.lever_run import Run
 from claude_audit.recount import Recount
 from claude_audit.scan import Scan
+from claude_audit.scan_rows import rows_of
 from claude_audit.scenario import levers_of
 
 OLD, OTHER = "claude-sonnet-4-5-20250929", "claude-sonnet-5-5"
@@ -70,6 +71,18 @@ def test_an_answer_that_is_cut_is_not_added_up(tmp_path: Path, monkeypatch: pyte
     totals = {name: sum(s.sum_of(name[0], name[1:]) for s in run.start) for name in cut}
     # ceil(1.3 x 100) = 130 three times, ceil(1.3 x 77) = 101 once
     assert list(totals.values()) == [377, 491]
+
+
+def test_a_key_of_few_values_is_never_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed into one number, a null would take the other keys with it."""
+    told = {"prompt_blocks": [{"hash": "a", "tokens": 1000, "breakpoint": True}], "cache_breakpoints": 1}
+    audit = stored(tmp_path / "store", [record(0, **told), record(1), record(2, read=500)])
+    _, asked = scanned(audit, monkeypatch, cap_output="50", route_simple="haiku", cache_hit="0.9", batch_tagged=True)
+    rows = rows_of(asked, audit.usage(), ("endpoint", "workspace"), audit.engine)
+    keys = {name: asked.keys.known[name] for name in asked.keys.ranges}
+    assert len(keys) > 8
+    for row in audit.engine.rows(rows.select(**keys)):
+        assert None not in row, dict(zip(keys, row, strict=True))
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["old", "new", "other"]))

@@ -181,7 +181,8 @@ def contradictions(scan: Scan, least: nw.Expr) -> None:
 
     known = scan.fact({name: 1 for name in scan.reach.models if _stated(scan, name)}) * flag(scan.call)
     written = flag(nw.col("q_cache_write_5m") + nw.col("q_cache_write_1h") > 0)
-    marked = flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)
+    # A key is never null where there is a price (Keys.add): of what a row does not tell, nothing is known against it.
+    marked = (flag(nw.col("cache_breakpoints") > 0) * flag(nw.col("cacheable_tokens") >= least)).fill_null(0)
     seen = flag(~nw.col("cache_read_tokens").is_null()) * flag(scan.cached == 0)
     idle = known * marked * seen
     if scan.reach.known.empty("cache_breakpoints") or scan.reach.known.empty("cacheable_tokens"):

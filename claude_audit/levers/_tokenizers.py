@@ -55,8 +55,7 @@ class Tokenizers:
 
     def most(self, tokens: int | None) -> int | None:
         """As many as so many tokens come to on a target at most. None: nobody knows."""
-        ratio = Fraction(self.factor)
-        return None if tokens is None else ceil(tokens * max(ratio, 1 / ratio))
+        return at_most(tokens, self.factor)
 
     def mark(self, lever: str, factor: Decimal) -> str:
         """The mark of what a lever makes under that factor: its own name under the factor in use."""
@@ -101,3 +100,8 @@ def recount(scan: Scan, factor: Decimal, model: Model, others: Sequence[str]) ->
     """How that model counts the text of rows of `others`, which count otherwise."""
     ratio = Fraction(factor) if model.tokenizer == "new" else 1 / Fraction(factor)
     return Recount(scan.scaled, ((ratio, tuple(others)),))
+
+
+def at_most(tokens: int | None, factor: Decimal) -> int | None:
+    """As many as so many tokens come to on a model that counts alike or by that factor, at most. None: nobody knows."""
+    return None if tokens is None else ceil(tokens * max(Fraction(factor), 1 / Fraction(factor)))

@@ -40,7 +40,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_row
 from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
 from claude_audit.levers._routing_ranks import RANK
 from claude_audit.levers._routing_rows import CERTAIN, CODES, GATES, LIKELY, LIMITS, POSSIBLE, SESSION
-from claude_audit.levers._tokenizers import counted_otherwise, factor_of, recount
+from claude_audit.levers._tokenizers import at_most, counted_otherwise, factor_of, recount
 from claude_audit.money import EXACT, ZERO, ended
 from claude_audit.rates import Group, Model, Unpriced
 from claude_audit.states import INPUT, OUTPUT, Added, State, Variant, regrouped, text_of, unmoved
@@ -167,8 +166,7 @@ class RouteSimple(Lever):
 
     def _most(self, scan: Scan, what: str, factor: Decimal) -> int | None:
         """The largest prompt or output of a row on the target, or more than it. None: nobody knows."""
-        most = scan.most(what)
-        return None if most is None else ceil(most * max(Fraction(factor), 1 / Fraction(factor)))
+        return at_most(scan.most(what), factor)
 
     def _ranked(self, scan: Scan, usage: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """The rows, each with whether it is among those that would save least or most."""

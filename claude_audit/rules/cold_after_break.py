@@ -36,8 +36,10 @@ class Lost:
     tokens: int = 0
     most: list[Decimal] = field(default_factory=list)
     """US dollars."""
-    for_an_hour: list[Decimal] = field(default_factory=list)
-    """US dollars that entries of an hour had saved, and (negative) cost."""
+    saved_by_hours: list[Decimal] = field(default_factory=list)
+    """US dollars that writing everything for an hour had saved, or (negative) cost more."""
+    sells_hours: bool = True
+    """There is a price for that."""
 
 
 def _find(log: Log) -> Iterator[Finding]:
@@ -49,18 +51,24 @@ def _find(log: Log) -> Iterator[Finding]:
         requests, soon, later, hour = map(int, line.more)
         of = found[line.labels[0] or NONE, line.name or NONE]
 
-        def usd(**classes: int) -> Decimal:
+        def usd(**classes: int) -> Decimal | None:
             parts = components(price, [classes.get(name, 0) for name in TOKEN_CLASSES], 0, log.audit.catalog)  # noqa: B023
-            return ZERO if parts is None else total(parts.values())
+            return None if parts is None else total(parts.values())
 
+        written = usd(cache_write_5m=soon + later, cache_write_1h=hour)
+        read = usd(cache_read=soon + later + hour)
+        if written is None or read is None:
+            continue  # tokens without a price: rule no_price
         of.requests += requests
         of.tokens += soon + later + hour
-        read = usd(cache_read=soon + later + hour)
-        of.most.append(EXACT.subtract(usd(cache_write_5m=soon + later, cache_write_1h=hour), read))
-        others = line.tokens[TOKEN_CLASSES.index("cache_write_5m")] - soon
-        gained = EXACT.subtract(usd(cache_write_5m=soon), usd(cache_read=soon))
-        paid = EXACT.subtract(usd(cache_write_1h=others), usd(cache_write_5m=others))
-        of.for_an_hour.append(EXACT.subtract(gained, paid))
+        of.most.append(EXACT.subtract(written, read))
+        everything = line.tokens[TOKEN_CLASSES.index("cache_write_5m")]
+        as_billed = usd(cache_write_5m=everything)
+        for_an_hour = usd(cache_write_1h=everything - soon, cache_read=soon)
+        if as_billed is None or for_an_hour is None:
+            of.sells_hours = False
+        else:
+            of.saved_by_hours.append(EXACT.subtract(as_billed, for_an_hour))
     for (endpoint, model), lost in found.items():
         if lost.requests:
             yield Finding(
@@ -71,7 +79,7 @@ def _find(log: Log) -> Iterator[Finding]:
                 "write for an hour where people pause for less than that (whatif --cache-replay --cache-ttl 1h tells what it "
                 "saves), or start afresh with less after a break",
                 Grade.BOUNDED,
-                max(ZERO, total(lost.for_an_hour)),
+                max(ZERO, total(lost.saved_by_hours)) if lost.sells_hours else ZERO,
                 total(lost.most),
                 (f"claude-audit spend --by day,token_type {where('endpoint', endpoint)} {where('model', model)}",),
             )
