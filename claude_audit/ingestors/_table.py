@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from claude_audit.aliases import fields
 from claude_audit.errors import AuditError
-from claude_audit.pieces import opened, quoted
+from claude_audit.packing import opened
+from claude_audit.pieces import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,11 +40,14 @@ def header(text: str) -> Header:
 
 
 def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
-    """The cells of the first row that is not blank, and the number of its last line."""
+    """The cells of the first row that is not blank, and the number of its last line.
+
+    Spreadsheets may say the delimiter in a line before it (`sep=;`).
+    """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
         for row in rows:
-            if any(cell.strip() for cell in row):
+            if any(cell.strip() for cell in row) and not re.fullmatch("sep=.?", "".join(row), re.IGNORECASE):
                 return (tuple(cell.strip() for cell in row), rows.line_num) if len(row) <= MOST_COLUMNS else ((), 0)
     except csv.Error:  # a field of more than 128 KiB
         pass
