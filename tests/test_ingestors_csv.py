@@ -427,3 +427,16 @@ def test_amounts_with_a_decimal_comma(tmp_path: Path, delimiter: str, cell: str,
 def test_a_line_that_says_the_delimiter_is_no_row(tmp_path: Path) -> None:
     text = "sep=;\n" + (HEADER + row(1)).replace(",", ";")
     assert calls(tmp_path, text, name="usage.csv") == [(3, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    "above", ["Usage by call\nExported 2026-11-02\n\n", "# made by export.py, 3 columns\n", "sep=,\n", "Total,,,,30\n"]
+)
+def test_titles_and_remarks_may_stand_above_the_header(tmp_path: Path, above: str) -> None:
+    line = above.count("\n") + 2
+    assert calls(tmp_path, above + HEADER + row(1), name="usage.csv") == [(line, 10, 20)]
+
+
+def test_bars_between_cells(tmp_path: Path) -> None:
+    text = (HEADER + row(1, endpoint='"a|b"') + row(2)).replace(",", "|")
+    assert calls(tmp_path, text, "line, endpoint, output_tokens", name="usage.csv") == [(2, "a|b", 20), (3, "chat", 20)]

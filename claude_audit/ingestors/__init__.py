@@ -67,7 +67,10 @@ class Head:
             return len(self.lines) < 2 or parsed(self.lines[0]) is None
         if not text.startswith("{") or isinstance(parsed(self.lines[0]), dict):
             return False
-        return len(self.lines) > 1 or _several(text)
+        if _several(text):
+            return True
+        # Where other lines begin records too, unindented, it is a log whose first line is broken.
+        return len(self.lines) > 1 and not any(line.startswith('{"') for line in self.lines[1:])
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
