@@ -440,3 +440,14 @@ def test_titles_and_remarks_may_stand_above_the_header(tmp_path: Path, above: st
 def test_bars_between_cells(tmp_path: Path) -> None:
     text = (HEADER + row(1, endpoint='"a|b"') + row(2)).replace(",", "|")
     assert calls(tmp_path, text, "line, endpoint, output_tokens", name="usage.csv") == [(2, "a|b", 20), (3, "chat", 20)]
+
+
+def test_a_date_whose_day_nobody_knows_is_left_to_a_map(tmp_path: Path) -> None:
+    text = HEADER + row(1) + "11/02/2026 10:00,claude-opus-4-8,chat,10,20\n"
+    report = ingested(tmp_path, text, name="usage.csv")
+    assert fates(report) == (1, 0, 0, 1)
+    assert any("1 line rejected for the time alone" in warning for warning in report.warnings)
+    (tmp_path / "map.yaml").write_text('timestamp: {from: timestamp, format: "%m/%d/%Y %H:%M"}')
+    assert fates(
+        ingested(tmp_path / "mapped", HEADER + text.split("\n")[2], name="u.csv", mapping=load(tmp_path / "map.yaml"))
+    ) == (1, 0, 0, 0)
