@@ -142,7 +142,7 @@ def warnings(connection: DuckDBPyConnection, assume: Assumptions) -> Iterator[st
     }
 
     rows = connection.execute("""
-        SELECT flag, count(*), sum(coalesce(cache_write_unknown_tokens, 0))::BIGINT
+        SELECT flag, count(*), sum(coalesce(cache_write_unknown_tokens, 0))
         FROM (SELECT unnest(flags) AS flag, cache_write_unknown_tokens FROM new_rows)
         GROUP BY flag ORDER BY flag""").fetchall()
     for flag, count, unknown in rows:

@@ -260,6 +260,23 @@ def claude_code_result() -> Sample:
     ])  # fmt: skip
 
 
+def opencode() -> Sample:
+    def said(n: int, **more: Any) -> Record:
+        return {
+            "id": f"msg_{n}", "sessionID": "ses_1", "role": "assistant", "time": {"created": (EPOCH + n) * 1000, "completed": (EPOCH + n + 9) * 1000},
+            "parentID": "msg_0", "modelID": "claude-sonnet-4-6", "providerID": "anthropic", "mode": "build", "agent": "build", "variant": "high",
+            "path": {"cwd": "/home/ana/shop", "root": "/home/ana/shop"}, "cost": 0.01, "finish": "tool-calls",
+            "tokens": {"total": 5650, "input": 1200, "output": 110, "reasoning": 40, "cache": {"read": 4000, "write": 300}},
+        } | more  # fmt: skip
+
+    user = {"id": "msg_0", "sessionID": "ses_1", "role": "user", "time": {"created": EPOCH * 1000}}
+    failed = {
+        "error": {"name": "APIError"},
+        "tokens": {"input": 0, "output": 0, "reasoning": 0, "cache": {"read": 0, "write": 0}},
+    }
+    return Sample("msg_1.json", [user, said(1), said(2, providerID="amazon-bedrock"), said(3, **failed)])  # fmt: skip
+
+
 def message_batches() -> Sample:
     return Sample("results-2026-11-02.jsonl", [
         {"custom_id": "r1", "result": {"type": "succeeded", "message": message(1)}},
@@ -576,7 +593,7 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, json_cells, text, claude_code, claude_code_result, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
+        native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
         langfuse, langsmith, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

@@ -96,7 +96,7 @@ def test_explain_leads_every_row_back_to_its_line(tmp_path: Path, name: str) -> 
         assert [(one.source, one.line, one.format) for one in mine] == [(source, line, format)] and format == name
         assert mine[0].place == f"{source}:{line}" and 1 <= line <= len(lines)
         if name not in ("stream", "text") and output:
-            assert str(output) in lines[line - 1] or name in ("langfuse", "litellm")
+            assert str(output) in lines[line - 1] or name in ("langfuse", "litellm", "opencode")
         whole += total_usd(mine[0].items)
         seen += 1
     assert seen and whole == found.spend().total_usd
