@@ -277,6 +277,20 @@ def opencode() -> Sample:
     return Sample("msg_1.json", [user, said(1), said(2, providerID="amazon-bedrock"), said(3, **failed)])  # fmt: skip
 
 
+def cline() -> Sample:
+    def asked(n: int, say: str = "api_req_started", provider: str = "anthropic", **counts: Any) -> Record:
+        told = {"tokensIn": 1200, "tokensOut": 150, "cacheWrites": 300, "cacheReads": 4000, "cost": 0.01} | counts
+        return {
+            "ts": (EPOCH + n) * 1000, "type": "say", "say": say, "text": json.dumps(told), "partial": False,
+            "modelInfo": {"modelId": "claude-sonnet-4-6", "providerId": provider, "mode": "act"},
+        }  # fmt: skip
+
+    task = {"ts": EPOCH * 1000, "type": "say", "say": "task", "text": "…"}
+    return Sample("ui_messages.json", [
+        task, asked(1), asked(2, provider="bedrock"), asked(3, "subagent_usage"), asked(4, apiProtocol="anthropic", tokensIn=5500),
+    ])  # fmt: skip
+
+
 def message_batches() -> Sample:
     return Sample("results-2026-11-02.jsonl", [
         {"custom_id": "r1", "result": {"type": "succeeded", "message": message(1)}},
@@ -593,7 +607,7 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
+        native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
         langfuse, langsmith, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logs import audit, read, write
 
+from claude_audit.calls import Assumptions
+
 Record = dict[str, Any]
 EPOCH = 1793613600
 """2026-11-02T10:00:00Z."""
@@ -124,4 +126,123 @@ class TestOpencode:
 
     def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
         told(tmp_path, answered(1), answered(2, tokens=tokens(reasoning=50, total=9953)))
+        assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+def asked(n: int = 1, say: str = "api_req_started", model: str | None = "claude-sonnet-4-6", **counts: Any) -> Record:
+    """A message of Cline about a request."""
+    told = {"tokensIn": 3, "tokensOut": 200, "cacheWrites": 700, "cacheReads": 9000, "cost": 0.008} | counts
+    named = {"modelInfo": {"modelId": model, "providerId": "anthropic", "mode": "act"}} if model else {}
+    return {"ts": (EPOCH + n) * 1000, "type": "say", "say": say, "text": json.dumps(told), "partial": False} | named
+
+
+TASK = {"ts": EPOCH * 1000, "type": "say", "say": "task", "text": "build a shop"}
+
+
+class TestCline:
+    def test_a_task_as_the_editor_keeps_it(self, tmp_path: Path) -> None:
+        """One list on one line; a placeholder is written before the counts are known."""
+        placeholder = {"ts": (EPOCH + 3) * 1000, "type": "say", "say": "api_req_started", "text": '{"request":"…"}'}
+        messages = [TASK, asked(1), {"ts": (EPOCH + 2) * 1000, "type": "ask", "ask": "tool", "text": "{}"}, placeholder]
+        folder = tmp_path / "tasks" / "1793613600000"
+        folder.mkdir(parents=True)
+        (folder / "ui_messages.json").write_text(json.dumps(messages))
+        report = read(tmp_path / "store", tmp_path / "tasks")
+        assert (report.formats, fates(report)) == ({"cline": 1}, (1, 0, 3, 0))
+        assert report.counted.ignored == {"message: ask": 1, "message: task": 1, "request without usage": 1}
+        columns = f"identity, session, endpoint, flags, cost_reported_usd, requests, {CLASSES}"
+        expected = ("cline:1793613600000/1793613601000", "1793613600000", "act", ["lower_bound", "ttl_unknown"],
+                    Decimal("0.008"), 1, 3, 9000, 700, 0, 200)  # fmt: skip
+        assert rows(tmp_path / "store", columns) == [expected]
+        # The task goes on: what was read before is no new call, and the placeholder has become one.
+        (folder / "ui_messages.json").write_text(json.dumps([*messages[:3], asked(3), asked(4)]))
+        read(tmp_path / "store", tmp_path / "tasks")
+        assert rows(tmp_path / "store", CLASSES) == [(3, 9000, 700, 0, 200)] * 3
+
+    @pytest.mark.parametrize(
+        ("counts", "figures"),
+        [
+            ([{}], [(3, 9000, 700, 0, 200)]),
+            # Cline names no protocol: its input never has the cached tokens, however large it is.
+            ([{"tokensIn": 12000}], [(12000, 9000, 700, 0, 200)]),
+            # Roo's has them; of Anthropic's protocol since October 2025.
+            ([{"tokensIn": 9703, "apiProtocol": "anthropic"}], [(3, 9000, 700, 0, 200)]),
+            ([{"tokensIn": 9703, "apiProtocol": "openai"}], [(3, 9000, 700, 0, 200)]),
+            ([{"tokensIn": 12000, "apiProtocol": "anthropic", "request": "…"}], [(12000, 9000, 700, 0, 200)]),
+            # One request of the file that cannot have them shows that none has.
+            (
+                [{"tokensIn": 12000, "apiProtocol": "anthropic"}, {"apiProtocol": "anthropic"}],
+                [(12000, 9000, 700, 0, 200), (3, 9000, 700, 0, 200)],
+            ),
+            # A task that went on after an update: before it the requests are in the text.
+            (
+                [{"apiProtocol": "anthropic", "request": "…"}, {"tokensIn": 9703, "apiProtocol": "anthropic"}],
+                [(3, 9000, 700, 0, 200), (3, 9000, 700, 0, 200)],
+            ),
+        ],
+    )
+    def test_whether_the_input_has_what_was_cached(
+        self, tmp_path: Path, counts: list[Record], figures: list[tuple[int, ...]]
+    ) -> None:
+        assert told(tmp_path, TASK, *(asked(n, **c) for n, c in enumerate(counts, 1))) == figures
+
+    def test_where_the_model_is_told(self, tmp_path: Path) -> None:
+        """Cline beside the request; Roo nowhere: it is said, or the call has no price."""
+        roo = asked(1, model=None, apiProtocol="anthropic", tokensIn=9703)
+        path = write(tmp_path / "ui_messages.json", [TASK, roo])
+        read(tmp_path / "untold", path)
+        assert audit(tmp_path / "untold").spend().unpriced.requests == 1
+        read(tmp_path / "told", path, assume=Assumptions(model="claude-sonnet-4-6"))
+        assert rows(tmp_path / "told", "model, flags") == [
+            ("claude-sonnet-4-6", ["lower_bound", "model_assumed", "ttl_unknown"])
+        ]
+
+    def test_sums_are_no_calls(self, tmp_path: Path) -> None:
+        """What subagents spent is known as a sum alone; what was deleted, and a task's item of the history, is counted elsewhere."""
+        subagents = {"source": "subagents", "tokensIn": 40, "tokensOut": 900, "cacheWrites": 100, "cacheReads": 5000}
+        records = [
+            TASK,
+            asked(1, "deleted_api_reqs"),
+            asked(2, "subagent_usage", **subagents),
+            asked(3, "subagent_usage", **subagents | {"cacheWrites": 0, "cacheReads": 0}),
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "ui_messages.json", records))
+        assert report.counted.ignored == {"message: task": 1, "sum of deleted requests": 1}
+        assert rows(tmp_path / "store", f"requests, flags, {CLASSES}") == [
+            (None, ["lower_bound", "sums_only", "ttl_unknown"], 40, 5000, 100, 0, 900),
+            (None, ["lower_bound", "sums_only", "basis_assumed"], 40, 0, 0, 0, 900),
+        ]
+        item = {"id": "1793613600000", "ts": EPOCH * 1000, "task": "build a shop", "tokensIn": 9, "tokensOut": 9, "totalCost": 1, "modelId": "claude-sonnet-4-6"}  # fmt: skip
+        (tmp_path / "taskHistory.json").write_text(json.dumps([item, item | {"id": "2"}]))
+        assert read(tmp_path / "history", tmp_path / "taskHistory.json").counted.ignored == {"sum of a task": 2}
+
+    def test_what_is_no_call_of_claude(self, tmp_path: Path) -> None:
+        zero = {"tokensIn": 0, "tokensOut": 0, "cacheWrites": 0, "cacheReads": 0, "cost": 0}
+        records = [
+            asked(1, model="gpt-5"),
+            asked(2, **zero, cancelReason="user_cancelled"),
+            asked(3, **zero, cancelReason="streaming_failed", streamingFailedMessage="overloaded"),
+            asked(4, cancelReason="user_cancelled"),  # its counts came before it was cut: billed
+            asked(5) | {"text": "{"},
+            asked(6, tokensOut=-5),
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "ui_messages.json", records))
+        assert report.counted.ignored == {
+            "cut off by the client: its cost is unknown": 1,
+            "failed call without usage": 1,
+            "other vendor's model": 1,
+        }
+        assert [r.reason for r in report.rejects] == [
+            "the text of the request is not valid JSON",
+            "output_tokens is -5",
+        ]
+        assert rows(tmp_path / "store", CLASSES) == [(3, 9000, 700, 0, 200)]
+
+    @quick
+    @given(st.lists(garbage(asked(), [["modelInfo", "modelId"], ["text"], ["ts"]]), max_size=8))
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([asked(50), asked(51)], lines, Decimal("0.01"), 2)
+
+    def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
+        told(tmp_path, TASK, asked(1), asked(2, tokensIn=9703, apiProtocol="openai"))
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
