@@ -383,6 +383,30 @@ def langsmith() -> Sample:
     ])  # fmt: skip
 
 
+def braintrust() -> Sample:
+    def span(n: int, kind: str = "llm", metadata: Record | None = None, **more: Any) -> Record:
+        counts = {
+            "start": EPOCH + n, "end": EPOCH + n + 1.2, "time_to_first_token": 0.3, "prompt_tokens": 5500, "completion_tokens": 150, "tokens": 5650,
+            "prompt_cached_tokens": 4000, "prompt_cache_creation_tokens": 300, "completion_reasoning_tokens": 40, "estimated_cost": 0.01,
+        }  # fmt: skip
+        told = {
+            "model": "claude-sonnet-4-6",
+            "provider": "anthropic",
+            "max_tokens": 1024,
+            "stop_reason": "end_turn",
+        } | LABELS
+        return {
+            "id": f"b-{n}", "_xact_id": "1", "created": at(n), "project_id": "shop", "log_id": "g", "span_id": f"s-{n}", "root_span_id": "s-1",
+            "span_parents": ["s-1"], "span_attributes": {"name": "anthropic.messages.create", "type": kind}, "metrics": counts,
+            "metadata": told | (metadata or {}), "tags": ["web"], "input": "…", "output": "…",
+        } | more  # fmt: skip
+
+    return Sample("logs.jsonl", [
+        span(1, "task", span_parents=None), span(2), span(3, metadata={"provider": "bedrock"}),
+        span(4, error="overloaded", metrics={"prompt_tokens": 7, "completion_tokens": 0}),
+    ])  # fmt: skip
+
+
 def helicone() -> Sample:
     def record(n: int, **more: Any) -> Record:
         return {
@@ -608,6 +632,6 @@ SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
         native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
-        langfuse, langsmith, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
+        langfuse, langsmith, braintrust, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

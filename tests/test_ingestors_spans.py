@@ -1,0 +1,114 @@
+"""Braintrust, PostHog, Datadog and Weave: what spans and events of calls count, and which of them count the same twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from exports import CLASSES, fates, garbage, native_again, quick, rows, survives, told
+from hypothesis import given
+from hypothesis import strategies as st
+from logs import audit, read, write
+
+Record = dict[str, Any]
+EPOCH = 1793613600
+"""2026-11-02T10:00:00Z."""
+
+
+def as_csv(path: Path, records: Sequence[Record]) -> Path:
+    """A CSV export: nested values as JSON in a cell, nothing for null."""
+    with path.open("w", newline="") as out:
+        to = csv.writer(out)
+        to.writerow(records[0])
+        for record in records:
+            to.writerow("" if v is None else v if isinstance(v, str) else json.dumps(v) for v in record.values())
+    return path
+
+
+def span(n: int = 1, metrics: Record | None = None, kind: str = "llm", parents: Any = None, **more: Any) -> Record:
+    """A row of Braintrust's logs."""
+    counts = {"start": EPOCH + n + 0.25, "end": EPOCH + n + 1.5, "prompt_tokens": 9703.0, "completion_tokens": 200,
+              "prompt_cached_tokens": 9000, "prompt_cache_creation_tokens": 700, "tokens": 9903}  # fmt: skip
+    return {
+        "id": f"row-{n}", "created": f"2026-11-02T10:00:{n:02d}.000Z", "project_id": "p-1", "span_id": f"span-{n}", "root_span_id": "span-0",
+        "span_parents": parents, "span_attributes": {"name": "anthropic.messages.create", "type": kind}, "metrics": counts | (metrics or {}),
+        "metadata": {"model": "claude-sonnet-4-6", "provider": "anthropic", "feature": "search", "prompt": "never kept"}, "tags": ["plan:pro"],
+        "error": None, "input": "a question", "output": "an answer",
+    } | more  # fmt: skip
+
+
+class TestBraintrust:
+    def test_input_includes_what_was_cached(self, tmp_path: Path) -> None:
+        columns = f"{CLASSES}, latency_ms, endpoint, project, tags, CAST(ts AS VARCHAR)"
+        assert told(tmp_path, span(), columns=columns) == [
+            (3, 9000, 700, 0, 200, 1250, "search", "p-1", {"feature": "search", "plan": "pro"}, "2026-11-02 10:00:01.25+00")
+        ]  # fmt: skip
+
+    def test_a_name_whose_input_cannot_include_it_leaves_it_out(self, tmp_path: Path) -> None:
+        own = span(3, span_attributes={"name": "own call", "type": "llm"})
+        spans = [span(1, {"prompt_tokens": 3}), span(2, {"prompt_tokens": 12000}), own]
+        assert told(tmp_path, *spans) == [
+            (3, 9000, 700, 0, 200),
+            (12000, 9000, 700, 0, 200),
+            (3, 9000, 700, 0, 200),
+        ]
+
+    def test_what_sums_or_repeats_is_no_call(self, tmp_path: Path) -> None:
+        """A task has the sum of its calls, a wrapper's llm span repeats the one that it makes, however they are ordered."""
+        spans = [
+            span(1, kind="task"),
+            span(2, parents=["span-1"]),
+            span(3, parents=["span-2"]),
+            span(4, parents=["span-1"]),
+            span(5, kind="tool", parents=["span-4"], metrics={"prompt_tokens": None, "completion_tokens": None}),
+            span(6, kind="score"),
+        ]
+        for order in (spans, spans[::-1]):
+            name = str(order[0]["id"])
+            report = read(tmp_path / name, write(tmp_path / f"{name}.jsonl", order))
+            assert report.counted.ignored == {"span that repeats those in it": 1, "span: score": 1, "span: task": 1, "span: tool": 1}  # fmt: skip
+            assert rows(tmp_path / name, "identity") == [("braintrust:row-3",), ("braintrust:row-4",)]
+
+    def test_what_is_no_call_of_claude(self, tmp_path: Path) -> None:
+        nothing = {"prompt_tokens": None, "completion_tokens": None}
+        records = [
+            span(1, metadata={"model": "gpt-5"}),
+            span(2, nothing, error="overloaded"),
+            span(3, nothing),
+            span(4, {"prompt_tokens": -1}),
+            span(5, metadata={"model": "us.anthropic.claude-sonnet-4-6", "provider": "bedrock"}),
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "logs.jsonl", records))
+        assert report.counted.ignored == {
+            "failed call without usage": 1,
+            "other vendor's model": 1,
+            "span without usage": 1,
+        }
+        assert [r.reason for r in report.rejects] == ["input_tokens is -1"]
+        assert rows(tmp_path / "store", "provider") == [("aws_bedrock",)]
+
+    def test_every_export_tells_the_same(self, tmp_path: Path) -> None:
+        records = [span(1), span(2, kind="task"), span(3, parents=["span-2"])]
+        write(tmp_path / "rows.jsonl", records)
+        (tmp_path / "fetch.json").write_text(json.dumps({"events": records, "cursor": None}, indent=1))
+        (tmp_path / "sql.json").write_text(json.dumps({"data": records, "schema": {}}))
+        as_csv(tmp_path / "rows.csv", records)
+        names = ["rows.jsonl", "fetch.json", "sql.json", "rows.csv"]
+        for name in names:
+            report = read(tmp_path / f"store {name}", tmp_path / name)
+            assert (name, report.formats, fates(report)) == (name, {"braintrust": 1}, (2, 0, 1, 0))
+            assert rows(tmp_path / f"store {name}", CLASSES) == [(3, 9000, 700, 0, 200)] * 2
+        assert read(tmp_path / "all", *(tmp_path / n for n in names)).counted.kept == 2
+
+    @quick
+    @given(st.lists(garbage(span(), [["metrics", "prompt_tokens"], ["metadata", "model"], ["span_parents"]]), max_size=8))  # fmt: skip
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([span(50), span(51)], lines, Decimal("0.01"), 2)
+
+    def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
+        told(tmp_path, span(1), span(2, {"prompt_tokens": 12000}))
+        assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
