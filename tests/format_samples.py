@@ -407,6 +407,23 @@ def braintrust() -> Sample:
     ])  # fmt: skip
 
 
+def posthog() -> Sample:
+    def event(n: int, name: str = "$ai_generation", **more: Any) -> Record:
+        told = {
+            "$ai_model": "claude-sonnet-4-6", "$ai_provider": "anthropic", "$ai_input_tokens": 1200, "$ai_output_tokens": 150,
+            "$ai_cache_read_input_tokens": 4000, "$ai_cache_creation_input_tokens": 300, "$ai_cache_creation_5m_input_tokens": 100,
+            "$ai_cache_creation_1h_input_tokens": 200, "$ai_reasoning_tokens": 40, "$ai_web_search_count": 1, "$ai_latency": 1.2,
+            "$ai_time_to_first_token": 0.3, "$ai_stop_reason": "end_turn", "$ai_stream": True, "$ai_max_tokens": 1024, "$ai_http_status": 200,
+            "$ai_total_cost_usd": 0.01, "$ai_session_id": "s-1", "$ai_trace_id": "t-1", "$ai_input": [{"role": "user", "content": "…"}],
+        }  # fmt: skip
+        properties = told | LABELS | {f"$ai_{key}": value for key, value in more.items()}
+        return {"uuid": f"u-{n}", "event": name, "distinct_id": "u-1", "timestamp": at(n), "properties": properties}
+
+    return Sample("events.jsonl", [
+        event(1, "$ai_trace"), event(2), event(3, provider="bedrock", input_tokens=5500), event(4, is_error=True, output_tokens=0),
+    ])  # fmt: skip
+
+
 def helicone() -> Sample:
     def record(n: int, **more: Any) -> Record:
         return {
@@ -632,6 +649,6 @@ SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
         native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
-        langfuse, langsmith, braintrust, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
+        langfuse, langsmith, braintrust, posthog, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

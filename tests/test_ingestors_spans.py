@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from exports import CLASSES, fates, garbage, native_again, quick, rows, survives, told
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,4 +112,111 @@ class TestBraintrust:
 
     def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
         told(tmp_path, span(1), span(2, {"prompt_tokens": 12000}))
+        assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+def event(n: int = 1, name: str = "$ai_generation", **more: Any) -> Record:
+    """An event of PostHog: Anthropic's own counts."""
+    told = {
+        "$ai_model": "claude-sonnet-4-6", "$ai_provider": "anthropic", "$ai_input_tokens": 12000, "$ai_output_tokens": 200,
+        "$ai_cache_read_input_tokens": 9000, "$ai_cache_creation_input_tokens": 700, "$ai_latency": 1.25, "$ai_trace_id": "t-1",
+        "$ai_session_id": "s-9", "$ai_input": [{"role": "user", "content": "never kept"}], "$lib": "posthog-python", "feature": "search",
+    }  # fmt: skip
+    properties = told | {f"$ai_{key}": value for key, value in more.items()}
+    return {
+        "uuid": f"event-{n}",
+        "event": name,
+        "distinct_id": "u-1",
+        "timestamp": f"2026-11-02T10:00:{n:02d}.000Z",
+        "properties": {key: value for key, value in properties.items() if value is not None},
+    }
+
+
+class TestPosthog:
+    @pytest.mark.parametrize(
+        ("more", "flags", "figures"),
+        [
+            ({}, "ttl_unknown", (12000, 9000, 700, 0, 200)),
+            ({"cache_reporting_exclusive": True}, "ttl_unknown", (12000, 9000, 700, 0, 200)),
+            ({"cache_reporting_exclusive": False}, "ttl_unknown", (2300, 9000, 700, 0, 200)),
+            # Another provider's: PostHog takes Claude to leave them out, and nothing shows it.
+            ({"provider": "vercel"}, "basis_assumed ttl_unknown", (12000, 9000, 700, 0, 200)),
+            ({"provider": "vercel", "input_tokens": 3}, "ttl_unknown", (3, 9000, 700, 0, 200)),
+            # Said to include more than there is.
+            ({"cache_reporting_exclusive": False, "input_tokens": 3}, "basis_assumed ttl_unknown", (3, 9000, 700, 0, 200)),
+            ({"cache_creation_5m_input_tokens": 200, "cache_creation_1h_input_tokens": 500}, "", (12000, 9000, 200, 500, 200)),
+            ({"cache_read_input_tokens": None, "cache_creation_input_tokens": None}, "cache_unseen", (12000, 0, 0, 0, 200)),
+        ],
+    )  # fmt: skip
+    def test_whether_the_input_has_what_was_cached(
+        self, tmp_path: Path, more: Record, flags: str, figures: tuple[int, ...]
+    ) -> None:
+        columns = f"{CLASSES}, array_to_string(list_sort(flags), ' ')"
+        assert told(tmp_path, event(**more), columns=columns) == [(*figures, flags)]
+
+    def test_who_why_and_how_long(self, tmp_path: Path) -> None:
+        one = event(total_cost_usd=0.02, max_tokens=512, web_search_count=2, time_to_first_token=0.5)
+        columns = '"user", session, endpoint, tags, latency_ms, ttft_ms, max_tokens, web_searches, cost_reported_usd'
+        assert told(tmp_path, one, columns=columns) == [
+            ("u-1", "s-9", "search", {"feature": "search"}, 1250, 500, 512, 2, Decimal("0.02"))
+        ]
+
+    def test_only_generations_of_claude_are_calls(self, tmp_path: Path) -> None:
+        """A trace and a span have the sums of what is in them, and the page's own events stand between."""
+        records = [
+            {"uuid": "page-1", "event": "$pageview", "distinct_id": "u-1", "timestamp": "2026-11-02T10:00:00Z", "properties": {}},
+            event(1, "$ai_trace"),
+            event(2, "$ai_span"),
+            event(3),
+            event(3),
+            event(4, model="gpt-5", provider="openai"),
+            event(5, is_error=True, http_status=529, input_tokens=0, output_tokens=0, cache_read_input_tokens=None, cache_creation_input_tokens=None),
+            event(6, input_tokens=None, output_tokens=None, cache_read_input_tokens=None, cache_creation_input_tokens=None),
+            event(7, output_tokens=-1),
+        ]  # fmt: skip
+        report = read(tmp_path / "store", write(tmp_path / "events.jsonl", records))
+        assert fates(report) == (1, 1, 6, 1)
+        assert report.counted.ignored == {
+            "event: $pageview": 1,
+            "event: $ai_trace": 1,
+            "event: $ai_span": 1,
+            "failed call without usage": 1,
+            "generation without usage": 1,
+            "other vendor's model": 1,
+        }
+
+    def test_every_export_tells_the_same(self, tmp_path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        records = [event(1), event(2, "$ai_trace"), event(3, cache_reporting_exclusive=False)]
+        write(tmp_path / "events.jsonl", records)
+        texts = [r | {"properties": json.dumps(r["properties"])} for r in records]
+        write(tmp_path / "batch.jsonl", texts)
+        (tmp_path / "api.json").write_text(json.dumps({"next": None, "results": records}, indent=1))
+        as_csv(tmp_path / "events.csv", records)
+        flat = [
+            {k: v for k, v in r.items() if k != "properties"}
+            | {f"properties.{k}": r["properties"].get(k) for k in records[2]["properties"]}
+            for r in records
+        ]
+        as_csv(tmp_path / "query.csv", flat)
+        pq.write_table(pa.Table.from_pylist(texts), tmp_path / "batch.parquet")
+        names = ["events.jsonl", "batch.jsonl", "api.json", "events.csv", "query.csv", "batch.parquet"]
+        for name in names:
+            report = read(tmp_path / f"store {name}", tmp_path / name)
+            assert (name, report.formats, fates(report)) == (name, {"posthog": 1}, (2, 0, 1, 0))
+            assert (name, rows(tmp_path / f"store {name}", f'"user", session, {CLASSES}')) == (
+                name,
+                [("u-1", "s-9", 12000, 9000, 700, 0, 200), ("u-1", "s-9", 2300, 9000, 700, 0, 200)],
+            )
+        assert read(tmp_path / "all", *(tmp_path / n for n in names)).counted.kept == 2
+
+    @quick
+    @given(st.lists(garbage(event(), [["properties", "$ai_model"], ["properties", "$ai_input_tokens"]]), max_size=8))
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([event(50), event(51)], lines, Decimal("0.05"), 2)
+
+    def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
+        told(tmp_path, event(1), event(2, cache_reporting_exclusive=False))
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
