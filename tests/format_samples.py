@@ -424,6 +424,50 @@ def posthog() -> Sample:
     ])  # fmt: skip
 
 
+def datadog_llm() -> Sample:
+    def span(n: int, kind: str = "llm", provider: str = "anthropic", **counts: Any) -> Record:
+        told = {
+            "input_tokens": 5500, "output_tokens": 150, "reasoning_output_tokens": 40, "cache_read_input_tokens": 4000,
+            "cache_write_input_tokens": 300, "ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200, "time_to_first_token": 0.3,
+            "estimated_total_cost": 10000000, "total_tokens": 5650,
+        } | counts  # fmt: skip
+        attributes = {
+            "span_id": f"s-{n}", "trace_id": "t-1", "parent_id": "s-1", "span_kind": kind, "ml_app": "shop", "session_id": "s-1",
+            "model_name": "claude-sonnet-4-6", "model_provider": provider, "start_ns": (EPOCH + n) * 10**9, "duration": 1200000000,
+            "status": "ok" if counts.get("output_tokens") != 0 else "error", "metrics": told, "metadata": {"max_tokens": 1024},
+            "tags": ["env:production", *(f"{key}:{value}" for key, value in LABELS.items())], "name": "Messages.create",
+        }  # fmt: skip
+        return {"id": f"s-{n}", "type": "span", "attributes": attributes}
+
+    return Sample(
+        "spans.jsonl", [span(1, "agent"), span(2), span(3, provider="amazon_bedrock"), span(4, output_tokens=0)]
+    )
+
+
+def weave() -> Sample:
+    def call(n: int, output: Any, counts: Record, **more: Any) -> Record:
+        return {
+            "id": f"w-{n}", "project_id": "growth/shop", "op_name": "weave:///growth/shop/op/anthropic.Messages.create:5f", "trace_id": "t-1",
+            "parent_id": "w-1", "started_at": at(n), "ended_at": at(n + 1), "inputs": {"model": "claude-sonnet-4-6", "max_tokens": 1024, "stream": False},
+            "output": output, "summary": {"usage": {"claude-sonnet-4-6": {"requests": 1} | counts}, "status_counts": {"success": 1}},
+            "attributes": LABELS, "wb_user_id": "u-1", "thread_id": "s-1",
+        } | more  # fmt: skip
+
+    summed = {
+        "input_tokens": 5500,
+        "output_tokens": 150,
+        "cache_read_input_tokens": 4000,
+        "cache_creation_input_tokens": 300,
+    }
+    root = call(1, None, summed | {"requests": 3}, parent_id=None, op_name="weave:///growth/shop/op/answer:77")
+    refusal = refused(4)
+    two = {"usage": {"claude-sonnet-4-6": summed, "claude-haiku-4-5": summed}}
+    return Sample("calls.jsonl", [
+        root, call(2, message(2), summed), call(3, "…", summed), call(4, refusal, summed), call(5, compacted(5), summed),
+        call(6, "…", {}, summary=two),
+    ])  # fmt: skip
+
+
 def helicone() -> Sample:
     def record(n: int, **more: Any) -> Record:
         return {
@@ -649,6 +693,6 @@ SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
         native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
-        langfuse, langsmith, braintrust, posthog, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
+        langfuse, langsmith, braintrust, posthog, datadog_llm, weave, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

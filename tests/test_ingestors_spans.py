@@ -13,7 +13,7 @@ import pytest
 from exports import CLASSES, fates, garbage, native_again, quick, rows, survives, told
 from hypothesis import given
 from hypothesis import strategies as st
-from logs import audit, read, write
+from logs import audit, read, record, write
 
 Record = dict[str, Any]
 EPOCH = 1793613600
@@ -220,3 +220,197 @@ class TestPosthog:
     def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
         told(tmp_path, event(1), event(2, cache_reporting_exclusive=False))
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+def observed(n: int = 1, kind: str = "llm", metrics: Record | None = None, **more: Any) -> Record:
+    """A span of Datadog's export API."""
+    counts = {"input_tokens": 9703, "output_tokens": 200, "cache_read_input_tokens": 9000, "cache_write_input_tokens": 700,
+              "ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 500, "non_cached_input_tokens": 3,
+              "estimated_total_cost": 11700000}  # fmt: skip
+    attributes = {
+        "span_id": f"span-{n}", "trace_id": "trace-1", "parent_id": "undefined", "span_kind": kind, "ml_app": "shop", "session_id": "s-9",
+        "model_name": "claude-sonnet-4-6", "model_provider": "anthropic", "name": "Messages.create", "start_ns": (EPOCH + n) * 10**9,
+        "duration": 1250000000.0, "status": "ok", "metrics": counts | (metrics or {}), "input": {"value": "never kept"},
+        "tags": ["env:prod", "feature:search", "version:", "source:integration"],
+    } | more  # fmt: skip
+    return {"id": f"span-{n}", "type": "span", "attributes": attributes}
+
+
+class TestDatadog:
+    @pytest.mark.parametrize(
+        ("metrics", "flags", "figures"),
+        [
+            ({}, [], (3, 9000, 200, 500, 200)),
+            ({"ephemeral_5m_input_tokens": None, "ephemeral_1h_input_tokens": None}, ["ttl_unknown"], (3, 9000, 700, 0, 200)),
+            # Written by hand, as Anthropic counts.
+            ({"input_tokens": 3}, ["basis_assumed"], (3, 9000, 200, 500, 200)),
+        ],
+    )  # fmt: skip
+    def test_input_includes_what_was_cached(
+        self, tmp_path: Path, metrics: Record, flags: list[str], figures: tuple[int, ...]
+    ) -> None:
+        assert told(tmp_path, observed(metrics=metrics), columns=f"flags, {CLASSES}") == [(flags, *figures)]
+
+    def test_who_why_and_how_long(self, tmp_path: Path) -> None:
+        columns = "session, project, environment, endpoint, tags, latency_ms, cost_reported_usd, CAST(ts AS VARCHAR)"
+        tags = {"env": "prod", "feature": "search", "source": "integration", "model_provider": "anthropic"}
+        assert told(tmp_path, observed(), columns=columns) == [
+            ("s-9", "shop", "prod", "search", tags, 1250, Decimal("0.0117"), "2026-11-02 10:00:01+00")
+        ]
+
+    def test_what_sums_or_repeats_is_no_call(self, tmp_path: Path) -> None:
+        records = [
+            observed(1, "agent"),
+            observed(2, "workflow", parent_id="span-1"),
+            observed(3, parent_id="span-2"),  # a framework's, around the library's own
+            observed(4, parent_id="span-3"),
+            observed(5, model_name="gpt-5", model_provider="openai"),
+            observed(6, metrics={"input_tokens": 0, "output_tokens": 0}, status="error"),
+            observed(7, metrics={"input_tokens": None, "output_tokens": None}),
+            observed(8, metrics={"output_tokens": -1}),
+            observed(9, model_provider="amazon_bedrock"),
+        ]
+        path = tmp_path / "spans.json"
+        path.write_text(json.dumps({"data": records, "meta": {"status": "done"}}))
+        report = read(tmp_path / "store", path)
+        assert (report.formats, fates(report)) == ({"datadog_llm": 1}, (2, 0, 6, 1))
+        assert report.counted.ignored == {
+            "failed call without usage": 1,
+            "other vendor's model": 1,
+            "span that repeats those in it": 1,
+            "span without usage": 1,
+            "span: agent": 1,
+            "span: workflow": 1,
+        }
+        assert rows(tmp_path / "store", "identity, provider") == [
+            ("datadog:trace-1/span-4", "anthropic"),
+            ("datadog:trace-1/span-9", "aws_bedrock"),
+        ]
+        # The attributes alone, one a line, are the same spans.
+        lines = write(tmp_path / "attributes.jsonl", [r["attributes"] for r in records])
+        assert fates(read(tmp_path / "store", lines)) == (0, 2, 6, 1)
+
+    @quick
+    @given(st.lists(garbage(observed(), [["attributes", "metrics"], ["attributes", "start_ns"]]), max_size=8))
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([observed(50), observed(51)], lines, Decimal("0.01"), 2)
+
+    def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
+        told(tmp_path, observed(1), observed(2, metrics={"input_tokens": 3}))
+        assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+ANSWER = {
+    "id": "msg_7",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-6",
+    "content": [{"type": "text", "text": "never kept"}],
+    "stop_reason": "end_turn",
+    "usage": {
+        "input_tokens": 3,
+        "output_tokens": 200,
+        "cache_read_input_tokens": 9000,
+        "cache_creation_input_tokens": 700,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 500},
+    },
+}
+
+
+def called(n: int = 1, output: Any = None, counts: Record | None = None, parent: int | None = None, **more: Any) -> Record:  # fmt: skip
+    """A call of Weave."""
+    summed = {
+        "requests": 1,
+        "input_tokens": 9703,
+        "output_tokens": 200,
+        "cache_read_input_tokens": 9000,
+        "cache_creation_input_tokens": 700,
+    }
+    return {
+        "id": f"call-{n}", "project_id": "growth/shop", "op_name": "weave:///growth/shop/op/anthropic.Messages.create:9aF", "trace_id": "trace-1",
+        "parent_id": parent and f"call-{parent}", "started_at": f"2026-11-02T10:00:{n:02d}.000Z", "ended_at": f"2026-11-02T10:00:{n:02d}.750Z",
+        "inputs": {"model": "claude-sonnet-4-6", "max_tokens": 512, "messages": "never kept"}, "output": output, "exception": None,
+        "summary": {"usage": {"claude-sonnet-4-6": counts or summed}}, "attributes": {"feature": "search", "weave": {"os": "Linux"}},
+        "wb_user_id": "u-1", "thread_id": "s-9",
+    } | more  # fmt: skip
+
+
+class TestWeave:
+    @pytest.mark.parametrize(
+        ("output", "counts", "flags", "figures"),
+        [
+            # The API's own answer, whatever the summary makes of it.
+            (ANSWER, {"input_tokens": 3}, [], (3, 9000, 200, 500, 200)),
+            (ANSWER, {"input_tokens": 9703}, [], (3, 9000, 200, 500, 200)),
+            # The summary alone: more cached tokens than input show that it leaves them out.
+            ("text", {"input_tokens": 3, "output_tokens": 200, "cache_read_input_tokens": 9000}, [], (3, 9000, 0, 0, 200)),
+            ("text", {"input_tokens": 9703, "output_tokens": 200, "cache_read_input_tokens": 9000}, ["basis_assumed"], (703, 9000, 0, 0, 200)),
+            ("text", {"prompt_tokens": 9703, "completion_tokens": 200, "prompt_tokens_details": {"cached_tokens": 9000}}, [], (703, 9000, 0, 0, 200)),
+            ("text", {"input_tokens": 9703, "output_tokens": 200}, ["cache_unseen"], (9703, 0, 0, 0, 200)),
+        ],
+    )  # fmt: skip
+    def test_what_the_counts_are_taken_from(
+        self, tmp_path: Path, output: Any, counts: Record, flags: list[str], figures: tuple[int, ...]
+    ) -> None:
+        assert told(tmp_path, called(output=output, counts=counts), columns=f"flags, {CLASSES}") == [(flags, *figures)]
+
+    def test_who_why_and_how_long(self, tmp_path: Path) -> None:
+        columns = '"user", session, project, endpoint, tags, latency_ms, max_tokens, stop_reason, message_id'
+        tags = {"feature": "search", "op": "anthropic.Messages.create"}
+        assert told(tmp_path, called(output=ANSWER), columns=columns) == [
+            ("u-1", "s-9", "growth/shop", "search", tags, 750, 512, "end_turn", "msg_7")
+        ]
+
+    def test_a_call_that_sums_others_is_none(self, tmp_path: Path) -> None:
+        """In one file the leaves count; of an export of roots alone, the root does, as the requests that it sums."""
+        sums = {
+            "requests": 2,
+            "input_tokens": 6,
+            "output_tokens": 400,
+            "cache_read_input_tokens": 18000,
+            "cache_creation_input_tokens": 1400,
+        }
+        root = called(1, counts=sums, op_name="weave:///growth/shop/op/answer:1")
+        middle = called(2, counts=sums, parent=1)
+        leaves = [called(3, ANSWER | {"id": "msg_3"}, parent=2), called(4, ANSWER | {"id": "msg_4"}, parent=2)]
+        report = read(tmp_path / "whole", write(tmp_path / "whole.jsonl", [root, middle, *leaves]))
+        assert report.counted.ignored == {"span that repeats those in it": 2}
+        assert rows(tmp_path / "whole", f"requests, {CLASSES}") == [(1, 3, 9000, 200, 500, 200)] * 2
+        read(tmp_path / "roots", write(tmp_path / "roots.jsonl", [root]))
+        assert rows(tmp_path / "roots", f"requests, {CLASSES}") == [(2, 6, 18000, 1400, 0, 400)]
+
+    def test_each_model_of_a_call(self, tmp_path: Path) -> None:
+        counts = {"requests": 1, "input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": 0}
+        usage = {"claude-sonnet-4-6": counts, "claude-haiku-4-5": counts, "gpt-5": counts}
+        report = read(tmp_path / "store", write(tmp_path / "calls.jsonl", [called(summary={"usage": usage})]))
+        assert report.counted.ignored == {"other vendor's model": 1}
+        assert sorted(rows(tmp_path / "store", "model_raw, input_tokens")) == [("claude-haiku-4-5", 5), ("claude-sonnet-4-6", 5)]  # fmt: skip
+
+    def test_what_is_no_call(self, tmp_path: Path) -> None:
+        records = [
+            called(1, summary={"status_counts": {"error": 1}}, exception="APIStatusError: overloaded"),
+            called(2, summary={"usage": {}}),
+            called(3, counts={"input_tokens": -1, "output_tokens": 2}),
+        ]
+        (tmp_path / "calls.json").write_text(json.dumps(records, indent=2))
+        report = read(tmp_path / "store", tmp_path / "calls.json")
+        assert (report.formats, fates(report)) == ({"weave": 1}, (0, 0, 2, 1))
+        assert report.counted.ignored == {"call without usage": 1, "failed call without usage": 1}
+
+    @quick
+    @given(st.lists(garbage(called(output=ANSWER), [["summary", "usage"], ["output", "usage"], ["op_name"]]), max_size=8))  # fmt: skip
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([called(50, ANSWER), called(51, ANSWER)], lines, Decimal("0.01"), 2)
+
+    def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
+        told(tmp_path, called(1, ANSWER), called(2), called(3, counts={"prompt_tokens": 50, "completion_tokens": 9}))
+        assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+    def test_an_application_s_log_of_the_same_message_is_joined(self, tmp_path: Path) -> None:
+        app = record(1, message_id="msg_7", input=3, read=9000, w5=200, w1=500, output=200, model="claude-sonnet-4-6")
+        read(
+            tmp_path / "store",
+            write(tmp_path / "weave.jsonl", [called(1, ANSWER)]),
+            write(tmp_path / "app.jsonl", [app]),
+        )
+        assert rows(tmp_path / "store", 'format, request_id, "user"') == [("native", "req_1", "u-1")]
