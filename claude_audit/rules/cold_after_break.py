@@ -1,9 +1,10 @@
 """Conversations that came back after a break to a cache that had run out: their prompts were written again.
 
 A request of a session is cold when more than the time to live (an hour where it writes for an hour, else five minutes) has
-passed since the session's last request of that endpoint and model, and it writes at least half of what that one had in the
-cache. What it writes of that, less what reading it had cost, is the amount at most. At least: what writing everything for
-an hour had saved on breaks of up to an hour, less what that had cost more on all other writes; nothing for longer breaks.
+passed since the session's last request of that endpoint and model, and it writes at least half as much as that one had in
+the cache and did not find all of that there. What it writes of that, less what reading it had cost, is the amount at most.
+At least: what writing everything for an hour had saved on breaks of up to an hour, less what that had cost more on all
+other writes; nothing for longer breaks, and nothing where the model has no price for an hour.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def _lines(log: Log) -> list[Line]:
     if reach is None:
         return []
     held, wrote, for_an_hour = (nw.col(f"turn_{name}") for name in ("held", "wrote", "hour"))
-    out = (1 - alive()) * flag(held > 0) * flag(2 * wrote >= held)
+    # What others read from the same entry, or kept alive, has not run out: then nothing is written again.
+    out = (1 - alive()) * flag(2 * wrote >= held) * flag(written_again() > 0)
     again = out * written_again()
     soon = (1 - for_an_hour) * flag(nw.col("turn_gap") <= HOUR)
     sums = {
