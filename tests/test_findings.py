@@ -365,6 +365,34 @@ def test_one_request_is_told_in_the_singular(tmp_path: Path) -> None:
     }
 
 
+def nightly(days: int, **changes: Any) -> list[dict[str, Any]]:
+    """Four requests a night, five minutes apart: 100,000 tokens in and 1,000 out on Claude Sonnet 5.5 cost $0.21."""
+    times = [f"2026-11-{day + 1:02}T03:{5 * n:02}:00Z" for day in range(days) for n in range(4)]
+    night = {"endpoint": "digest", "input": 100_000, "output": 1_000, "stream": False, **changes}
+    return [record(n, timestamp=at, **night) for n, at in enumerate(times)]
+
+
+def test_a_nightly_job_that_pays_for_answers_at_once(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, nightly(5), "nobody_waits")
+    assert (one.subject, one.low_usd, one.high_usd, one.grade) == ("digest", 0, Decimal("2.1"), Grade.BOUNDED)
+    assert one.message.startswith("20 requests came at the same hours every day and were answered at once")
+    assert one.evidence == ("claude-audit whatif --batch-candidates",)
+
+
+@pytest.mark.parametrize("changes", [{"stream": True}, {"user": "ann"}, {"session": "s"}])
+def test_somebody_may_wait_for_a_nightly_job(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert only(tmp_path, nightly(5, **changes), "nobody_waits") == []
+
+
+def test_four_nights_are_no_habit(tmp_path: Path) -> None:
+    assert only(tmp_path, nightly(4), "nobody_waits") == []
+
+
+def test_who_waits_is_not_judged_where_no_field_tells(tmp_path: Path) -> None:
+    answer = found(tmp_path, nightly(5, stream=None), "nobody_waits")
+    assert (answer.found, [rule.name for rule, _ in answer.blind]) == ((), ["nobody_waits"])
+
+
 def test_big_models_on_small_jobs_leave_the_others_alone(tmp_path: Path) -> None:
     lines = [
         record(1, model="claude-opus-5-5", task="classify", endpoint="tag"),
