@@ -351,3 +351,23 @@ def test_a_first_line_that_is_broken_makes_no_document_of_a_log(tmp_path: Path) 
     log = write(tmp_path / "app.jsonl", [json.dumps(lines[0])[:40], *lines[1:]])
     report = read(tmp_path / "store", log)
     assert (report.counted.kept, [r.line for r in report.rejects]) == (2, [1])
+
+
+@pytest.mark.parametrize(
+    ("usage", "flagged"),
+    [
+        (USAGE, False),
+        (USAGE | {"input_tokens": 0}, False),
+        ({"output_tokens": 100}, True),
+        ({"input_tokens": 10, "cache_read_input_tokens": 5}, True),
+        ({"output_tokens": 100, "cache_read_input_tokens": 5}, True),
+    ],
+)
+def test_a_count_that_is_not_there_is_said(tmp_path: Path, usage: dict[str, int], flagged: bool) -> None:
+    line = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": usage}
+    assert rows(tmp_path, [line], "list_contains(flags, 'count_missing')") == [(flagged,)]
+
+
+def test_what_failed_and_is_free_lacks_no_count(tmp_path: Path) -> None:
+    line = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"input_tokens": 10}, "status": "error"}
+    assert rows(tmp_path, [line], "unbilled, flags") == [("error", [])]

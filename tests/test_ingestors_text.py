@@ -339,6 +339,11 @@ def test_a_log_without_calls_is_not_recognised(tmp_path: Path) -> None:
         ingested(tmp_path, "2026-11-02 10:00:00 INFO started\n2026-11-02 10:00:00 INFO 12 tokens left\n")
 
 
+@pytest.mark.parametrize("first", ["{", '{"a": ', '{"level": "info", "msg": "cut he', "[", "}"])
+def test_a_first_line_like_json_makes_no_document_of_a_text_log(tmp_path: Path, first: str) -> None:
+    assert calls(tmp_path, f"{first}\n{API_CALL}\n{PAIRS}\n", "line, input_tokens") == [(2, 563), (3, 563)]
+
+
 def test_the_first_call_may_stand_far_down(tmp_path: Path) -> None:
     assert calls(tmp_path, "2026-11-02 10:00:00 INFO tick\n" * 3000 + API_CALL + "\n") == [(3001, 563, 4)]
 
