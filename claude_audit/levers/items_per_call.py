@@ -167,16 +167,19 @@ class ItemsPerCall(Lever):
         def make(before: Prompt) -> Prompt:
             own = before.head if before.head is not None else nw.col("items_head")
             lost = sure * own + (which - sure) * nw.col(f"items_most{rest}") if start else sure * own
-            left = before.without(0, lost * nw.col(f"items_follows{rest}"))
-            warm = 1 - which if cold else nw.lit(1)
+            follows = nw.col(f"items_follows{rest}")
+            left = before.without(0, lost * follows)
+            # Of a joint prompt nothing but the start can be what was cached before.
+            warm = nw.lit(0) if cold else lost * (1 - follows)
             cacheable = left.cacheable
             if cacheable is not None and left.head is not None:
                 # What follows the start is in no other call: nobody would cache it.
                 cacheable = either(sure == 1, nw.min_horizontal(cacheable, left.head), cacheable)
             return Prompt(
-                left.read * warm,
-                left.wrote_1h * warm,
-                left.wrote_5m * warm,
+                *(
+                    either(which == 1, nw.min_horizontal(end, warm), end)
+                    for end in (left.read, left.wrote_1h, left.wrote_5m)
+                ),
                 left.prompt + which * self.terms.frame_in,
                 cacheable,
                 left.head,

@@ -123,7 +123,7 @@ class Upgrade(Lever):
                     scan.vary(what, mark, scale)
         for variant in list(scan.quantities["prompt"]) if banded else ():
             if variant and variant[-1] in scales:
-                passed = grows * size(scan.catalog, scan.whole(variant))
+                passed = grows * size(scan.catalog, scan.judged(variant))
                 scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
         scan.key(NAME, self._room(scan, to), 2)
         scan.key("upgrade_cold", self._cold_yet(scan.reach.known), 2)
