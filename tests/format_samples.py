@@ -5,6 +5,8 @@ Fuzzing, the table of the README and the tests that hold for all formats stand o
 
 from __future__ import annotations
 
+import csv as csv_files
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -188,6 +190,17 @@ def csv() -> Sample:
     return Sample(
         "calls.csv", text=header + row + row.replace("req_1,msg_1", "req_2,msg_2").replace("end_turn", "refusal")
     )
+
+
+def json_cells() -> Sample:
+    own = {"request_id": "req_1", "latency_ms": "1200", "ttft_ms": "300", "workspace": "w-1", "api_key": "web", "cost": "0.01"} | LABELS  # fmt: skip
+    out = io.StringIO()
+    rows = csv_files.writer(out, lineterminator="\n")
+    rows.writerow(["created_at", *own, "Request", "Response"])
+    for n, answer in enumerate((message(1), refused(2), plain(3), compacted(4)), 1):
+        told = own | {"request_id": f"req_{n}"}
+        rows.writerow([at(n), *told.values(), json.dumps(REQUEST), json.dumps(answer)])
+    return Sample("export.csv", text=out.getvalue())
 
 
 def text() -> Sample:
@@ -563,7 +576,7 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, text, claude_code, claude_code_result, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
+        native, messages, csv, json_cells, text, claude_code, claude_code_result, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
         langfuse, langsmith, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip
