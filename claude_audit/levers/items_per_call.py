@@ -2,16 +2,18 @@
 
 What it assumes: the items are independent, they may wait for each other, and the model does as well on N at a time.
 
-Which requests: one message, no tools, an answer that ended by itself; one endpoint, workspace, model and price group; and
-the same start, the leading tools and system blocks of prompt_blocks, else what is billed as cached. In order of time, each
-call takes up to N items, none that starts more than `--items-window` after its first. N answers of that size must fit into
-the model's longest answer, and N items of that size into its context. A request without company stays as it is.
+Which requests: one message, no tools (nor web searches), an answer that ended by itself; one endpoint, workspace, model and
+price group; and the same start, the leading tools and system blocks of prompt_blocks, else what is billed as cached. In
+order of time, each call takes up to N items, none that starts more than `--items-window` after its first. N answers of that
+size must fit into the model's longest answer, and N items of that size into its context. A request without company stays as
+it is.
 
 Formula: calls = ceil(items / N) within a window; input = calls x start + items + framing; output + framing. The framing is
 `--items-framing IN:OUT` tokens an item. Joint prompts are others than those that were cached, so they are uncached here
 (cache_hit or cache_replay, later, may warm their starts), and the whole call is in the price band of its joint prompt.
-Low: `--items-failure` of the calls are sent a second time. High: the starts are billed as they are today, cached or not.
-Where nobody says how long the start is, it is between nothing and the template's shortest prompt: no point, bounds only.
+Low: `--items-failure` of the calls are sent a second time. High: the starts are billed as they are today, cached or not
+(where a start alone reaches the cache minimum). Where nobody says how long the start is, it is between nothing and the
+template's shortest prompt: no point, bounds only.
 
 Example: 1,000 requests with a start of 1,500 tokens, 300 of their own and 50 out, 20 a call, framing 10:5, on Claude Sonnet
 5.5: 50 x 1,500 x 2 + 1,000 x 310 x 2 + 1,000 x 55 x 10 = $1.32 for $4.10. With 95 % of the starts read from the cache they
