@@ -177,11 +177,14 @@ class ItemsPerCall(Lever):
             if cacheable is not None and left.head is not None:
                 # What follows the start is in no other call: nobody would cache it.
                 cacheable = either(sure == 1, nw.min_horizontal(cacheable, left.head), cacheable)
+            read, wrote_1h, wrote_5m = (
+                either(which == 1, nw.min_horizontal(end, warm), end)
+                for end in (left.read, left.wrote_1h, left.wrote_5m)
+            )
             return Prompt(
-                *(
-                    either(which == 1, nw.min_horizontal(end, warm), end)
-                    for end in (left.read, left.wrote_1h, left.wrote_5m)
-                ),
+                read,
+                wrote_1h,
+                wrote_5m,
                 left.prompt + which * self.terms.frame_in,
                 cacheable,
                 left.head,
