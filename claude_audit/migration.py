@@ -69,7 +69,7 @@ def notes(change: Upgrade, states: Sequence[State], pricer: Pricer, until: datet
                 pricer.total(_on(day, state) for state in made)
                 for factor in change.text.factors
                 for warm in [[change.moved(state, factor) for state in old]]
-                for made in (warm, cold(warm))
+                for made in (warm, cold(old, warm))
             ]
             before, point, low, high = (
                 dollars(_month(usd, days)) for usd in (pricer.total(old), after[0], min(after), max(after))
