@@ -216,6 +216,27 @@ def test_where_frameworks_keep_their_usage(tmp_path: Path, record: dict[str, Any
     assert rows(tmp_path, record) == [counted]
 
 
+def test_of_mastra_s_spans_a_generation_counts_and_not_its_steps_too(tmp_path: Path) -> None:
+    half = {"inputTokens": 50, "outputTokens": 50, "inputDetails": {"text": 5, "cacheRead": 30, "cacheWrite": 15}}
+    whole = {"inputTokens": 100, "outputTokens": 100, "inputDetails": {"text": 10, "cacheRead": 60, "cacheWrite": 30}}
+
+    def span(name: str, kind: str, parent: str | None, **attributes: Any) -> dict[str, Any]:
+        at = {"traceId": "t", "startTime": "2026-11-02T10:00:00Z", "startedAt": "2026-11-02T10:00:00Z"}
+        return {"id": name, "type": kind, "parentSpanId": parent, **at, "attributes": attributes}
+
+    steps = [span(f"s{n}", "model_step", "g", model=MODEL, usage=half) for n in (1, 2)]
+    run = span("r", "agent_run", None, agentId="a", usage=whole)
+    log = write(tmp_path / "spans.jsonl", [run, *steps, span("g", "model_generation", "r", model=MODEL, usage=whole)])
+    report = read(tmp_path / "store", log)
+    assert report.counted.ignored == {"span that repeats a call": 3}
+    parts = [str(p) for p in Store(tmp_path / "store").part_paths(Store(tmp_path / "store").manifest())]
+    sql = f"SELECT requests, prompt_tokens, {COUNTS} FROM read_parquet(?)"
+    assert duckdb.connect().execute(sql, [parts]).fetchall() == [(2, None, *UNSPLIT)]
+    # Where the generation has no counts, its steps are the calls.
+    read(tmp_path / "steps", write(tmp_path / "steps.jsonl", [*steps, span("g", "model_generation", "r", model=MODEL)]))
+    assert Store(tmp_path / "steps").manifest().rows == 2
+
+
 def test_an_agent_s_sum_says_that_it_is_one(tmp_path: Path) -> None:
     assert rows(
         tmp_path, {"accumulated_usage": SUMMED}, "requests, prompt_tokens, list_contains(flags, 'sums_only')"

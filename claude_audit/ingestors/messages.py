@@ -5,7 +5,7 @@ wrap around it: a bare response, a request and response pair, an application's o
 python-json-logger or a log collector. The record's own time and labels win over the wrapper's. A line may list records (a
 JSON array, `{"data": [...]}`, a conversation's messages): each is read by itself, and counts as a line. A usage block may
 stand in a string, as JSON or as Python prints it, and be spelt in any case (`Usage: {InputTokens}`); one that cannot be
-read rejects its record. LangChain's
+read rejects its record. Of Mastra's spans a generation counts, and not its steps too. LangChain's
 `usage_metadata` is read too; its input includes what was read from and written to the cache. Where LangChain or the AI SDK
 log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one counts.
 Of the AI SDK's finished answers each of the `steps` is a call; where they are not logged, `totalUsage` is counted. It, what
@@ -22,13 +22,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
+from claude_audit.ingestors import _spans as spans
+from claude_audit.ingestors import _spelling as spelling
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import (
     AS_RETURNED,
@@ -80,8 +82,6 @@ MOST_LISTED = 20
 """Records of a list, that a log is recognised by."""
 MOST_LOOKED_AT = 200
 """Lines with counts, that a log is recognised by."""
-MOST_SPELLINGS = 8
-"""Sets of fields that differ in case only, of one ingest. Beyond, the first spelling of a name is read."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -130,7 +130,9 @@ def select(reading: Reading, lines: str = "lines") -> str:
     if len(others) > wrapped.MOST_WRAPPED:
         return _wrapped(reading, lines, keys, place)
     few = len(keys) <= wrapped.MOST_WRAPPED
-    spelt = [group for listed in (bare, others) for group in (_spelt_alike(listed) if few else [listed]) if group]
+    spelt = [
+        group for listed in (bare, others) for group in (spelling.spelt_alike(listed) if few else [listed]) if group
+    ]
     groups: list[Sequence[Sequence[str]]] = [*spelt] or [[]]
     apart = [names for listed in groups[1:] for names in listed]
     parts = []
@@ -142,22 +144,6 @@ def select(reading: Reading, lines: str = "lines") -> str:
         else:
             parts.append(_named(reading, having, listed, place, number))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
-
-
-def _spelt_alike(keys: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
-    """The lists of keys in groups without two spellings of a name that differ in case only: the engine's structs hold one."""
-    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = []
-    for names in keys:
-        spelt = {name.lower(): name for name in reversed(names)}
-        fits = (known for known in groups if all(known[0].get(low, name) == name for low, name in spelt.items()))
-        found = next(fits, None)
-        if found is None and len(groups) == MOST_SPELLINGS:
-            found = groups[-1]
-        elif found is None:
-            groups.append(found := ({}, []))
-        found[0].update(spelt)
-        found[1].append(names)
-    return [listed for _, listed in groups]
 
 
 def keyed(lines: str, *also: str) -> str:
@@ -183,17 +169,24 @@ class _Around:
     """Which of OUTSIDE it has."""
 
     @property
+    def span(self) -> bool:
+        """Whether it is a span."""
+        return {*self.names} >= spans.KEYS
+
+    @property
     def shape(self) -> dict[str, Any]:
         """What is read of it, for json_transform."""
         wanted = (*_unknown(self.names), *(name for name in self.names if field_of(name)))
+        if self.span:
+            wanted += ("type",)
         return {**dict.fromkeys(wanted, "VARCHAR"), **{name: OUTSIDE[name] for name in self.outside}} or OUTSIDE
 
 
 def _around(struct: str, keys: Sequence[Sequence[str]]) -> _Around:
     """Of objects with these keys. Of too many to know them all, each may hold what is OUTSIDE."""
-    names = _union(keys)
+    names = spelling.union(keys)
     outside = [name for name in OUTSIDE if name in names or len(keys) == wrapped.MOST_KEYS]
-    return _Around(struct, _told_apart(names), outside)
+    return _Around(struct, spelling.told_apart(names), outside)
 
 
 def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place: str, number: int) -> str:
@@ -217,12 +210,12 @@ def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place:
     bodies = restyled(reading, f"({found.rows})", "body", found.keys, f"restyled_bodies_{number}")
     plain = bodies.plain
     few = len(bodies.keys) <= wrapped.MOST_WRAPPED
-    groups: list[Sequence[Sequence[str]]] = [*_spelt_alike(bodies.keys)] if few else [bodies.keys]
+    groups: list[Sequence[Sequence[str]]] = [*spelling.spelt_alike(bodies.keys)] if few else [bodies.keys]
     apart = [names for listed in groups[1:] for names in listed]
     parts = []
     for group, listed in enumerate(groups or [[]]):
         no, these = ("", listed) if group else ("NOT", apart)
-        inner = _told_apart(_union(listed))
+        inner = spelling.told_apart(spelling.union(listed))
         records = f"""
         SELECT {place}, text, {bodies.unread} AS unread,
             TRY(json_transform(body, {quoted(json.dumps(_body_of(inner, plain=plain)))})) AS r, {outer}
@@ -283,26 +276,18 @@ def _calls(
         *(f"r.{identifier(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
+    repeats = ""
+    if span := next((one.struct for one in around if one.span), None):
+        repeats, steps = spans.told(span, nothing)
+        columns["requests"] = coalesced([*([columns["requests"]] if "requests" in columns else []), steps])
     named = f"""
         SELECT
             {place},
             CASE WHEN text IS NULL THEN 'not valid JSON' ELSE unread END AS reject,
-            CASE WHEN {nothing} THEN 'record without usage' END AS ignore,
+            CASE WHEN {nothing} THEN 'record without usage' {repeats} END AS ignore,
             {", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())}
         FROM ({records})"""
     return pairs.with_request(named) if asks else named
-
-
-def _union(keys: Iterable[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(name for names in keys for name in names))
-
-
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """The names without those that differ from an earlier one in case only: the engine's structs hold one of them."""
-    seen: dict[str, str] = {}
-    for name in names:
-        seen.setdefault(name.lower(), name)
-    return list(seen.values())
 
 
 OWN = (
