@@ -157,6 +157,14 @@ def warnings(connection: DuckDBPyConnection, assume: Assumptions) -> Iterator[st
         WHERE format = 'claude_code' AND pass = 0""").fetchone()
     if cut and cut[0]:
         yield f"{cut[0]:,} of {cut[1]:,} Claude Code responses never logged how they ended: their output may be too low"
+    untold = connection.execute(
+        "SELECT count(*) FROM rejects WHERE starts_with(reason, 'the time ') AND suffix(reason, ' cannot be read')"
+    ).fetchone()
+    if untold and untold[0]:
+        yield (
+            f"{untold[0]:,} line{'s' if untold[0] != 1 else ''} rejected for the time alone: --map FILE.yaml can say how it is "
+            'written, such as timestamp: {from: COLUMN, format: "%m/%d/%Y %H:%M"}'
+        )
 
 
 def _file_times(connection: DuckDBPyConnection) -> str:

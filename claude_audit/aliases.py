@@ -111,7 +111,11 @@ def fields(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def meant(name: str, sql: str) -> str:
-    """SQL of what stands under a name; where the name is LOOSE, of what begins with a number."""
+    """SQL: of what stands under a name; where the name is LOOSE, of what begins with a number; of a `caller`, not where it ends
+    with the number of a line: that is what loggers say of themselves (app/main.go:12), no endpoint.
+    """
+    if normalized(name) == "caller":
+        return f"CASE WHEN NOT regexp_matches({sql}, ':[0-9]+$') THEN {sql} END"
     return f"CASE WHEN regexp_matches({sql}, '^ *[0-9]') THEN {sql} END" if normalized(name) in LOOSE else sql
 
 

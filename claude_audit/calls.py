@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_audit import instants
 from claude_audit.extents import digest
-from claude_audit.pieces import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -128,7 +128,7 @@ class Assumptions:
 
 def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
     """Define the functions that the SELECTs of all formats share."""
-    zone = quoted(assume.timezone)
+    instants.macros(connection, assume.timezone)
     for statement in (
         "absent(v) AS v IS NULL OR v IN ('', '-', '--', 'null', 'None')",
         # 12 and 12.0 are counts; "1,204" is one where people write (counted() strips the separators).
@@ -139,26 +139,6 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
         END""",
         """counted(v) AS CASE
             WHEN regexp_full_match(trim(v), '[0-9]{1,3}(,[0-9]{3})+') THEN replace(trim(v), ',', '') ELSE trim(v)
-        END""",
-        # Epochs in s, ms, us or ns, told apart by size (ns in whole numbers: a double can't hold them); then a text with a zone; then a text without one.
-        """epoch_us_of(v) AS CASE
-            WHEN v < 100000000000 THEN CAST(floor(v * 1000000) AS BIGINT)
-            WHEN v < 100000000000000 THEN CAST(floor(v * 1000) AS BIGINT)
-            WHEN v < 100000000000000000 THEN CAST(floor(v) AS BIGINT)
-            ELSE CAST(CAST(floor(v) AS HUGEINT) // 1000 AS BIGINT)
-        END""",
-        # A word at the end is a zone's name (Europe/Berlin), or the time cannot be read ("10:00 PM").
-        "zoned(v) AS regexp_matches(v, '(Z|z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?|[0-9] +[A-Za-z][A-Za-z0-9_/+-]*)$') "
-        "AND strlen(v) > 10",
-        "naive_time(v) AS NOT zoned(v) AND NOT regexp_full_match(v, '[0-9]+(\\.[0-9]+)?')",
-        f"""instant(v) AS CASE
-            WHEN suffix(v, 'Z') THEN coalesce(TRY_CAST(v AS TIMESTAMPTZ), TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMPTZ))
-            WHEN regexp_full_match(v, '[0-9]+(\\.[0-9]+)?')
-                THEN TRY(make_timestamptz(epoch_us_of(TRY_CAST(v AS DECIMAL(30, 9)))))
-            WHEN zoned(v) THEN coalesce(
-                TRY_CAST(replace(replace(v, ',', '.'), 'GMT', 'UTC') AS TIMESTAMPTZ),
-                TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMPTZ))
-            WHEN regexp_matches(v, '^ *[0-9]') THEN TRY(timezone({zone}, TRY_CAST(replace(upper(v), ',', '.') AS TIMESTAMP)))
         END""",
         "without_lone_surrogates(v) AS regexp_replace(v, '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '', 'g')",
         # How much output a call tells of: of several lines about one call, the one that tells most counts.

@@ -13,7 +13,8 @@ from claude_audit import evidence, overlaps
 from claude_audit.accounting import IngestReport, Lines, cell
 from claude_audit.errors import AuditError
 from claude_audit.ingestors_evidence import Report, registry
-from claude_audit.pieces import LogFile, opened
+from claude_audit.packing import opened
+from claude_audit.pieces import LogFile
 from claude_audit.store import REJECTS_KEPT, Export, FileRecord, Manifest, Reject, Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from claude_audit.pieces import BLOCK_BYTES, LogFile, opened
+from claude_audit.packing import BLOCK_BYTES, opened
+from claude_audit.pieces import LogFile
 
 SAMPLE_BYTES = 4096
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from claude_audit.errors import AuditError
+from claude_audit.packing import BLOCK_BYTES, opened, packed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,15 +19,12 @@ PIECE_BYTES = 32 * 2**20
 """A file up to this size is read where it lies; a larger one is copied in parts of about this size, so that memory stays
 bounded and both cores have work."""
 
-BLOCK_BYTES = 2**20
 HEAD_BYTES = 256 * 1024
 FIRST_LOOK = 8 * 1024
 """Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
-MAGIC = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
-"""First bytes of packed files (RFC 1952; RFC 8878)."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
 """In a file's own name they would be read as a pattern by the engine: such a file is copied first."""
 
@@ -53,8 +48,8 @@ class LogFile:
 
     @property
     def packed(self) -> bool:
-        """Compressed, by itself or in its format: it has no meaningful byte positions and is always read whole."""
-        return self.path.suffix.lower() == ".parquet" or bool(_packing(self.path, self.size, self.mtime_ns))
+        """Compressed, by itself or in its format, or no UTF-8: it has no meaningful byte positions and is always read whole."""
+        return self.path.suffix.lower() == ".parquet" or packed(self.path, self.size, self.mtime_ns)
 
     @property
     def plain(self) -> bool:
@@ -131,33 +126,6 @@ def _walked(folder: Path) -> Iterator[Path]:
             path = Path(place, name)
             if not name.startswith(".") and path.is_file():
                 yield path
-
-
-def opened(path: Path) -> IO[bytes]:
-    """The file's bytes, decompressed. What is packed is told by its first bytes: names are lost on the way, or stay behind."""
-    stream = path.open("rb")
-    kind = _packed_as(stream)
-    if not kind:
-        return stream
-    stream.close()
-    if kind == "gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    import pyarrow as pa
-
-    return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-
-
-def _packed_as(stream: BufferedReader) -> str:
-    """gz, zst, or nothing: by the bytes that come next, which stay there."""
-    first = stream.peek(4)[:4]
-    return next((kind for kind, magic in MAGIC.items() if first.startswith(magic)), "")
-
-
-@lru_cache(maxsize=65536)
-def _packing(path: Path, size: int, mtime_ns: int) -> str:
-    """What the file of that size and time is packed as."""
-    with path.open("rb") as stream:
-        return _packed_as(stream)
 
 
 def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:

@@ -15,6 +15,7 @@ from claude_audit.audit import Audit
 from claude_audit.errors import AuditError
 from claude_audit.explain import passes, total_usd
 from claude_audit.ingest import check_format, log_file, take_in
+from claude_audit.packing import opened
 from claude_audit.recognition import Recognition
 from claude_audit.store import Store
 from claude_audit.usage import NAMES
@@ -168,7 +169,7 @@ def _beginning(file: LogFile, folder: Path) -> LogFile:
     folder.mkdir()
     name = file.path.name.removesuffix(".gz").removesuffix(".zst")
     copy = folder / name
-    with reading.opened(file.path) as stream, copy.open("wb") as out:
+    with opened(file.path) as stream, copy.open("wb") as out:
         for _ in range(MOST_LINES):
             if not (line := stream.readline()):
                 break

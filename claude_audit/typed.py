@@ -202,6 +202,18 @@ class Given:
         made["prompt"] = f"TRY(uncached + {cached})"
         return made
 
+    def _short(self) -> str:
+        """SQL: whether the input or the output of a billed call is in no count, nor in those of its passes, nor said to be cut."""
+        gone = " OR ".join(f"{self._or(c, 'NULL')} IS NULL" for c in ("input_tokens", "output_tokens"))
+        told = [f"({gone})"]
+        if {"unbilled", "status"} & self.present:
+            told.append("free IS NULL")
+        if "iterations" in self.present:
+            told.append("passes_in(iterations) = 0")
+        if "notes" in self.present:
+            told.append("NOT coalesce(list_contains(notes, 'partial_stream'), false)")
+        return " AND ".join(told)
+
     def _flags(self, refused: str, assume: Assumptions) -> str:
         """SQL: what is assumed about a call. Most calls need none of it: the list is put together for those that do."""
         has = self.present.__contains__
@@ -219,6 +231,7 @@ class Given:
             cases["basis_assumed"] = f"TRY(inclusive AND {self._zero('input_tokens')} < {cached})"
         if has("cache_unseen"):
             cases["cache_unseen"] = "cache_unseen"
+        cases["count_missing"] = self._short()
         if has("stop_reason"):
             blocks = "content_blocks IS NULL AND" if has("content_blocks") else ""
             cases["refusal_content_unknown"] = f"{refused} AND {blocks} NOT refused_empty"

@@ -134,6 +134,7 @@ FLAGS = {
     "ttl_unknown": "cache writes of unknown TTL, billed as 5m",
     "basis_assumed": "input could include cached tokens or not: an assumption was made",
     "cache_unseen": "the log has no cache counters: input is a lower bound, and a hit rate is unknown",
+    "count_missing": "the log has no count of input, or none of output: the cost is a lower bound",
     "band_unknown": "the prompt's size is known only as a sum, of server-tool passes or of several calls",
     "sums_only": "the source tells sums over several calls: how many, and how large their prompts were, is unknown",
     "partial_stream": "the stream was cut: output unknown",

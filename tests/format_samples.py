@@ -5,11 +5,16 @@ Fuzzing, the table of the README and the tests that hold for all formats stand o
 
 from __future__ import annotations
 
+import csv as csv_files
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 Record = dict[str, Any]
 
@@ -65,7 +70,7 @@ class Sample:
 
     name: str
     records: Sequence[Record] = ()
-    """Lines of JSON, one a record; or none, and `text` is the file."""
+    """Lines of JSON, one a record, or rows of a Parquet file; or none, and `text` is the file."""
     text: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
     """Of ingest: `map` (its YAML) and `model` (--assume-model)."""
@@ -74,6 +79,9 @@ class Sample:
         """The file, in a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.name
+        if path.suffix == ".parquet":
+            pq.write_table(pa.Table.from_pylist([*self.records]), path)
+            return path
         path.write_text(self.text or "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.records))
         return path
 
@@ -188,6 +196,32 @@ def csv() -> Sample:
     return Sample(
         "calls.csv", text=header + row + row.replace("req_1,msg_1", "req_2,msg_2").replace("end_turn", "refusal")
     )
+
+
+def json_cells() -> Sample:
+    own = {"request_id": "req_1", "latency_ms": "1200", "ttft_ms": "300", "workspace": "w-1", "api_key": "web", "cost": "0.01"} | LABELS  # fmt: skip
+    out = io.StringIO()
+    rows = csv_files.writer(out, lineterminator="\n")
+    rows.writerow(["created_at", *own, "Request", "Response"])
+    for n, answer in enumerate((message(1), refused(2), plain(3), compacted(4)), 1):
+        told = own | {"request_id": f"req_{n}"}
+        rows.writerow([at(n), *told.values(), json.dumps(REQUEST), json.dumps(answer)])
+    return Sample("export.csv", text=out.getvalue())
+
+
+def parquet() -> Sample:
+    own = {
+        "request_id": "req_1",
+        "latency_ms": 1200,
+        "ttft_ms": 300,
+        "workspace": "w-1",
+        "api_key": "web",
+        "cost": 0.01,
+    } | LABELS
+    answers = (message(1), refused(2), plain(3), compacted(4))
+    rows = [own | {"ts": at(n), "request_id": f"req_{n}", "request": json.dumps(REQUEST), "response": json.dumps(answer)}
+            for n, answer in enumerate(answers, 1)]  # fmt: skip
+    return Sample("calls.parquet", rows)
 
 
 def text() -> Sample:
@@ -563,7 +597,7 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, text, claude_code, claude_code_result, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
+        native, messages, csv, json_cells, parquet, text, claude_code, claude_code_result, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
         langfuse, langsmith, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
     )
 }  # fmt: skip

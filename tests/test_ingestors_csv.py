@@ -375,3 +375,79 @@ def test_a_quote_inside_a_cell_takes_no_other_row_with_it(tmp_path: Path) -> Non
     report = ingested(tmp_path, text, name="usage.csv")
     assert [r.line for r in report.rejects] == [3]
     assert [r[1] for r in in_store(tmp_path)] == [1, 2]
+
+
+DECIMAL_COMMA = "timestamp;model;input_tokens;output_tokens;cost\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "tokens"),
+    [("1.000", 1000), ("2.345", 2345), ("1.234.567", 1234567), ("12,0", 12), ("1.204,00", 1204), ("7", 7)],
+)
+def test_between_semicolons_a_dot_separates_thousands(tmp_path: Path, cell: str, tokens: int) -> None:
+    text = DECIMAL_COMMA + f"2026-11-02T10:00:00Z;claude-opus-4-8;{cell};20;0,01\n"
+    assert calls(tmp_path, text, name="usage.csv") == [(2, tokens, 20)]
+
+
+def test_decimals_with_a_dot_prove_that_it_does_not_separate_thousands(tmp_path: Path) -> None:
+    text = DECIMAL_COMMA + "".join(
+        f"2026-11-02T10:00:0{n}Z;claude-opus-4-8;{cell};20;\n" for n, cell in enumerate(("1.000", "1204.000"))
+    )
+    assert calls(tmp_path, text, name="usage.csv") == [(2, 1, 20), (3, 1204, 20)]
+
+
+@pytest.mark.parametrize(("others", "tokens"), [("7", 1), ("2.345", 1000)])
+def test_between_tabs_another_count_has_to_prove_it(tmp_path: Path, others: str, tokens: int) -> None:
+    text = HEADER.replace(",", "\t") + "".join(
+        f"2026-11-02T10:00:0{n}Z\tclaude-opus-4-8\tchat\t{cell}\t20\n" for n, cell in enumerate(("1.000", others))
+    )
+    assert calls(tmp_path, text, name="usage.tsv")[0] == (2, tokens, 20)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cell", "usd"),
+    [
+        (";", "1,25", "1.25"),
+        (";", "1,250", "1.25"),
+        (";", "1.001,5", "1001.5"),
+        (";", "0.0125", "0.0125"),
+        (",", '"1,25"', "1.25"),
+        (",", '"0,125"', "0.125"),
+        (",", '"$1,250"', "1250"),
+        (",", '"1,250.75"', "1250.75"),
+        ("\t", "€ 0,0125", "0.0125"),
+    ],
+)
+def test_amounts_with_a_decimal_comma(tmp_path: Path, delimiter: str, cell: str, usd: str) -> None:
+    text = "timestamp,model,input_tokens,output_tokens,cost\n2026-11-02T10:00:00Z,claude-opus-4-8,10,20,"
+    ingested(tmp_path, text.replace(",", delimiter) + cell + "\n", name="usage.csv")
+    assert in_store(tmp_path, "cost_reported_usd") == [(Decimal(usd),)]
+
+
+def test_a_line_that_says_the_delimiter_is_no_row(tmp_path: Path) -> None:
+    text = "sep=;\n" + (HEADER + row(1)).replace(",", ";")
+    assert calls(tmp_path, text, name="usage.csv") == [(3, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    "above", ["Usage by call\nExported 2026-11-02\n\n", "# made by export.py, 3 columns\n", "sep=,\n", "Total,,,,30\n"]
+)
+def test_titles_and_remarks_may_stand_above_the_header(tmp_path: Path, above: str) -> None:
+    line = above.count("\n") + 2
+    assert calls(tmp_path, above + HEADER + row(1), name="usage.csv") == [(line, 10, 20)]
+
+
+def test_bars_between_cells(tmp_path: Path) -> None:
+    text = (HEADER + row(1, endpoint='"a|b"') + row(2)).replace(",", "|")
+    assert calls(tmp_path, text, "line, endpoint, output_tokens", name="usage.csv") == [(2, "a|b", 20), (3, "chat", 20)]
+
+
+def test_a_date_whose_day_nobody_knows_is_left_to_a_map(tmp_path: Path) -> None:
+    text = HEADER + row(1) + "11/02/2026 10:00,claude-opus-4-8,chat,10,20\n"
+    report = ingested(tmp_path, text, name="usage.csv")
+    assert fates(report) == (1, 0, 0, 1)
+    assert any("1 line rejected for the time alone" in warning for warning in report.warnings)
+    (tmp_path / "map.yaml").write_text('timestamp: {from: timestamp, format: "%m/%d/%Y %H:%M"}')
+    assert fates(
+        ingested(tmp_path / "mapped", HEADER + text.split("\n")[2], name="u.csv", mapping=load(tmp_path / "map.yaml"))
+    ) == (1, 0, 0, 0)

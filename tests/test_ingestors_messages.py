@@ -338,3 +338,36 @@ def test_a_cloud_is_known_by_how_its_answers_ids_begin(
     answer = {"timestamp": "2026-11-02T10:00:00Z", "id": message_id, "model": MODEL, "usage": USAGE, "provider": named}
     record = {name: value for name, value in answer.items() if value is not None}
     assert rows(tmp_path, [record], "provider, model") == [(provider, MODEL)]
+
+
+@pytest.mark.parametrize(("caller", "endpoint"), [("billing", "billing"), ("app/main.go:12", None)])
+def test_where_a_logger_stands_is_no_endpoint(tmp_path: Path, caller: str, endpoint: str | None) -> None:
+    line = {"ts": 1793613600.5, "caller": caller, "msg": "done", "model": MODEL, "usage": USAGE}
+    assert rows(tmp_path, [line], "endpoint") == [(endpoint,)]
+
+
+def test_a_first_line_that_is_broken_makes_no_document_of_a_log(tmp_path: Path) -> None:
+    lines = [{"timestamp": f"2026-11-02T10:00:0{n}Z", "model": MODEL, "usage": USAGE} for n in range(3)]
+    log = write(tmp_path / "app.jsonl", [json.dumps(lines[0])[:40], *lines[1:]])
+    report = read(tmp_path / "store", log)
+    assert (report.counted.kept, [r.line for r in report.rejects]) == (2, [1])
+
+
+@pytest.mark.parametrize(
+    ("usage", "flagged"),
+    [
+        (USAGE, False),
+        (USAGE | {"input_tokens": 0}, False),
+        ({"output_tokens": 100}, True),
+        ({"input_tokens": 10, "cache_read_input_tokens": 5}, True),
+        ({"output_tokens": 100, "cache_read_input_tokens": 5}, True),
+    ],
+)
+def test_a_count_that_is_not_there_is_said(tmp_path: Path, usage: dict[str, int], flagged: bool) -> None:
+    line = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": usage}
+    assert rows(tmp_path, [line], "list_contains(flags, 'count_missing')") == [(flagged,)]
+
+
+def test_what_failed_and_is_free_lacks_no_count(tmp_path: Path) -> None:
+    line = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"input_tokens": 10}, "status": "error"}
+    assert rows(tmp_path, [line], "unbilled, flags") == [("error", [])]

@@ -59,6 +59,8 @@ PREFIXES = (
     ('time="2026-11-02T10:00:01+02:00" level=info ', "2026-11-02 08:00:01+00"),
     ("1793613600.5 ", "2026-11-02 10:00:00.5+00"),
     ("[1793613600500] ", "2026-11-02 10:00:00.5+00"),
+    ("<134>1 2026-11-02T10:00:01.123Z web-1 app 71 - - ", "2026-11-02 10:00:01.123+00"),
+    ("I, [2026-11-02T10:00:01.123456 #71]  INFO -- : ", "2026-11-02 10:00:01.123456+00"),
 )
 
 
@@ -335,6 +337,11 @@ def test_lines_cut_anywhere_never_crash(said: list[str], data: st.DataObject) ->
 def test_a_log_without_calls_is_not_recognised(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="not a log of a format known here"):
         ingested(tmp_path, "2026-11-02 10:00:00 INFO started\n2026-11-02 10:00:00 INFO 12 tokens left\n")
+
+
+@pytest.mark.parametrize("first", ["{", '{"a": ', '{"level": "info", "msg": "cut he', "[", "}"])
+def test_a_first_line_like_json_makes_no_document_of_a_text_log(tmp_path: Path, first: str) -> None:
+    assert calls(tmp_path, f"{first}\n{API_CALL}\n{PAIRS}\n", "line, input_tokens") == [(2, 563), (3, 563)]
 
 
 def test_the_first_call_may_stand_far_down(tmp_path: Path) -> None:

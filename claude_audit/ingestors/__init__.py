@@ -67,7 +67,11 @@ class Head:
             return len(self.lines) < 2 or parsed(self.lines[0]) is None
         if not text.startswith("{") or isinstance(parsed(self.lines[0]), dict):
             return False
-        return len(self.lines) > 1 or _several(text)
+        if _several(text):
+            return True
+        # As one value it is read on into its second line; else that line stands for itself, and the first one is broken.
+        first, _, rest = text.partition("\n")
+        return _readable(text) > len(first) + 1 + len(rest) - len(rest.lstrip()) and bool(rest.strip())
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
@@ -123,6 +127,16 @@ def _several(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return text[end:].lstrip().startswith("{")
+
+
+def _readable(text: str) -> int:
+    """How many characters at the beginning are those of one JSON value."""
+    try:
+        return json.JSONDecoder().raw_decode(text)[1]
+    except json.JSONDecodeError as error:
+        return error.pos
+    except RecursionError:
+        return len(text)
 
 
 def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from claude_audit import json_path
 from claude_audit.aliases import inclusive
-from claude_audit.ingestors import _named as named
+from claude_audit.ingestors import _numbers as numbers
 from claude_audit.json_path import Steps
 from claude_audit.mapping import UNITS, FieldMap, Only, Source, measures
 from claude_audit.pieces import quoted, quoted_list
@@ -39,7 +39,7 @@ def value(source: Source, cell: Cell) -> str | None:
 
 def _tokens(text: str, factor: Decimal, unit: str) -> str:
     # What is no number, or too large for one, stays as it is with its unit: its line is then rejected by that name.
-    number = f"CAST(TRY(TRY_CAST({named.count(text)} AS DECIMAL(38, 9)) * {factor}) AS VARCHAR)"
+    number = f"CAST(TRY(TRY_CAST({numbers.count(text)} AS DECIMAL(38, 9)) * {factor}) AS VARCHAR)"
     return f"CASE WHEN absent({text}) THEN NULL ELSE coalesce({number}, {text} || {quoted(' ' + unit)}) END"
 
 
@@ -58,7 +58,7 @@ def _epoch(text: str, factor: Decimal, unit: str) -> str:
 
 
 def _money(text: str, factor: Decimal, unit: str) -> str:
-    return f"CAST(TRY(TRY_CAST({named.dollars(text)} AS DECIMAL(28, 12)) * CAST('{factor:f}' AS DECIMAL(10, 9))) AS VARCHAR)"
+    return f"CAST(TRY(TRY_CAST({numbers.dollars(text)} AS DECIMAL(28, 12)) * CAST('{factor:f}' AS DECIMAL(10, 9))) AS VARCHAR)"
 
 
 def _formatted(text: str, form: str) -> str:

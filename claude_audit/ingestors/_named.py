@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from claude_audit.ingestors._numbers import count, dollars
 from claude_audit.pieces import quoted
 
 Value = Callable[[str], str | None]
@@ -20,33 +21,19 @@ AS_THEY_ARE = (
 ).split()
 LONGEST_TAG = 200
 
-THOUSANDS = r"[0-9]{1,3}(?:[,_' \x{a0}\x{202f}][0-9]{3})+(?:\.0+)?"
-
-
-def count(text: str) -> str:
-    """SQL: a count as it is written by people, without the separators of thousands."""
-    bare = rf"regexp_replace(regexp_replace({text}, '\.0+ *$', ''), '[^0-9]', '', 'g')"
-    return f"""CASE WHEN regexp_full_match({text}, '[0-9]+') THEN {text}
-                WHEN regexp_full_match(trim({text}), {quoted(THOUSANDS)}) THEN {bare} ELSE trim({text}) END"""
-
-
-def dollars(text: str) -> str:
-    """SQL: an amount without its dollar sign and the separators of thousands."""
-    return rf"regexp_replace({text}, '[$, ]|USD', '', 'g')"
-
 
 def api_key(text: str) -> str:
     """SQL: the name or id of a key; a secret key itself is hashed."""
     return f"CASE WHEN regexp_full_match({text}, 'sk-[A-Za-z0-9_-]{{16,}}') THEN 'sha256:' || sha256({text}) ELSE {text} END"
 
 
-def counts(value: Value) -> dict[str, str]:
-    """Column -> SQL of the token counts and searches that are named."""
-    return {name: count(sql) for name in COUNTED if (sql := value(name))}
+def counts(value: Value, dotted: str | None = None) -> dict[str, str]:
+    """Column -> SQL of the token counts and searches that are named. `dotted`: see count()."""
+    return {name: count(sql, dotted) for name in COUNTED if (sql := value(name))}
 
 
-def labels(value: Value) -> dict[str, str]:
-    """Column -> SQL of everything else that is named, the time excepted."""
+def labels(value: Value, comma: bool = False) -> dict[str, str]:
+    """Column -> SQL of everything else that is named, the time excepted. `comma`: it is the mark of decimals."""
     columns = {name: sql for name in AS_THEY_ARE if (sql := value(name))}
     bare = value("bare_id")
     for name, prefix in (("request_id", "req_"), ("message_id", "msg")):
@@ -73,7 +60,7 @@ def labels(value: Value) -> dict[str, str]:
     if sql := value("output_blocks"):
         columns["content_blocks"] = sql
     if sql := value("cost_reported_usd"):
-        columns["cost_reported_usd"] = dollars(sql)
+        columns["cost_reported_usd"] = dollars(sql, comma)
         columns["cost_reported_by"] = f"CASE WHEN {sql} IS NOT NULL THEN 'client' END"
     if sql := value("calls"):
         columns["requests"] = _calls(sql)

@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING
 
 from claude_audit.aliases import fields
 from claude_audit.errors import AuditError
-from claude_audit.pieces import opened, quoted
+from claude_audit.packing import opened
+from claude_audit.pieces import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from claude_audit.ingestors import Reading
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 MOST_COLUMNS = 1000
+MOST_ABOVE = 30
+"""Lines that may stand above a header, and it."""
+COUNTS = frozenset(("input_tokens", "output_tokens"))
 MOST_LINES = 10_000
 """Of one row: text with more line breaks is taken for quotes that do not pair."""
 HEADER_BYTES = 256 * 1024
@@ -39,15 +43,25 @@ def header(text: str) -> Header:
 
 
 def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
-    """The cells of the first row that is not blank, and the number of its last line."""
+    """The cells of the header, and the number of its last line: of the first row that is not blank, or of one soon after it
+    that names a count of tokens.
+
+    Reports have titles and remarks above it; spreadsheets may say the delimiter there (`sep=;`).
+    """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
+    first: tuple[tuple[str, ...], int] | None = None
     try:
         for row in rows:
-            if any(cell.strip() for cell in row):
-                return (tuple(cell.strip() for cell in row), rows.line_num) if len(row) <= MOST_COLUMNS else ((), 0)
+            cells = tuple(cell.strip() for cell in row)
+            if rows.line_num > MOST_ABOVE or len(cells) > MOST_COLUMNS:
+                break
+            if not COUNTS.isdisjoint(fields(cells)):
+                return cells, rows.line_num
+            if first is None and any(cells) and not re.fullmatch("sep=.?", "".join(cells), re.IGNORECASE):
+                first = cells, rows.line_num
     except csv.Error:  # a field of more than 128 KiB
         pass
-    return (), 0
+    return first or ((), 0)
 
 
 def sample(text: str) -> list[dict[str, str]]:
@@ -104,7 +118,8 @@ class Table:
 
 def _field(delimiter: str) -> str:
     """A regular expression: one field, in quotes where it begins with them, and the delimiter after it."""
-    return rf' *"(?:[^"]|"")*" *{delimiter}|[^"{delimiter}\n][^{delimiter}\n]*{delimiter}|{delimiter}'
+    end = re.escape(delimiter)
+    return rf' *"(?:[^"]|"")*" *{end}|[^"{end}\n][^{end}\n]*{end}|{end}'
 
 
 def _cells(text: str, delimiter: str) -> str:

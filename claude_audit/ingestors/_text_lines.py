@@ -14,7 +14,9 @@ ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})|[+-][0-9]{2})?"
 STAMP = rf"[0-9]{{4}}[-/][0-9]{{2}}[-/][0-9]{{2}}[T ,_]{{1,2}}{CLOCK}{ZONE}"
 EPOCH = r"1[4-9][0-9]{8}(?:\.[0-9]{1,9}|[0-9]{3})?"
 LEAD = (
-    r"^\s*(?:[A-Za-z0-9_.-]+ *\| *)?"  # docker compose: the container's name
+    r"^\s*(?:<[0-9]{1,3}>1? *)?"  # syslog: its priority and version
+    r"(?:[A-Za-z0-9_.-]+ *\| *)?"  # docker compose: the container's name
+    r"(?:[A-Z], )?"  # Ruby: the level's first letter
     r"[\[(<]*(?:[A-Za-z]{3,8}[\])>]*[\s:|-]+[\[(<]*)?"  # a level before the time
     r"(?:@?(?:ts|time|timestamp|asctime)=)?[\"']?"
 )

@@ -2,9 +2,11 @@
 
 Recognised by a header with a column of input or output tokens (names in claude_audit.aliases; case, blanks, `_` and `-`
 make no difference), or by the columns that --map names (`claude-audit formats show mapped`; a path leads on into a cell
-that holds JSON). Counts may be quoted and have separators of thousands; an empty
-cell, `-` and `null` are "not recorded", which is not 0. Unknown columns become tags, unless they hold text.
+that holds JSON). A line `sep=;` before the header is passed over. Counts may be quoted and have separators of thousands; an
+empty cell, `-` and `null` are "not recorded", which is not 0. Unknown columns become tags, unless they hold text.
 
+- Between semicolons 1.000 is a thousand and 1,25 is one and a quarter, unless a count such as 1204.0 proves the contrary;
+  between tabs 2.345 proves it; between commas a dot is a decimal mark.
 - Whether input includes cached tokens: `prompt_tokens` beside `cached_tokens` does (OpenAI's shape), names of Anthropic's
   shape do not; a mixture is taken to include them, flagged, unless a row has more cached tokens than input, which proves
   the contrary for the whole file. `input_includes_cache: true` in --map settles it.
@@ -28,6 +30,7 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _mapped as mapped
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _table as table
+from claude_audit.ingestors._numbers import dotted
 from claude_audit.mapping import FieldMap, check
 from claude_audit.pieces import quoted_list
 
@@ -101,7 +104,9 @@ def _rows(part: Table, reading: Reading) -> str:
         cells = [meant(name, f"c{place}") for name in names.get(field, ()) for place in part.positions(name)]
         return f"coalesce({', '.join(cells)})" if cells else None
 
-    counts, labels = named.counts(value), named.labels(value)
+    counted = [sql for name in named.COUNTED if (sql := value(name))]
+    counts = named.counts(value, dotted(reading, part, counted))
+    labels = named.labels(value, comma=part.delimiter == ";")
     if "input_tokens" not in counts and "output_tokens" not in counts:
         raise table.missing(
             part.source,

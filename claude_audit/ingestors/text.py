@@ -25,6 +25,7 @@ from claude_audit.aliases import ALIASES, OPENAI_CACHED, OPENAI_INPUT, field_of,
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
 from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
+from claude_audit.ingestors import _numbers as numbers
 from claude_audit.ingestors import _text_lines as text_lines
 from claude_audit.ingestors._messages_usage import USAGE, counts
 from claude_audit.ingestors._text_lines import picked
@@ -210,7 +211,7 @@ def _of_api_calls(labels: dict[str, str], counted: dict[str, str]) -> str:
         return f"regexp_extract(text, {quoted(API_CALL)}, {number})"
 
     endpoint = f"coalesce(nullif({group(1)}, ''), {labels.get('endpoint', 'NULL')})"
-    own = {"input_tokens": named.count(group(2)), "output_tokens": named.count(group(3)), "endpoint": endpoint}
+    own = {"input_tokens": numbers.count(group(2)), "output_tokens": numbers.count(group(3)), "endpoint": endpoint}
     return f"""
         SELECT file, line, {named.listed({**counted, **labels, **own})}
         FROM text_calls WHERE form = 'call'"""
