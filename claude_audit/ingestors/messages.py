@@ -1,16 +1,17 @@
 """JSON with a Messages `usage` block, or flat token counts, anywhere sensible: one record a line, or whole files of JSON.
 
-Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
-wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
-python-json-logger or a log collector. The record's own time and labels win over the wrapper's. A line may list records (a
-JSON array, `{"data": [...]}`, a conversation's messages): each is read by itself, and counts as a line. A usage block may
-stand in a string, as JSON or as Python prints it, and be spelt in any case (`Usage: {InputTokens}`); one that cannot be
-read rejects its record. Of Mastra's spans a generation counts, and not its steps too. LangChain's
-`usage_metadata` is read too; its input includes what was read from and written to the cache. Where LangChain or the AI SDK
-log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one counts.
-Of the AI SDK's finished answers each of the `steps` is a call; where they are not logged, `totalUsage` is counted. It, what
-Strands accumulates and Pydantic AI's runs of several `requests` are sums that cannot be split: their tokens are counted, at
-base rates, and flagged (`sums_only`, `band_unknown`).
+Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what
+logs wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog,
+loguru, python-json-logger or a log collector. The record's own time and labels win over the wrapper's. A line may list
+records (a JSON array, `{"data": [...]}`, a conversation's messages): each is read by itself, and counts as a line. A
+usage block may stand in a string, as JSON or as Python prints it, and be spelt in any case (`Usage: {InputTokens}`);
+one that cannot be read rejects its record. Of Mastra's spans a generation counts, and not its steps too.
+
+LangChain's `usage_metadata` is read too; its input includes what was read from and written to the cache. Where
+LangChain or the AI SDK log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one
+counts. Of the AI SDK's finished answers each of the `steps` is a call; where they are not logged, `totalUsage` is
+counted. It, what Strands accumulates and Pydantic AI's runs of several `requests` are sums that cannot be split: their
+tokens are counted, at base rates, and flagged (`sums_only`, `band_unknown`).
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
