@@ -15,8 +15,8 @@ _WORDS = {
     ),
     "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
     "model_raw": "model model_name model_id model_version ai_model model_used",
-    "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count input.inputTokenCount",
-    "output_tokens": "output_tokens completion_tokens tokens_out output_token_count output.outputTokenCount",
+    "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count request_tokens input.inputTokenCount",
+    "output_tokens": "output_tokens completion_tokens tokens_out output_token_count response_tokens output.outputTokenCount",
     "cache_read_tokens": (
         "cache_read_input_tokens cache_read_tokens cached_tokens cached_input_tokens cached_prompt_tokens "
         "cached_input_token_count cache_read input.cacheReadInputTokenCount"

@@ -377,6 +377,16 @@ class TestLangsmith:
         ]
         assert told(tmp_path, *records) == [(1000, 9000, 0, 2000, 200)] * 3
 
+    @pytest.mark.parametrize("nothing", [None, 0])
+    def test_the_api_s_own_block_where_nothing_else_counts(self, tmp_path: Path, nothing: int | None) -> None:
+        """The JavaScript SDK's. Its input leaves the cache out, and proves nothing of other runs of its name."""
+        usage = {"input_tokens": 1000, "output_tokens": 200, "cache_read_input_tokens": 9000}
+        bare = {"prompt_tokens": nothing, "completion_tokens": nothing, "prompt_token_details": None}
+        deep = {"generations": [[{"message": {"kwargs": {"response_metadata": {"usage": usage}}}}]]}
+        runs = [run(1, **bare, outputs={"usage": usage}), run(2, **bare, outputs=deep)]
+        runs.append(run(3, details={"cache_read": 9000}))
+        assert told(tmp_path, *runs) == [(1000, 9000, 0, 0, 200)] * 2 + [(3000, 9000, 0, 0, 200)]
+
     def test_every_export_tells_the_same(self, tmp_path: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -75,10 +75,11 @@ class Head:
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
-        """The JSON objects among the first lines, or the first ones of a document."""
+        """The JSON objects among the first lines, those of arrays too, or the first ones of a document."""
         if self.document:
             return _of_document(self.text)
-        return tuple(r for r in map(parsed, self.lines[:60]) if isinstance(r, dict))
+        found = (one for line in map(parsed, self.lines[:60]) for one in (line if isinstance(line, list) else [line]))
+        return tuple(one for one in found if isinstance(one, dict))
 
     @cached_property
     def inside(self) -> tuple[Mapping[str, Any], ...]:

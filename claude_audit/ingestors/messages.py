@@ -1,10 +1,17 @@
 """JSON with a Messages `usage` block, or flat token counts, anywhere sensible: one record a line, or whole files of JSON.
 
-Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what logs
-wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog, loguru,
-python-json-logger or a log collector. The record's own time and labels win over the wrapper's. LangChain's
-`usage_metadata` is read too; its input includes what was read from and written to the cache. Where LangChain or the AI SDK
-log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one counts.
+Recognised by a `usage` object or token counts (names in claude_audit.aliases) at the top of a record, or inside what
+logs wrap around it: a bare response, a request and response pair, an application's own record, lines of structlog,
+loguru, python-json-logger or a log collector. The record's own time and labels win over the wrapper's. A line may list
+records (a JSON array, `{"data": [...]}`, a conversation's messages): each is read by itself, and counts as a line. A
+usage block may stand in a string, as JSON or as Python prints it, and be spelt in any case (`Usage: {InputTokens}`);
+one that cannot be read rejects its record. Of Mastra's spans a generation counts, and not its steps too.
+
+LangChain's `usage_metadata` is read too; its input includes what was read from and written to the cache. Where
+LangChain or the AI SDK log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one
+counts. Of the AI SDK's finished answers each of the `steps` is a call; where they are not logged, `totalUsage` is
+counted. It, what Strands accumulates and Pydantic AI's runs of several `requests` are sums that cannot be split: their
+tokens are counted, at base rates, and flagged (`sums_only`, `band_unknown`).
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
@@ -16,19 +23,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _pairs as pairs
+from claude_audit.ingestors import _spans as spans
+from claude_audit.ingestors import _spelling as spelling
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import (
     AS_RETURNED,
     LANGCHAIN_USAGE,
-    OTHER_NAMES,
     SPREAD_OUT,
+    SUMS,
     coalesced,
     counts,
     first,
@@ -36,6 +45,8 @@ from claude_audit.ingestors._counted import (
 )
 from claude_audit.ingestors._counted import BLOCK as ALL_NAMES
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, misses_of
+from claude_audit.ingestors._restyled import counts_in, restyled, usage_blocks
+from claude_audit.ingestors._unfolded import LISTS, STEPS, unfolded
 from claude_audit.pieces import identifier, quoted
 from claude_audit.usage import BLOCK
 
@@ -68,32 +79,31 @@ REQUEST = {
 OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
 """Objects beside a record, or around it, that tell of it."""
 NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
+MOST_LISTED = 20
+"""Records of a list, that a log is recognised by."""
 MOST_LOOKED_AT = 200
 """Lines with counts, that a log is recognised by."""
-MOST_SPELLINGS = 8
-"""Sets of fields that differ in case only, of one ingest. Beyond, the first spelling of a name is read."""
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
 
-def token_record(record: Mapping[str, Any]) -> bool:
-    """Whether a JSON object, or what it wraps, holds a usage block or token counts."""
+def token_record(record: object) -> bool:
+    """Whether a JSON object, or what it wraps or lists, holds a usage block or token counts."""
 
     def holds(value: object, depth: int) -> bool:
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                return False
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            value = parsed(value)
+        if isinstance(value, list):
+            return any(holds(inside, depth) for inside in value[:MOST_LISTED])
         if not isinstance(value, dict):
             return False
-        for usage in (value.get("usage"), value.get("usage_metadata")):
-            if isinstance(usage, dict) and any(field_of(k) in ("input_tokens", "output_tokens") for k in usage):
-                return True
-        named = {field_of(k) for k in value}
-        if "input_tokens" in named or "output_tokens" in named:
+        named = {field_of(name) for name in value}
+        if "input_tokens" in named or "output_tokens" in named or any(map(counts_in, usage_blocks(value))):
             return True
-        return depth < 3 and any(holds(value[c], depth + 1) for c in wrapped.CONTAINERS if c in value)
+        lists = [value[name] for name in (*LISTS, STEPS) if isinstance(value.get(name), list)]
+        return depth < 3 and any(
+            holds(inside, depth + 1) for inside in (*lists, *(value[name] for name in wrapped.containers(value)))
+        )
 
     return holds(record, 0)
 
@@ -114,13 +124,16 @@ def select(reading: Reading, lines: str = "lines") -> str:
     The keys are looked up first, and mapped by name. Records that hold their counts themselves are told apart from lines
     that are wrapped around a record: each kind costs what it needs.
     """
-    keys = wrapped.lists(reading, "keys", lines)
+    found = unfolded(reading, lines)
+    lines, place, keys = found.rows, found.place, found.keys
     bare = [names for names in keys if wrapped.counts_here(names)]
     others = [names for names in keys if not wrapped.counts_here(names)]
     if len(others) > wrapped.MOST_WRAPPED:
-        return _wrapped(reading, lines, keys)
+        return _wrapped(reading, lines, keys, place)
     few = len(keys) <= wrapped.MOST_WRAPPED
-    spelt = [group for listed in (bare, others) for group in (_spelt_alike(listed) if few else [listed]) if group]
+    spelt = [
+        group for listed in (bare, others) for group in (spelling.spelt_alike(listed) if few else [listed]) if group
+    ]
     groups: list[Sequence[Sequence[str]]] = [*spelt] or [[]]
     apart = [names for listed in groups[1:] for names in listed]
     parts = []
@@ -128,26 +141,10 @@ def select(reading: Reading, lines: str = "lines") -> str:
         no, these = ("", listed) if number else ("NOT", apart)
         having = f"(SELECT * FROM {lines} WHERE {no} {wrapped.among('keys', these)})" if apart else lines
         if listed and not wrapped.counts_here(listed[0]):
-            parts.append(_wrapped(reading, having, listed, number))
+            parts.append(_wrapped(reading, having, listed, place, number))
         else:
-            parts.append(_named(reading, having, listed))
+            parts.append(_named(reading, having, listed, place, number))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
-
-
-def _spelt_alike(keys: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
-    """The lists of keys in groups without two spellings of a name that differ in case only: the engine's structs hold one."""
-    groups: list[tuple[dict[str, str], list[Sequence[str]]]] = []
-    for names in keys:
-        spelt = {name.lower(): name for name in reversed(names)}
-        fits = (known for known in groups if all(known[0].get(low, name) == name for low, name in spelt.items()))
-        found = next(fits, None)
-        if found is None and len(groups) == MOST_SPELLINGS:
-            found = groups[-1]
-        elif found is None:
-            groups.append(found := ({}, []))
-        found[0].update(spelt)
-        found[1].append(names)
-    return [listed for _, listed in groups]
 
 
 def keyed(lines: str, *also: str) -> str:
@@ -173,49 +170,58 @@ class _Around:
     """Which of OUTSIDE it has."""
 
     @property
+    def span(self) -> bool:
+        """Whether it is a span."""
+        return {*self.names} >= spans.KEYS
+
+    @property
     def shape(self) -> dict[str, Any]:
         """What is read of it, for json_transform."""
         wanted = (*_unknown(self.names), *(name for name in self.names if field_of(name)))
+        if self.span:
+            wanted += ("type",)
         return {**dict.fromkeys(wanted, "VARCHAR"), **{name: OUTSIDE[name] for name in self.outside}} or OUTSIDE
 
 
 def _around(struct: str, keys: Sequence[Sequence[str]]) -> _Around:
     """Of objects with these keys. Of too many to know them all, each may hold what is OUTSIDE."""
-    names = _union(keys)
+    names = spelling.union(keys)
     outside = [name for name in OUTSIDE if name in names or len(keys) == wrapped.MOST_KEYS]
-    return _Around(struct, _told_apart(names), outside)
+    return _Around(struct, spelling.told_apart(names), outside)
 
 
-def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]]) -> str:
+def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place: str, number: int) -> str:
     """SQL: the calls of records that hold their counts themselves, or none."""
-    known = _around("r", keys)
-    # Whether the usage blocks have the Messages API's own names only: few need be looked for then.
-    named = wrapped.lists(reading, "k", f"(SELECT TRY(json_keys(text, '$.usage')) AS k FROM {lines})")
-    plain = OTHER_NAMES.isdisjoint(_union(named)) and len(named) < wrapped.MOST_KEYS
-    shape = {**_body_of(known.names, plain=plain), **known.shape}
-    records = f"SELECT file, line, text, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {lines}"
-    return _calls(records, known.names, [known], plain=plain)
+    found = restyled(reading, lines, "text", keys, f"restyled_{number}")
+    known = _around("r", found.keys)
+    shape = {**_body_of(known.names, plain=found.plain), **known.shape}
+    records = f"""
+        SELECT {place}, text, {found.unread} AS unread, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {found.rows}"""
+    return _calls(records, place, known.names, [known], plain=found.plain, models=found.models)
 
 
-def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> str:
+def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place: str, number: int = 0) -> str:
     """SQL: the calls of lines with something around their records. `number`: tells them from others that are read now."""
-    found = wrapped.unwrapped(reading, lines, keys, number)
-    texts = {f"o{place}": f"between[{place}]" for place in range(len(found.between), 0, -1)} | {"o0": "text"}
-    around = [_around(f"o{place}", listed) for place, listed in reversed([*enumerate([keys, *found.between])])]
+    found = wrapped.unwrapped(reading, lines, keys, number, place)
+    texts = {f"o{level}": f"between[{level}]" for level in range(len(found.between), 0, -1)} | {"o0": "text"}
+    around = [_around(f"o{level}", listed) for level, listed in reversed([*enumerate([keys, *found.between])])]
     outer = ", ".join(
         f"TRY(json_transform({texts[one.struct]}, {quoted(json.dumps(one.shape))})) AS {one.struct}" for one in around
     )
-    few = len(found.keys) <= wrapped.MOST_WRAPPED
-    groups: list[Sequence[Sequence[str]]] = [*_spelt_alike(found.keys)] if few else [found.keys]
+    bodies = restyled(reading, f"({found.rows})", "body", found.keys, f"restyled_bodies_{number}")
+    plain = bodies.plain
+    few = len(bodies.keys) <= wrapped.MOST_WRAPPED
+    groups: list[Sequence[Sequence[str]]] = [*spelling.spelt_alike(bodies.keys)] if few else [bodies.keys]
     apart = [names for listed in groups[1:] for names in listed]
     parts = []
-    for place, listed in enumerate(groups or [[]]):
-        no, these = ("", listed) if place else ("NOT", apart)
-        inner = _told_apart(_union(listed))
+    for group, listed in enumerate(groups or [[]]):
+        no, these = ("", listed) if group else ("NOT", apart)
+        inner = spelling.told_apart(spelling.union(listed))
         records = f"""
-        SELECT file, line, text, TRY(json_transform(body, {quoted(json.dumps(_body_of(inner)))})) AS r, {outer}
-        FROM ({found.rows}) {f"WHERE {no} {wrapped.among('keys', these)}" if apart else ""}"""
-        parts.append(_calls(records, inner, around))
+        SELECT {place}, text, {bodies.unread} AS unread,
+            TRY(json_transform(body, {quoted(json.dumps(_body_of(inner, plain=plain)))})) AS r, {outer}
+        FROM {bodies.rows} {f"WHERE {no} {wrapped.among('keys', these)}" if apart else ""}"""
+        parts.append(_calls(records, place, inner, around, plain=plain))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
@@ -232,14 +238,22 @@ def _unknown(names: Sequence[str]) -> list[str]:
     return sorted(name for name in names if name not in away and not field_of(name) and taggable(name))[:MOST_TAGS]
 
 
-def _calls(records: str, inner: Sequence[str], around: Sequence[_Around], *, plain: bool = False) -> str:
+def _calls(
+    records: str,
+    place: str,
+    inner: Sequence[str],
+    around: Sequence[_Around],
+    *,
+    plain: bool = False,
+    models: bool = True,
+) -> str:
     """SQL: the call columns that `records` can fill, by the keys of the record, `r`, and of what is around it, which tells
     what the record does not: the nearest first.
     """
     own = fields(inner)
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
-    columns = _own(own, inner, around, plain=plain) | counts(own, inner, plain=plain)
+    columns = _own(own, inner, around, plain=plain, models=models) | counts(own, inner, plain=plain)
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None
@@ -263,26 +277,18 @@ def _calls(records: str, inner: Sequence[str], around: Sequence[_Around], *, pla
         *(f"r.{identifier(n)}" for field in ("input_tokens", "output_tokens") for n in own.get(field, ())),
     ]
     nothing = " AND ".join(f"{value} IS NULL" for value in counts_in) or "true"
+    repeats = ""
+    if span := next((one.struct for one in around if one.span), None):
+        repeats, steps = spans.told(span, nothing)
+        columns["requests"] = coalesced([*([columns["requests"]] if "requests" in columns else []), steps])
     named = f"""
         SELECT
-            file, line,
-            CASE WHEN text IS NULL THEN 'not valid JSON' END AS reject,
-            CASE WHEN {nothing} THEN 'record without usage' END AS ignore,
+            {place},
+            CASE WHEN text IS NULL THEN 'not valid JSON' ELSE unread END AS reject,
+            CASE WHEN {nothing} THEN 'record without usage' {repeats} END AS ignore,
             {", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())}
         FROM ({records})"""
     return pairs.with_request(named) if asks else named
-
-
-def _union(keys: Iterable[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(name for names in keys for name in names))
-
-
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """The names without those that differ from an earlier one in case only: the engine's structs hold one of them."""
-    seen: dict[str, str] = {}
-    for name in names:
-        seen.setdefault(name.lower(), name)
-    return list(seen.values())
 
 
 OWN = (
@@ -293,12 +299,21 @@ OWN = (
 ).split()
 
 
+MODEL_IDS = ("modelId", "model_id", "id", "model", "name")
+"""What an object under the name of a model calls the model's id: the AI SDK's `{provider, modelId}`, applications' own."""
+
+
+def model_in(text: str) -> str:
+    """SQL: the model's id in an object."""
+    return f"coalesce({', '.join(f'json_extract_string({text}, {quoted(wrapped.at(name))})' for name in MODEL_IDS)})"
+
+
 MAY_BE_OBJECTS = ("ts", "endpoint", "thinking", "user")
 """Fields under whose names others log objects: a request's `thinking`, the `agent` and `user` of a log collector."""
 
 
 def _own(
-    inner: Mapping[str, list[str]], body: Collection[str], around: Sequence[_Around], *, plain: bool
+    inner: Mapping[str, list[str]], body: Collection[str], around: Sequence[_Around], *, plain: bool, models: bool
 ) -> dict[str, str]:
     """Column -> SQL of the record's own fields, of its wrappers' where it has none.
 
@@ -308,6 +323,8 @@ def _own(
 
     def value(field: str) -> str | None:
         found = [*first(inner, field, "r"), *(sql for struct, names in outer for sql in first(names, field, struct))]
+        if field == "model_raw" and models:
+            found = [f"CASE WHEN {sql} LIKE '{{%' THEN {model_in(sql)} ELSE {sql} END" for sql in found]
         if field in MAY_BE_OBJECTS:
             found = [f"CASE WHEN {sql} NOT LIKE '{{%' THEN {sql} END" for sql in found]
         return coalesced(found) if found else None
@@ -355,8 +372,11 @@ def _own(
         known = [*returned(body, said, plain=plain), *([f"r.usage.{said}"] if usage else [])]
         if known:
             columns[name] = coalesced([*known, *([columns[name]] if name in columns else [])])
-    if calls := value("calls"):
-        columns["requests"] = calls
+    summed = usage and not plain
+    if several := [sql for sql in (value("calls"), "r.usage.requests" if summed else None) if sql]:
+        columns["requests"] = coalesced(several)
+    if summed:
+        columns["notes"] = f"CASE WHEN r.usage.{SUMS} = 'true' THEN ['{SUMS}'] END"
     if cost := value("cost_reported_usd"):
         columns |= {"cost_reported_usd": cost, "cost_reported_by": f"CASE WHEN {cost} IS NOT NULL THEN 'client' END"}
     if "content" in body:
