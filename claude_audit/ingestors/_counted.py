@@ -21,6 +21,7 @@ ALSO_CALLED = {
         "cachedInputTokens",
         "cached_prompt_tokens",
         "cachedInputTokenCount",
+        "original_usage.cache_read_input_tokens",
     ),
     "cache_write_tokens": (
         "cacheCreationInputTokens",
@@ -28,10 +29,11 @@ ALSO_CALLED = {
         "cacheWriteTokens",
         "cacheWriteInputTokens",
         "cache_creation_tokens",
+        "original_usage.cache_creation_input_tokens",
     ),
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
-CrewAI, Microsoft.Extensions.AI, Pydantic AI up to 0.x, applications: the ones that are met."""
+CrewAI, Microsoft.Extensions.AI, Pydantic AI up to 0.x, Opik, applications: the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -260,7 +262,7 @@ def _also_called(block: dict[str, str]) -> str:
     """SQL: whether the input of a usage block includes the cached tokens. The counts of `block` are looked for under all names."""
     parts = {name: [f"r.usage.{place}" for place in places] for name, places in PARTS.items()}
     for name in {**ALSO_CALLED, **parts}:
-        others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
+        others = [f"r.usage.{identifier(other)}" for other in ALSO_CALLED.get(name, ())]
         block[name] = coalesced([block[name], *others, *parts.get(name, ()), *ADDITIONAL.get(name, ())])
     for name, other in OF_RUNS.items():
         known = f"CASE WHEN r.usage.request_tokens IS NOT NULL THEN r.usage.details->>'$.{other}' END"

@@ -17,10 +17,10 @@ from claude_audit.pieces import quoted
 
 LISTS = (
     *("data", "results", "records", "items", "rows", "logs", "entries", "events", "requests", "responses", "calls"),
-    *("generations", "replies", "meta", "messages"),
+    *("generations", "replies", "meta", "messages", "hits"),
 )
 """Under which an export, an application's own record or a framework's answer lists records. (`generations` are LangChain's:
-lists of lists; `replies` and `meta` Haystack's.)"""
+lists of lists; `replies` and `meta` Haystack's; `hits` what a search in Elasticsearch finds.)"""
 DEEPER = tuple(name for name in LISTS if name not in ("messages", "events"))
 """Those that are looked for inside what is wrapped around a record too. A request's messages are no records."""
 STEPS = "steps"

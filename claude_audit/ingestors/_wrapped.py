@@ -30,6 +30,8 @@ INNER = (
     "generator",
     "metrics",
     "tokens",
+    "res",
+    "hits",
 )
 """Objects that an application, or who collects its lines, puts what it has to say in."""
 CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, *INNER)))

@@ -29,6 +29,7 @@ from typing import Any
 
 from claude_audit.aliases import field_of, fields, taggable
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
+from claude_audit.ingestors import _extended as extended
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _spans as spans
 from claude_audit.ingestors import _spelling as spelling
@@ -125,7 +126,8 @@ def select(reading: Reading, lines: str = "lines") -> str:
     that are wrapped around a record: each kind costs what it needs.
     """
     found = unfolded(reading, lines)
-    lines, place, keys = found.rows, found.place, found.keys
+    place, keys = found.place, found.keys
+    lines = extended.plain(found.rows, keys)
     bare = [names for names in keys if wrapped.counts_here(names)]
     others = [names for names in keys if not wrapped.counts_here(names)]
     if len(others) > wrapped.MOST_WRAPPED:
