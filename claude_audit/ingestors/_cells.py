@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from claude_audit.aliases import field_of, normalized, taggable
 from claude_audit.ingestors import Reading, messages, parsed
 from claude_audit.ingestors import _wrapped as wrapped
+from claude_audit.ingestors._body import BODY
 from claude_audit.pieces import quoted
 
 MOST_LOOKED_AT = 200
@@ -57,7 +58,7 @@ def records(reading: Reading, rows: str, columns: Mapping[str, str], nested: Map
         if name in held:
             json = f"CASE WHEN json_valid({sql}) THEN CAST({sql} AS JSON) ELSE to_json({sql}) END"
             entries.append(f"{quoted(held[name])}, {sql if name in nested else json}")
-        elif name not in held.values() and (name in messages.BODY or field_of(name) or taggable(name)):
+        elif name not in held.values() and (name in BODY or field_of(name) or taggable(name)):
             entries.append(f"{quoted(name)}, {sql}")  # what was asked and answered is left behind
     return f"CAST(json_object({', '.join(entries)}) AS VARCHAR)"
 
