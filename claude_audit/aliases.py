@@ -94,8 +94,8 @@ TEXT_FIELDS = frozenset(
 
 
 def normalized(name: str) -> str:
-    """The name without what makes no difference."""
-    return re.sub(r"[^a-z0-9@]", "", name.lower())
+    """The name without what makes no difference. A currency makes one: cost (€) is no cost in dollars."""
+    return re.sub(r"[^a-z0-9@€£¥]", "", name.lower())
 
 
 _BY_NAME = {normalized(word): (field, rank) for field, words in ALIASES.items() for rank, word in enumerate(words)}
