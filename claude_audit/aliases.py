@@ -71,7 +71,7 @@ _WORDS = {
     "request_hash": "request_hash",
     "prefix_hash": "prefix_hash",
     "output_blocks": "output_blocks",
-    "calls": "calls claude_call_details successful_requests",
+    "calls": "calls claude_call_details successful_requests requests request_count num_requests call_count num_calls api_calls",
 }
 ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
 """Our field -> its names, the likeliest first."""

@@ -460,3 +460,10 @@ def test_an_amount_in_another_currency_is_none_of_dollars(tmp_path: Path, name: 
     text = f"timestamp,model,input_tokens,output_tokens,{name}\n2026-11-02T10:00:00Z,claude-opus-4-8,10,20,{cell}\n"
     ingested(tmp_path, text, name="usage.csv")
     assert in_store(tmp_path, "cost_reported_usd") == [(None,)]
+
+
+@pytest.mark.parametrize("name", ["calls", "Requests", "request_count", "numCalls"])
+def test_a_row_of_several_calls_counts_as_that_many(tmp_path: Path, name: str) -> None:
+    text = f"date,model,{name},input_tokens,output_tokens\n2026-11-02,claude-haiku-5-5,3,300000,30\n"
+    ingested(tmp_path, text, name="daily.csv")
+    assert in_store(tmp_path, "requests, prompt_tokens, tags") == [(3, None, {})]

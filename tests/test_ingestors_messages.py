@@ -407,3 +407,9 @@ def test_a_tracers_block_with_the_counts_as_they_were_returned(tmp_path: Path) -
     usage |= {f"original_usage.{name}": count for name, count in CACHED.items()}
     line = {"start_time": AT, "model": MODEL, "usage": usage}
     assert rows(tmp_path, [line], COUNTS) == [(10, 800, 40, 100, "2026-11-02 10:00:00+00")]
+
+
+@pytest.mark.parametrize("model", ["{", '{"id": ', "{}", '{"id": "claude-sonnet-4-6"}'])
+def test_a_model_that_looks_like_json_breaks_nothing(tmp_path: Path, model: str) -> None:
+    lines = [{"timestamp": AT, "model": name, "usage": USAGE} for name in (MODEL, {"id": MODEL}, model)]
+    assert [name for (name,) in rows(tmp_path, lines, "model")].count(MODEL) == 2 + (MODEL in model)

@@ -108,7 +108,9 @@ MODEL_IDS = ("modelId", "model_id", "id", "model", "name")
 
 def model_in(text: str) -> str:
     """SQL: the model's id in an object."""
-    return f"coalesce({', '.join(f'json_extract_string({text}, {quoted(wrapped.at(name))})' for name in MODEL_IDS)})"
+    return (
+        f"coalesce({', '.join(f'TRY(json_extract_string({text}, {quoted(wrapped.at(name))}))' for name in MODEL_IDS)})"
+    )
 
 
 MAY_BE_OBJECTS = ("ts", "endpoint", "thinking", "user")

@@ -56,7 +56,7 @@ def records(reading: Reading, rows: str, columns: Mapping[str, str], nested: Map
     entries = []
     for name, sql in {**columns, **nested}.items():
         if name in held:
-            json = f"CASE WHEN json_valid({sql}) THEN CAST({sql} AS JSON) ELSE to_json({sql}) END"
+            json = f"coalesce(TRY_CAST({sql} AS JSON), to_json({sql}))"
             entries.append(f"{quoted(held[name])}, {sql if name in nested else json}")
         elif name not in held.values() and (name in BODY or field_of(name) or taggable(name)):
             entries.append(f"{quoted(name)}, {sql}")  # what was asked and answered is left behind

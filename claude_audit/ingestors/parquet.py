@@ -54,15 +54,20 @@ def _select(reading: Reading) -> str:
     """The rows of all files together."""
     rows = []
     for file, path in reading.paths.items():
-        source = f"read_parquet({quoted_list([path])}, hive_partitioning = false, binary_as_string = true, file_row_number = true)"
+        source = f"read_parquet({quoted_list([path])}, hive_partitioning = false, file_row_number = true)"
         described = reading.connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {source}").fetchall()
-        columns = {name: identifier(name) for name, kind, *_ in described if not _nested(kind)}
+        columns = {name: _text(identifier(name), kind) for name, kind, *_ in described if not _nested(kind)}
         nested = {name: f"to_json({identifier(name)})" for name, kind, *_ in described if _nested(kind)}
         record = cells.records(reading, source, columns, nested)
         rows.append(
             f"SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {record} AS text FROM {source}"
         )
     return cells.calls(reading, " UNION ALL ".join(rows))
+
+
+def _text(column: str, kind: str) -> str:
+    """SQL: a value of a column. Some write texts as bytes; bytes that are no text are null."""
+    return f"TRY(decode({column}))" if kind == "BLOB" else column
 
 
 def _no_parquet(reading: Reading) -> str:
