@@ -11,12 +11,18 @@ from collections.abc import Iterable, Mapping
 _WORDS = {
     "ts": (
         "timestamp ts time datetime created_at date started_at start_time asctime @timestamp event_time event_timestamp "
-        "logged_at recorded_at created @t realtime_timestamp completed_at finished_at end_time ended_at"
+        "logged_at recorded_at created @t realtime_timestamp completed_at finished_at end_time ended_at "
+        "time_generated time_generated_utc timestamp_utc"
     ),
     "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
-    "model_raw": "model model_name model_id model_version ai_model model_used",
-    "input_tokens": "input_tokens prompt_tokens tokens_in input_token_count input.inputTokenCount",
-    "output_tokens": "output_tokens completion_tokens tokens_out output_token_count output.outputTokenCount",
+    "model_raw": "model model_name model_id model_version ai_model model_used main_model",
+    "input_tokens": (
+        "input_tokens prompt_tokens tokens_in input_token_count request_tokens input.inputTokenCount message_tokens"
+    ),
+    "output_tokens": (
+        "output_tokens completion_tokens tokens_out output_token_count response_tokens output.outputTokenCount generated_tokens "
+        "answer_tokens"
+    ),
     "cache_read_tokens": (
         "cache_read_input_tokens cache_read_tokens cached_tokens cached_input_tokens cached_prompt_tokens "
         "cached_input_token_count cache_read input.cacheReadInputTokenCount"
@@ -65,7 +71,7 @@ _WORDS = {
     "request_hash": "request_hash",
     "prefix_hash": "prefix_hash",
     "output_blocks": "output_blocks",
-    "calls": "calls claude_call_details successful_requests",
+    "calls": "calls claude_call_details successful_requests requests request_count num_requests call_count num_calls api_calls",
 }
 ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
 """Our field -> its names, the likeliest first."""
@@ -88,8 +94,8 @@ TEXT_FIELDS = frozenset(
 
 
 def normalized(name: str) -> str:
-    """The name without what makes no difference."""
-    return re.sub(r"[^a-z0-9@]", "", name.lower())
+    """The name without what makes no difference. A currency makes one: cost (€) is no cost in dollars."""
+    return re.sub(r"[^a-z0-9@€£¥]", "", name.lower())
 
 
 _BY_NAME = {normalized(word): (field, rank) for field, words in ALIASES.items() for rank, word in enumerate(words)}

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit import sums
+from claude_audit.beside import beside
 from claude_audit.bill import LineItem, explain
 from claude_audit.clock import UTC_ZONE
 from claude_audit.errors import AuditError
@@ -100,10 +101,7 @@ class Audit:
         """What the parts' footers say of their columns, read beside whatever is done meanwhile."""
         from claude_audit.engines.footers import known
 
-        beside = ThreadPoolExecutor(1)
-        asked = beside.submit(known, self.parts)
-        beside.shutdown(wait=False)
-        return asked
+        return beside(known, self.parts)
 
     def usage(self, tags: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """The filtered rows, lazily, with a column `tag:<key>` for each of `tags`."""

@@ -134,7 +134,7 @@ def _judge(
     if not history.daily(only=budget.only):
         said = printable(" and ".join(f"{name}={value}" for name, value in budget.only.items()))
         reasons.append(f"no record has {said}: check the spelling" if said else "no record at all: ingest a log first")
-    elif view.forecast.method == "undecided" and budget.fail_on != "actual":
+    elif view.forecast.method == "undecided" and budget.fail_on != "actual" and not view.nothing_priced:
         reasons += view.forecast.notes
     if view.unpriced_share > max_unpriced:
         reasons.append(_unpriced(view.unpriced, view.requests, window.name, max_unpriced))

@@ -80,5 +80,5 @@ def _lines(usage: Usage, by: Sequence[str], period: Days, log: Days) -> tuple[Da
     ]
     if covered is None or not lines:
         filtered = " with that filter" if usage.filters.where else ""
-        raise AuditError(f"no requests in {period.name}{filtered}", f"the log covers {log.name}")
+        raise AuditError(f"no requests {period.when}{filtered}", f"the log covers {log.name}")
     return covered, lines

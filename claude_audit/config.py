@@ -30,6 +30,7 @@ from claude_audit.usage import DIMENSIONS, TIME_DIMENSIONS
 PREFIX = "CLAUDE_AUDIT_"
 PERIOD_NAMES: dict[Period, str] = {"month": "monthly", "week": "weekly", "day": "daily"}
 ONLY = tuple(name for name in DIMENSIONS if name not in (*TIME_DIMENSIONS, "token_type"))
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
@@ -125,8 +126,10 @@ class Value:
             raise self.error(f"{self.raw!r} is not a date", "write it as 2026-12-24") from error
 
     def dollars(self) -> Decimal:
-        """An amount of USD, not negative: 500, "$1,200.50"."""
-        return self._number(self.text().strip().removeprefix("$").replace(",", ""), "an amount in dollars, such as 500")
+        """An amount of USD, not negative: 500, "$1,200.50". A comma that does not part thousands is no decimal point."""
+        text = self.text().strip().removeprefix("$").strip()
+        plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+        return self._number(plain, "an amount in dollars, such as 500 or 1,200.50")
 
     def share(self) -> Decimal:
         """A share between 0 and 1: 0.05 or 5%."""

@@ -256,6 +256,7 @@ class _Valued:
         requests, models = 0, dict[str, Decimal]()
         for billed in lines:
             if billed.components is None or billed.usd is None:
+                requests += billed.line.requests - billed.line.billed_requests  # the free ones among them cost $0
                 continue
             moved = bill([replace(billed.line, group=replace(billed.line.group, on=on))], catalog).lines[0]
             # A model that had no price then keeps its own: it was not there to be used.

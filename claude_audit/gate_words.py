@@ -43,26 +43,30 @@ def message(result: BudgetResult, advice: Advice | None = None) -> str:
 
 def headline(result: BudgetResult) -> str:
     """The verdict in one sentence."""
-    view, limit, name = result.outlook, result.limit_usd, result.outlook.window.name
+    view, limit, window = result.outlook, result.limit_usd, result.outlook.window
     projected, high = view.forecast.projected_usd, view.forecast.projected_high_usd
     if limit is not None and result.actual_over:
         spent, allowed = told_apart(view.actual_usd, limit)
-        return f"spent {spent} in {name} exceeds {allowed} by {_difference(view.actual_usd, limit)}"
+        return f"spent {spent} {window.when} exceeds {allowed} by {_difference(view.actual_usd, limit)}"
     if limit is not None and projected is not None and result.projected_over:
         spent, allowed = told_apart(projected, limit)
-        return f"projected {spent} for {name} exceeds {allowed} by {_difference(projected, limit)}"
+        return f"projected {spent} for {window.name} exceeds {allowed} by {_difference(projected, limit)}"
     if limit is None or result.verdict == "undecided":
         return "; ".join(result.reasons)
     if projected is None:
         spent, allowed = told_apart(view.actual_usd, limit)
-        return f"spent {spent} in {name} is within {allowed}; there is no projection: {'; '.join(view.forecast.notes)}"
+        return (
+            f"spent {spent} {window.when} is within {allowed}; there is no projection: {'; '.join(view.forecast.notes)}"
+        )
     spent, allowed = told_apart(projected, limit)
-    said = f"spent {spent} in" if view.forecast.method == "actual" else f"projected {spent} for"
+    said = (
+        f"spent {spent} {window.when}" if view.forecast.method == "actual" else f"projected {spent} for {window.name}"
+    )
     if result.verdict == "at_risk" and high is not None:
         upper, _ = told_apart(high, limit)
-        return f"{said} {name} is within {allowed}, but the upper end of its 80 % interval, {upper}, is not"
+        return f"{said} is within {allowed}, but the upper end of its 80 % interval, {upper}, is not"
     spare = _difference(limit, projected, limit) if projected != limit else "nothing"
-    return f"{said} {name} is within {allowed}, {spare} to spare"
+    return f"{said} is within {allowed}, {spare} to spare"
 
 
 def details(result: BudgetResult, advice: Advice) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -48,30 +49,47 @@ def _last(until: datetime) -> date:
 
 
 def notes(change: Upgrade, states: Sequence[State], pricer: Pricer, until: datetime, days: int) -> Iterable[str]:
-    """For each retiring model, and the day: what 30 days cost at the log's pace, on it and on its successor."""
-    found: dict[tuple[date, str], list[State]] = {}
+    """For each retiring model, and the day: what 30 days cost at the log's pace, on it and on its successor; and of which
+    requests the successor takes none."""
+    fit: dict[tuple[date, str], list[State]] = defaultdict(list)
+    stay: dict[tuple[date, str], list[State]] = defaultdict(list)
     for state in states:
-        if change.concerns(state) and change.barred(state, pricer) is None:
+        if change.concerns(state):
             name = str(state.group.model)
             day = pricer.catalog.models[name].retires(state.group.provider)
             if day is not None and day <= _last(until):
-                found.setdefault((day, name), []).append(state)
-    for (day, name), old in sorted(found.items(), key=lambda entry: entry[0]):
-        after = [
-            pricer.total(_on(day, state) for state in made)
-            for factor in change.text.factors
-            for warm in [[change.moved(state, factor) for state in old]]
-            for made in (warm, cold(warm))
-        ]
-        before, point, low, high = (
-            dollars(_month(usd, days)) for usd in (pricer.total(old), after[0], min(after), max(after))
-        )
-        between = f" ({low} to {high})" if low != high else ""
-        yield (
-            f"{pricer.catalog.models[name].name} {'retires' if day > until.astimezone(UTC).date() else 'retired'} on {day}. "
-            f"At the pace of this log its {count(sum(state.rows for state in old), 'request')} cost {before} a month; "
-            f"on {change.to[name].name} the same text costs {point}{between}. See --upgrade {AUTO}."
-        )
+                (fit if change.barred(state, pricer) is None else stay)[day, name].append(state)
+    for day, name in sorted({**fit, **stay}):
+        old, left = fit[day, name], stay[day, name]
+        to = change.to[name].name
+        ends = "retires" if day > until.astimezone(UTC).date() else "retired"
+        said = [f"{pricer.catalog.models[name].name} {ends} on {day}."]
+        if old:
+            after = [
+                pricer.total(_on(day, state) for state in made)
+                for factor in change.text.factors
+                for warm in [[change.moved(state, factor) for state in old]]
+                for made in (warm, cold(old, warm))
+            ]
+            before, point, low, high = (
+                dollars(_month(usd, days)) for usd in (pricer.total(old), after[0], min(after), max(after))
+            )
+            between = f" ({low} to {high})" if low != high else ""
+            said.append(
+                f"At the pace of this log its {count(_rows(old), 'request')} cost {before} a month; on {to} the same text costs "
+                f"{point}{between}."
+            )
+        if left:
+            why = sorted({change.barred(state, pricer) or "" for state in left})
+            which = f"{count(_rows(left), 'other request')}" if old else f"Its {count(_rows(left), 'request')}"
+            said.append(
+                f"{which}, at {dollars(_month(pricer.total(left), days))} a month, can't move to {to}: {', '.join(why)}."
+            )
+        yield f"{' '.join(said)} See --upgrade {AUTO}."
+
+
+def _rows(states: Iterable[State]) -> int:
+    return sum(state.rows for state in states)
 
 
 def _on(day: date, state: State) -> State:

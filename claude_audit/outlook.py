@@ -13,8 +13,8 @@ from claude_audit.bill import total
 from claude_audit.clock import week_start
 from claude_audit.forecast import Backtest, Forecast, Segment, backtest, forecast, undecided
 from claude_audit.limits import Period
-from claude_audit.money import ZERO
-from claude_audit.text import count, day_name
+from claude_audit.money import ZERO, dollars
+from claude_audit.text import count, day_name, day_names
 
 STALE_DAYS = 7
 """A log that ends longer ago than this says too little about the days to come."""
@@ -93,6 +93,11 @@ class Window:
         day = f"{day_name(self.first)}, {self.first.year}"
         return f"the week of {day}" if self.period == "week" else day
 
+    @property
+    def when(self) -> str:
+        """The same with its preposition: in November 2026, in the week of Nov 16, 2026, on Nov 20, 2026."""
+        return f"{'on' if self.period == 'day' else 'in'} {self.name}"
+
     def __iter__(self) -> Iterator[date]:
         return (self.first + timedelta(days=n) for n in range(self.days))
 
@@ -108,6 +113,8 @@ class AsOf:
     """Days before it are complete, days after it don't exist yet."""
     day: date
     """The day whose month, week or day is judged."""
+    by_the_clock: bool = False
+    """Nobody named `today`: what the log has after it is dated in the future."""
 
     @classmethod
     def of(cls, history: History, now: date, today: date | None = None) -> AsOf:
@@ -119,8 +126,8 @@ class AsOf:
         if today is not None:
             return cls(today, today)
         if history.last_day is None:
-            return cls(now, now)
-        return cls(min(history.last_day + timedelta(days=1), now), min(history.last_day, now))
+            return cls(now, now, by_the_clock=True)
+        return cls(min(history.last_day + timedelta(days=1), now), min(history.last_day, now), by_the_clock=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,8 @@ class Outlook:
     """Of the window so far; of the four weeks before it as long as it has none."""
     past: Mapping[date, Decimal]
     """USD by complete day, at the prices of the next day to come; what the forecast was made from."""
+    nothing_priced: bool = False
+    """There is billed usage, and what it cost is not known of any of it."""
 
     @property
     def unpriced_share(self) -> Decimal:
@@ -181,21 +190,40 @@ def outlook(
     ]
     to_date = total(spent.values())
     guess = forecast(segments, to_date, spent={day: spent[day] for day in ahead if day in spent}, days_off=days_off)
+    guess = _aged(guess, complete, window, as_of)
     unpriced, requests = history.unpriced_share(window.first, through, only)
     if not requests:
         before = window.first - timedelta(days=1)
         unpriced, requests = history.unpriced_share(before - timedelta(days=27), before, only)
+    nothing_priced = unpriced > 0 and not any(usd for day, usd in actual.items() if day <= as_of.today)
+    if nothing_priced:
+        # Not $0: what all of this cost is not known.
+        guess = undecided(
+            to_date, f"no request has a price: what {window.name} costs is not known", guess.complete_days
+        )
     return Outlook(
         window=window,
         as_of=as_of,
         actual_usd=to_date,
         complete_days=sum(bool(complete) and complete[0] <= day <= complete[-1] for day in window),
-        forecast=_aged(guess, complete, window, as_of),
+        forecast=replace(guess, notes=(*guess.notes, *_in_the_future(actual, as_of))),
         spent=spent,
         unpriced=unpriced,
         requests=requests,
         past=segments[0].history if segments else {},
+        nothing_priced=nothing_priced,
     )
+
+
+def _in_the_future(daily: Mapping[date, Decimal], as_of: AsOf) -> Iterator[str]:
+    """Records that no clock can have written yet: a wrong zone, or a wrong clock."""
+    later = sorted(day for day in daily if day > as_of.today) if as_of.by_the_clock else []
+    if later:
+        usd = dollars(total(daily[day] for day in later))
+        yield (
+            f"today is {as_of.today}, and the log has records on {day_names(later)} ({usd}), which are not counted: was it "
+            "written in another time zone (ingest --assume-timezone)?"
+        )
 
 
 def _by_prices(history: History, since: date, days: list[date]) -> list[tuple[date, ...]]:

@@ -43,6 +43,13 @@ class Days:
         return f"{day_name(self.first)}{year} to {day_name(self.last)}, {self.last.year}"
 
     @property
+    def when(self) -> str:
+        """The same with its preposition: in November 2026, on Nov 5, 2026, from Nov 1 to Nov 14, 2026."""
+        if self.count == 1:
+            return f"on {self.name}"
+        return f"{'from' if ' to ' in self.name else 'in'} {self.name}"
+
+    @property
     def short(self) -> str:
         """The same without the year, where it stands in one only."""
         return self.name.removesuffix(f" {self.last.year}").removesuffix(",")

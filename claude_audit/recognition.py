@@ -135,7 +135,7 @@ def _why_unread(head: Head) -> tuple[str, str]:
     """The reason, and what there is instead."""
     from claude_audit.ingestors import registry
 
-    if head.binary:
+    if head.binary and not head.columns:
         return "a binary file", ""
     try:
         for ingestor in registry().values():
@@ -150,7 +150,9 @@ def _instead(head: Head) -> str:
     """Names of columns or keys, none of which holds a count of tokens that is known here."""
     from claude_audit.ingestors import _table
 
-    if head.records:
+    if head.columns:
+        kind, names = "Parquet", list(head.columns)
+    elif head.records:
         kind, names = "JSON", list(dict.fromkeys(key for record in head.records for key in record))
     elif head.path is not None and head.path.suffix.lower() in (".csv", ".tsv"):
         kind, names = "a table", [name for name in _table.header(head.text)[0] if name]

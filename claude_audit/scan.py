@@ -76,6 +76,8 @@ class Scan:
     """Sums that are not asked for, by name, because they follow from a line's keys and other sums: completed by extra()."""
     _wholes: dict[Variant, nw.Expr] = field(default_factory=dict)
     """Variants of prompts that are joined -> the joint prompt."""
+    _turns: bool = False
+    """Whether `turns` is bound."""
 
     def __post_init__(self) -> None:
         import narwhals.stable.v2 as nw
@@ -309,7 +311,7 @@ class Scan:
 
         if not self.catalog.banded_models & set(self.reach.models if model is None else [model]):
             return
-        prompt = self.whole(variant)
+        prompt = self.judged(variant)
         found = size(self.catalog, prompt, most)
         if model is None:
             found = flag(~nw.col("prompt_tokens").is_null()) * own_size(self.reach, self.catalog, prompt)
@@ -328,6 +330,25 @@ class Scan:
             self.bind(**{name: nw.when(nw.col(pack.number).is_null()).then(prompt).otherwise(joint)})
             self._wholes[variant] = nw.col(name)
         return self._wholes.get(variant, prompt)
+
+    def judged(self, variant: Variant) -> nw.Expr:
+        """The prompt that decides the price band, in that variant: the whole; where server tools were called, one turn's."""
+        return (self.whole(variant) / self.turns).ceil()
+
+    @property
+    def turns(self) -> nw.Expr:
+        """How many turns a row's prompt adds up, never null: one, but for server tools, whose turns nobody tells apart.
+
+        From the size that the bill judged, which is one turn's, rounded up (passes.py).
+        """
+        import narwhals.stable.v2 as nw
+
+        if not self._turns:
+            one = nw.col("prompt_tokens")
+            several = (one > 0) & (one < self.prompt)
+            self.bind(q_turns=nw.when(several).then((self.prompt / one).ceil()).otherwise(nw.lit(1)).cast(nw.Int64))
+            self._turns = True
+        return nw.col("q_turns")
 
     def _bind_wholes(self, variants: Iterable[Variant]) -> None:
         """Joint prompts of requests that no lever before has changed."""

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 Record = dict[str, Any]
 
 MAP = """
@@ -67,7 +70,7 @@ class Sample:
 
     name: str
     records: Sequence[Record] = ()
-    """Lines of JSON, one a record; or none, and `text` is the file."""
+    """Lines of JSON, one a record, or rows of a Parquet file; or none, and `text` is the file."""
     text: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
     """Of ingest: `map` (its YAML) and `model` (--assume-model)."""
@@ -76,6 +79,9 @@ class Sample:
         """The file, in a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.name
+        if path.suffix == ".parquet":
+            pq.write_table(pa.Table.from_pylist([*self.records]), path)
+            return path
         path.write_text(self.text or "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.records))
         return path
 
@@ -201,6 +207,21 @@ def json_cells() -> Sample:
         told = own | {"request_id": f"req_{n}"}
         rows.writerow([at(n), *told.values(), json.dumps(REQUEST), json.dumps(answer)])
     return Sample("export.csv", text=out.getvalue())
+
+
+def parquet() -> Sample:
+    own = {
+        "request_id": "req_1",
+        "latency_ms": 1200,
+        "ttft_ms": 300,
+        "workspace": "w-1",
+        "api_key": "web",
+        "cost": 0.01,
+    } | LABELS
+    answers = (message(1), refused(2), plain(3), compacted(4))
+    rows = [own | {"ts": at(n), "request_id": f"req_{n}", "request": json.dumps(REQUEST), "response": json.dumps(answer)}
+            for n, answer in enumerate(answers, 1)]  # fmt: skip
+    return Sample("calls.parquet", rows)
 
 
 def text() -> Sample:
@@ -692,7 +713,8 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, json_cells, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm, bedrock, vertex, azure_apim,
-        langfuse, langsmith, braintrust, posthog, datadog_llm, weave, helicone, portkey, openrouter, cloudflare, kong, envoy, mapped,
+        native, messages, csv, json_cells, parquet, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm,
+        bedrock, vertex, azure_apim, langfuse, langsmith, braintrust, posthog, datadog_llm, weave, helicone, portkey, openrouter, cloudflare, kong,
+        envoy, mapped,
     )
 }  # fmt: skip

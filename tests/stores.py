@@ -52,6 +52,7 @@ def _row(line: int, record: Mapping[str, Any]) -> dict[str, Any]:
     blocks = record.get("prompt_blocks")
     blocks = blocks and [{"kind": None, "breakpoint": None} | block for block in blocks]
     prompt = usage["input_tokens"] + (usage.get("cache_read_input_tokens") or 0) + written
+    searches = (usage.get("server_tool_use") or {}).get("web_search_requests")
     return {
         "row_id": f"{line:032x}",
         "format": "native",
@@ -76,8 +77,8 @@ def _row(line: int, record: Mapping[str, Any]) -> dict[str, Any]:
         "cache_write_1h_tokens": w1,
         "output_tokens": usage["output_tokens"],
         "thinking_tokens": (usage.get("output_tokens_details") or {}).get("thinking_tokens"),
-        "prompt_tokens": prompt,
-        "web_searches": (usage.get("server_tool_use") or {}).get("web_search_requests"),
+        "prompt_tokens": -(-prompt // (1 + (searches or 0))),
+        "web_searches": searches,
         "tier": usage.get("service_tier"),
         "speed": usage.get("speed"),
         "geo": usage.get("inference_geo"),

@@ -97,7 +97,7 @@ def test_without_a_given_day_the_period_of_the_newest_record_is_judged() -> None
 
 def test_a_day_that_is_not_over_counts_what_it_has_cost_and_is_forecast() -> None:
     today = AsOf.of(STEADY, date(2026, 11, 20))
-    assert today == AsOf(date(2026, 11, 20), date(2026, 11, 20))
+    assert today == AsOf(date(2026, 11, 20), date(2026, 11, 20), by_the_clock=True)
     view = evaluate(STEADY, [monthly("1000")], today).results[0].outlook
     assert (view.actual_usd, view.complete_days, view.forecast.by_day[0].day) == (200, 19, date(2026, 11, 20))
     assert view.forecast.projected_usd == pytest.approx(Decimal(300), rel=Decimal("0.02"))
@@ -106,6 +106,39 @@ def test_a_day_that_is_not_over_counts_what_it_has_cost_and_is_forecast() -> Non
 def test_records_after_the_given_day_do_not_exist_yet() -> None:
     view = judge(STEADY, monthly("1000"), today=date(2026, 11, 6)).outlook
     assert (view.actual_usd, view.complete_days) == (Decimal(60), 5)
+
+
+def test_records_dated_after_the_clock_are_told_of() -> None:
+    # The log reaches Nov 20, and it is Nov 18: $20 lie in the future.
+    said = (
+        "today is 2026-11-18, and the log has records on Nov 19 to Nov 20 ($20.00), which are not counted: was it written in "
+        "another time zone (ingest --assume-timezone)?"
+    )
+    for limit, as_of, told in [
+        ("1000", AsOf.of(STEADY, date(2026, 11, 18)), True),
+        ("1000", AsOf.of(STEADY, date(2026, 11, 20)), False),
+        ("1000", AsOf.of(STEADY, NOW, date(2026, 11, 18)), False),
+    ]:
+        (result,) = evaluate(STEADY, [monthly(limit)], as_of).results
+        assert (said in result.outlook.forecast.notes) == told
+
+
+@pytest.mark.parametrize(
+    ("most", "fail_on", "verdict", "reasons"),
+    [("0.05", "projected", "undecided", 1), ("0.05", "actual", "undecided", 1), ("1", "projected", "ok", 0)],
+)
+def test_a_log_without_any_price_is_not_forecast_at_nothing(
+    most: str, fail_on: str, verdict: str, reasons: int
+) -> None:
+    nameless = FakeHistory([Row(NOV + timedelta(days=n), None, model="new") for n in range(20)])
+    gate = evaluate(nameless, [monthly("400", fail_on=fail_on)], AsOf(TODAY, TODAY), max_unpriced=Decimal(most))
+    (result,) = gate.results
+    guess = result.outlook.forecast
+    assert (guess.projected_usd, guess.notes) == (
+        None,
+        ("no request has a price: what November 2026 costs is not known",),
+    )
+    assert (result.verdict, len(result.reasons)) == (verdict, reasons)
 
 
 SHORT = FakeHistory(steady(NOV, 2))

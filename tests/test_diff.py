@@ -121,6 +121,17 @@ def test_nothing_changes_between_equal_periods(made: list[dict[str, Any]]) -> No
 # Claude Sonnet 5.5: input $2, output $10 a million tokens; a record is 1,000 in and 100 out: $0.003.
 
 
+def test_free_calls_count_as_requests_whatever_stands_beside_them() -> None:
+    # Sonnet 5.5, 1,000 in and 100 out: $0.003. From one to two paid calls, and from none to two free ones that cost nothing:
+    # $0.003 x (4 / 1 - 1) more for their number, and half of that less per call. A call in fast mode has no price there, and
+    # leaves the free ones of its kind free.
+    fast = {"speed": "fast"}
+    free = [november(n, status="error", **fast) for n in (2, 3)]
+    paid = [october(1), november(6), november(4)]
+    assert nonzero(one(*paid, *free)) == nonzero(one(*paid, *free, november(5, **fast)))
+    assert nonzero(one(*paid, *free)) == {"volume": "0.009", "input": "-0.004", "output": "-0.002"}
+
+
 def test_more_requests_are_volume() -> None:
     row = one(october(1), november(2), november(3), november(4))
     assert (row.before.usd, row.after.usd) == (Decimal("0.003"), Decimal("0.009"))
@@ -366,6 +377,8 @@ def test_two_stores(run: Command, two: Path) -> None:
         (["--by", ","], 2, "no dimension"),
         (["--after", "2027-01"], 2, "no requests in December 2026"),
         (["--before", "2026-10", "--where", "endpoint=search"], 2, "no requests in October 2026 with that filter"),
+        (["--before", "2026-09-05"], 2, "no requests on Sep 5, 2026"),
+        (["--before", "2026-09-05..2026-09-06"], 2, "no requests from Sep 5 to Sep 6, 2026"),
         (["--before", "then"], 2, "not a period"),
         (["--against", "nowhere"], 2, "nothing has been ingested here"),
         (["--since", "2026-10-01"], 2, "--since"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logs import audited, record
 
+from claude_audit.catalog import load
 from claude_audit.errors import AuditError
 from claude_audit.findings import Findings
 from claude_audit.renderers import findings as render
@@ -89,14 +91,41 @@ def test_what_others_kept_alive_is_not_written_again(tmp_path: Path) -> None:
         turn(2, "10:05:00", w5=100_000),
         turn(2, "10:30:00", w5=49_999),
         turn(2, "10:30:00", read=100_000, w5=10),
+        turn(2, "10:30:00", read=100_000, w5=60_000),
         turn(2, "10:59:00", w1=100_000),
         turn(2, "10:30:00", w5=100_000) | {"session": "other"},
         turn(2, "10:30:00", w5=100_000) | {"model": "claude-opus-5-5"},
     ],
-    ids=["in time", "a shorter prompt", "still warm", "within its hour", "another session", "another model"],
+    ids=[
+        "in time",
+        "a shorter prompt",
+        "still warm",
+        "still warm, and much is new",
+        "within its hour",
+        "another session",
+        "another model",
+    ],
 )
 def test_no_cold_request(tmp_path: Path, second: dict[str, Any]) -> None:
     assert only(tmp_path, [turn(1, "10:00:00", w5=100_000), second], "cold_after_break") == []
+
+
+@pytest.mark.parametrize(
+    ("hours_until", "low"),
+    [("2026-11-04", "0.06"), ("2026-11-03", "0"), ("2026-11-02", "0")],
+    ids=["always", "later not", "never"],
+)
+def test_a_low_end_needs_a_price_for_an_hour_on_every_day(tmp_path: Path, hours_until: str, low: str) -> None:
+    row = "- {{model: claude-sonnet-5-5, since: {}, source: contract, usd_per_mtok: {{input: 2, cache_read: 0.10, cache_write_5m: 2.50{}, output: 10}}}}\n"
+    hours = row.format("2026-11-01", ", cache_write_1h: 4") + row.format(hours_until, "")
+    (tmp_path / "own.yaml").write_text("prices:\n" + hours)
+    lines = [turn(1, "10:00:00", w5=100_000), turn(2, "10:30:00", w5=120_000)]
+    lines += [turn(3, "10:00:00", w5=10_000) | {"timestamp": "2026-11-03T10:00:00Z"}]
+    audit = replace(audited(tmp_path, lines), catalog=load(tmp_path / "own.yaml"))
+    (one,) = audit.findings(["cold_after_break"]).found
+    # 0.1 M x (2.50 - 0.10) at most. An hour at 4: less 1.50 on each of the other 120,000 of that day. The day after none is
+    # cold (10,000 are less than half), and as long as an hour had a price there, it had cost 10,000 x 1.50 more.
+    assert (one.low_usd, one.high_usd) == (Decimal(low) - (Decimal("0.015") if low != "0" else 0), Decimal("0.24"))
 
 
 # Models in turns: each has a cache of its own.
@@ -334,6 +363,34 @@ def test_one_request_is_told_in_the_singular(tmp_path: Path) -> None:
         "nobody_waits": ["1", "request", "may"],
         "sent_again": ["1", "request", "was"],
     }
+
+
+def nightly(days: int, **changes: Any) -> list[dict[str, Any]]:
+    """Four requests a night, five minutes apart: 100,000 tokens in and 1,000 out on Claude Sonnet 5.5 cost $0.21."""
+    times = [f"2026-11-{day + 1:02}T03:{5 * n:02}:00Z" for day in range(days) for n in range(4)]
+    night = {"endpoint": "digest", "input": 100_000, "output": 1_000, "stream": False, **changes}
+    return [record(n, timestamp=at, **night) for n, at in enumerate(times)]
+
+
+def test_a_nightly_job_that_pays_for_answers_at_once(tmp_path: Path) -> None:
+    (one,) = only(tmp_path, nightly(5), "nobody_waits")
+    assert (one.subject, one.low_usd, one.high_usd, one.grade) == ("digest", 0, Decimal("2.1"), Grade.BOUNDED)
+    assert one.message.startswith("20 requests came at the same hours every day and were answered at once")
+    assert one.evidence == ("claude-audit whatif --batch-candidates",)
+
+
+@pytest.mark.parametrize("changes", [{"stream": True}, {"user": "ann"}, {"session": "s"}])
+def test_somebody_may_wait_for_a_nightly_job(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert only(tmp_path, nightly(5, **changes), "nobody_waits") == []
+
+
+def test_four_nights_are_no_habit(tmp_path: Path) -> None:
+    assert only(tmp_path, nightly(4), "nobody_waits") == []
+
+
+def test_who_waits_is_not_judged_where_no_field_tells(tmp_path: Path) -> None:
+    answer = found(tmp_path, nightly(5, stream=None), "nobody_waits")
+    assert (answer.found, [rule.name for rule, _ in answer.blind]) == ((), ["nobody_waits"])
 
 
 def test_big_models_on_small_jobs_leave_the_others_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from claude_audit.budget import Gate, evaluate
 from claude_audit.commands import run
 from claude_audit.commands.common import Session
 from claude_audit.gate_words import Advice, message, told_apart, verdict_line
-from claude_audit.limits import Budget, OnUndecided
+from claude_audit.limits import Budget, OnUndecided, Period
 from claude_audit.outlook import AsOf
 from claude_audit.renderers import gate as render
 from claude_audit.renderers import github, junit
@@ -57,6 +57,14 @@ def test_a_breach_says_limit_actual_difference_window_driver_place_and_next_step
     assert lines[1].endswith("crossed the budget on Nov 7")  # the seventh of the $40 days
     assert lines[2] == "  largest: report on claude-opus-5-5 $300.00 (60 %)      rule: claude-audit.yaml:14"
     assert lines[-1] == "  next: claude-audit whatif --batch report   saves an estimated $120.00 a month"
+
+
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [("day", "spent $10.00 on Nov 21, 2026 exceeds"), ("week", "spent $60.00 in the week of Nov 16, 2026 exceeds")],
+)
+def test_a_day_is_spent_on_and_a_week_in(period: Period, said: str) -> None:
+    assert said in words(FakeHistory(steady(OCT, 52)), Budget("it", period, Decimal(5)))[0]
 
 
 @pytest.mark.parametrize(

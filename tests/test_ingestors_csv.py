@@ -415,7 +415,7 @@ def test_between_tabs_another_count_has_to_prove_it(tmp_path: Path, others: str,
         (",", '"0,125"', "0.125"),
         (",", '"$1,250"', "1250"),
         (",", '"1,250.75"', "1250.75"),
-        ("\t", "€ 0,0125", "0.0125"),
+        ("\t", "0,0125", "0.0125"),
     ],
 )
 def test_amounts_with_a_decimal_comma(tmp_path: Path, delimiter: str, cell: str, usd: str) -> None:
@@ -451,3 +451,19 @@ def test_a_date_whose_day_nobody_knows_is_left_to_a_map(tmp_path: Path) -> None:
     assert fates(
         ingested(tmp_path / "mapped", HEADER + text.split("\n")[2], name="u.csv", mapping=load(tmp_path / "map.yaml"))
     ) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("cost", "€1.25"), ("cost", "1.25 EUR"), ("Cost (€)", "1.25"), ("cost_eur", "1.25")]
+)
+def test_an_amount_in_another_currency_is_none_of_dollars(tmp_path: Path, name: str, cell: str) -> None:
+    text = f"timestamp,model,input_tokens,output_tokens,{name}\n2026-11-02T10:00:00Z,claude-opus-4-8,10,20,{cell}\n"
+    ingested(tmp_path, text, name="usage.csv")
+    assert in_store(tmp_path, "cost_reported_usd") == [(None,)]
+
+
+@pytest.mark.parametrize("name", ["calls", "Requests", "request_count", "numCalls"])
+def test_a_row_of_several_calls_counts_as_that_many(tmp_path: Path, name: str) -> None:
+    text = f"date,model,{name},input_tokens,output_tokens\n2026-11-02,claude-haiku-5-5,3,300000,30\n"
+    ingested(tmp_path, text, name="daily.csv")
+    assert in_store(tmp_path, "requests, prompt_tokens, tags") == [(3, None, {})]

@@ -195,6 +195,102 @@ def test_a_total_of_langchain_tells_whether_its_input_has_the_cached_tokens(
     assert rows(tmp_path, {"usage_metadata": usage}) == [(plain, *UNSPLIT[1:])]
 
 
+LANGCHAIN = {"input_tokens": 100, "output_tokens": 100, "input_token_details": {"cache_read": 60, "cache_creation": 30}}
+SUMMED = {"inputTokens": 10, "outputTokens": 100, "cacheReadInputTokens": 60, "cacheWriteInputTokens": 30}
+
+
+@pytest.mark.parametrize(
+    ("record", "counted"),
+    [
+        pytest.param({"llm_output": {"id": "msg_1", "model": MODEL, "usage": RETURNED}, "generations": [[{"text": ""}]]}, SPLIT, id="LangChain's result"),
+        pytest.param({"generations": [[{"message": {"lc": 1, "kwargs": {"usage_metadata": LANGCHAIN}}}]], "llm_output": None}, UNSPLIT, id="LangChain's result, without its own output"),
+        pytest.param({"response_metadata": {"id": "msg_1", "model": MODEL, "usage": RETURNED}}, SPLIT, id="LangChain's message, the API's block alone"),
+        pytest.param({"llmOutput": {"tokenUsage": {"promptTokens": 100, "completionTokens": 100, "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30}}}}, UNSPLIT, id="LangChain in JavaScript"),
+        pytest.param({"replies": [{"role": "assistant", "meta": {"model": MODEL, "usage": RETURNED}}]}, SPLIT, id="Haystack"),
+        pytest.param({"llm": {"replies": [{"_role": "assistant", "_meta": {"model": MODEL, "usage": RETURNED}}]}}, SPLIT, id="Haystack's pipeline"),
+        pytest.param({"replies": ["…"], "meta": [{"model": MODEL, "usage": RETURNED}]}, SPLIT, id="Haystack's generator"),
+        pytest.param({"metrics": {"cycle_count": 3, "accumulated_usage": SUMMED}}, UNSPLIT, id="Strands"),
+    ],
+)  # fmt: skip
+def test_where_frameworks_keep_their_usage(tmp_path: Path, record: dict[str, Any], counted: tuple[Any, ...]) -> None:
+    assert rows(tmp_path, record) == [counted]
+
+
+def test_of_mastra_s_spans_a_generation_counts_and_not_its_steps_too(tmp_path: Path) -> None:
+    half = {"inputTokens": 50, "outputTokens": 50, "inputDetails": {"text": 5, "cacheRead": 30, "cacheWrite": 15}}
+    whole = {"inputTokens": 100, "outputTokens": 100, "inputDetails": {"text": 10, "cacheRead": 60, "cacheWrite": 30}}
+
+    def span(name: str, kind: str, parent: str | None, **attributes: Any) -> dict[str, Any]:
+        at = {"traceId": "t", "startTime": "2026-11-02T10:00:00Z", "startedAt": "2026-11-02T10:00:00Z"}
+        return {"id": name, "type": kind, "parentSpanId": parent, **at, "attributes": attributes}
+
+    steps = [span(f"s{n}", "model_step", "g", model=MODEL, usage=half) for n in (1, 2)]
+    run = span("r", "agent_run", None, agentId="a", usage=whole)
+    log = write(tmp_path / "spans.jsonl", [run, *steps, span("g", "model_generation", "r", model=MODEL, usage=whole)])
+    report = read(tmp_path / "store", log)
+    assert report.counted.ignored == {"span that repeats a call": 3}
+    parts = [str(p) for p in Store(tmp_path / "store").part_paths(Store(tmp_path / "store").manifest())]
+    sql = f"SELECT requests, prompt_tokens, {COUNTS} FROM read_parquet(?)"
+    assert duckdb.connect().execute(sql, [parts]).fetchall() == [(2, None, *UNSPLIT)]
+    # Where the generation has no counts, its steps are the calls.
+    read(tmp_path / "steps", write(tmp_path / "steps.jsonl", [*steps, span("g", "model_generation", "r", model=MODEL)]))
+    assert Store(tmp_path / "steps").manifest().rows == 2
+
+
+def test_an_agent_s_sum_says_that_it_is_one(tmp_path: Path) -> None:
+    assert rows(
+        tmp_path, {"accumulated_usage": SUMMED}, "requests, prompt_tokens, list_contains(flags, 'sums_only')"
+    ) == [(None, None, True)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"requests": 2, "input_tokens": 100, "cache_write_tokens": 30, "cache_read_tokens": 60, "output_tokens": 100, "details": {}}, UNSPLIT),
+        # Up to its version 0.x; before it told of the cache, that was none of its input.
+        ({"requests": 2, "request_tokens": 100, "response_tokens": 100, "details": {"input_tokens": 10, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30}}, UNSPLIT),
+        ({"requests": 2, "request_tokens": 10, "response_tokens": 100, "details": {"input_tokens": 10, "cache_read_input_tokens": 60}}, (10, 60, None, None, None, 100)),
+        ({"requests": 2, "request_tokens": 10, "response_tokens": 100, "details": None}, (10, None, None, None, None, 100)),
+    ],
+)  # fmt: skip
+def test_pydantic_ai_s_sum_over_the_requests_of_a_run(
+    tmp_path: Path, usage: dict[str, Any], counted: tuple[Any, ...]
+) -> None:
+    assert rows(tmp_path, {"usage": usage}, f"requests, prompt_tokens, {COUNTS}") == [(2, None, *counted)]
+
+
+def finished(**more: Any) -> dict[str, Any]:
+    """What the AI SDK calls back with, after two steps: its usage is the last one's."""
+    total = {
+        "inputTokens": 200, "outputTokens": 200,
+        "inputTokenDetails": {"noCacheTokens": 20, "cacheReadTokens": 120, "cacheWriteTokens": 60},
+    }  # fmt: skip
+    last = {"providerMetadata": {"anthropic": {"usage": RETURNED}}, "response": {"id": "msg_2", "modelId": MODEL}}
+    return {"finishReason": "stop", "usage": AI_SDK_6, "totalUsage": total, **last, **more}
+
+
+@pytest.mark.parametrize("wrap", [lambda event: event, lambda event: {"event": event}, lambda event: {"result": event}])
+def test_each_step_of_the_ai_sdk_is_a_call_and_their_sum_is_none(tmp_path: Path, wrap: Any) -> None:
+    steps = [{"usage": AI_SDK_6, "response": {"id": f"msg_{n}", "modelId": MODEL}} for n in (1, 2)]
+    told = rows(tmp_path, wrap(finished(steps=steps)), f"requests, {COUNTS}")
+    assert told == [(1, *UNSPLIT), (1, *UNSPLIT)]
+
+
+def test_without_the_steps_their_sum_is_counted_and_not_the_last_one(tmp_path: Path) -> None:
+    total = (20, 120, 60, None, None, 200)
+    assert rows(tmp_path, finished(), f"requests, list_contains(flags, 'sums_only'), {COUNTS}") == [
+        (None, True, *total)
+    ]
+    bare = [{"text": "a"}, {"text": "b"}]
+    assert rows(tmp_path / "bare", finished(steps=bare), f"requests, prompt_tokens, {COUNTS}") == [(2, None, *total)]
+    # Of one step they are the same, and the provider's block tells more.
+    assert rows(tmp_path / "one", finished(totalUsage=AI_SDK_6), f"requests, {COUNTS}") == [(1, *SPLIT)]
+
+
+def test_a_total_that_runs_on_beside_a_usage_block_is_not_counted(tmp_path: Path) -> None:
+    assert rows(tmp_path, {"usage": RETURNED, "total_usage": {"input_tokens": 9000, "output_tokens": 9000}}) == [SPLIT]
+
+
 def test_a_sum_over_the_calls_of_a_crew(tmp_path: Path) -> None:
     record = {
         "prompt_tokens": 70,

@@ -285,6 +285,17 @@ def test_kong_s_cached_tokens_are_part_of_the_prompt_unless_a_line_proves_otherw
     assert told(tmp_path, with_cached(1, 100), with_cached(2, other), columns=columns)[0] == (uncached, 100, flags)
 
 
+def test_kong_s_plugin_under_its_older_and_newer_name_is_one_call(tmp_path: Path) -> None:
+    detailed = {"prompt_tokens": 300, "completion_tokens": 25, "prompt_tokens_details": {"cached_tokens": 200}}
+    line = kong(1)
+    line["ai"]["proxy"] = line["ai"]["ai-proxy"] | {"usage": detailed}
+    other = kong(2)
+    other["ai"]["proxy"] = other["ai"]["ai-proxy"] | {"usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    read(tmp_path / "store", write(tmp_path / "access.log", [line, other]))
+    found = rows(tmp_path / "store", "input_tokens, cache_read_tokens, output_tokens")
+    assert sorted(found, key=str) == [(100, 200, 25), (300, None, 25), (7, None, 1)]
+
+
 def test_kong_is_recognised_behind_other_traffic(tmp_path: Path) -> None:
     health = {"started_at": 1, "request": {"uri": "/health"}, "response": {"status": 200}}
     report = read(tmp_path / "store", write(tmp_path / "access.log", [*[health] * 80, kong(1)]))
@@ -332,6 +343,16 @@ def test_envoy_s_input_includes_the_cached_tokens_and_its_keys_are_the_user_s(tm
         (10_300, 0, 0, 0, 120, "chat", "shop", tags, 0),
         (10_300, 0, 0, 0, 120, None, None, tags, 0),
     ]
+
+
+def test_envoy_s_keys_up_to_its_version_0_4(tmp_path: Path) -> None:
+    line = {
+        "genai_model_name": "claude-sonnet-5-5", "genai_model_name_override": "-", "genai_backend_name": "default/claude",
+        "genai_tokens_input": "10300", "genai_tokens_output": 120, "genai_tokens_cached_input": 9000,
+        "start_time": "2026-11-02T10:00:01.000Z", "response_code": 200, "x-request-id": "a",
+    }  # fmt: skip
+    columns = "model, input_tokens, cache_read_tokens, output_tokens, CAST(tags AS VARCHAR)"
+    assert told(tmp_path, line, columns=columns) == [("claude-sonnet-5-5", 1300, 9000, 120, "{backend=default/claude}")]
 
 
 def test_a_file_of_envoy_s_without_cache_counts_is_flagged(tmp_path: Path) -> None:

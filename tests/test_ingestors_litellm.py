@@ -111,6 +111,14 @@ def payload(n: int = 1, used: Record | None = None, **more: Any) -> Record:
     } | more
 
 
+@pytest.mark.parametrize("empty", [{}, {"prompt_tokens": 1114, "completion_tokens": 14}])
+def test_a_block_without_the_cache_hides_none_that_tells_of_it(tmp_path: Path, empty: Record) -> None:
+    rest = {name: value for name, value in usage().items() if name not in ("prompt_tokens", "completion_tokens")}
+    told = row(used=usage(), metadata=json.dumps(metadata(empty, additional_usage_values=rest)))
+    read(tmp_path / "store", write(tmp_path / "spend.jsonl", [told]))
+    assert audit(tmp_path / "store").spend().total_usd == USD
+
+
 @pytest.mark.parametrize("record", [row(), payload()])
 def test_prompt_tokens_include_the_cache(tmp_path: Path, record: Record) -> None:
     assert told(tmp_path, record) == [(3, 1111, 0, 0, 14)]

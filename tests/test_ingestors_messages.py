@@ -371,3 +371,45 @@ def test_a_count_that_is_not_there_is_said(tmp_path: Path, usage: dict[str, int]
 def test_what_failed_and_is_free_lacks_no_count(tmp_path: Path) -> None:
     line = {"timestamp": "2026-11-02T10:00:00Z", "model": MODEL, "usage": {"input_tokens": 10}, "status": "error"}
     assert rows(tmp_path, [line], "unbilled, flags") == [("error", [])]
+
+
+COUNTS = "input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens, CAST(ts AS VARCHAR)"
+CACHED = USAGE | {"cache_read_input_tokens": 800, "cache_creation_input_tokens": 40}
+AT = "2026-11-02T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"_id": {"$oid": "6909"}, "createdAt": {"$date": AT}, "model": MODEL, "usage": CACHED},
+        {
+            "_id": {"$oid": "6909"},
+            "createdAt": {"$date": {"$numberLong": "1793613600000"}},
+            "model": MODEL,
+            "usage": {name: {"$numberInt": str(count)} for name, count in CACHED.items()},
+        },
+        {"took": 3, "hits": {"total": {"value": 1}, "hits": [{"_source": {"@timestamp": AT, "model": MODEL, "usage": CACHED}}]}},
+        {"TimeGenerated": AT, "Properties": json.dumps({"model": MODEL, "usage": CACHED})},
+        {"time": 1793613600000, "level": 30, "msg": "done", "res": {"model": MODEL, "usage": CACHED}},
+    ],
+)  # fmt: skip
+def test_records_as_databases_and_collectors_export_them(tmp_path: Path, line: dict[str, Any]) -> None:
+    assert rows(tmp_path, [line], COUNTS) == [(10, 800, 40, 100, "2026-11-02 10:00:00+00")]
+
+
+def test_a_text_that_looks_like_a_typed_value_stays_a_text(tmp_path: Path) -> None:
+    line = {"_id": 1, "ts": AT, "model": MODEL, "usage": USAGE, "endpoint": 'say {"$oid": "x"}'}
+    assert rows(tmp_path, [line], "endpoint") == [('say {"$oid": "x"}',)]
+
+
+def test_a_tracers_block_with_the_counts_as_they_were_returned(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 100, "total_tokens": 110}
+    usage |= {f"original_usage.{name}": count for name, count in CACHED.items()}
+    line = {"start_time": AT, "model": MODEL, "usage": usage}
+    assert rows(tmp_path, [line], COUNTS) == [(10, 800, 40, 100, "2026-11-02 10:00:00+00")]
+
+
+@pytest.mark.parametrize("model", ["{", '{"id": ', "{}", '{"id": "claude-sonnet-4-6"}'])
+def test_a_model_that_looks_like_json_breaks_nothing(tmp_path: Path, model: str) -> None:
+    lines = [{"timestamp": AT, "model": name, "usage": USAGE} for name in (MODEL, {"id": MODEL}, model)]
+    assert [name for (name,) in rows(tmp_path, lines, "model")].count(MODEL) == 2 + (MODEL in model)

@@ -218,8 +218,11 @@ class TestLangfuse:
 
         pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
         (tmp_path / "cut.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-20])
-        for name in ("a.parquet", "cut.parquet"):
-            with pytest.raises(AuditError, match="a binary file"):
+        for name, said in (
+            ("a.parquet", "Parquet with no known name of a token count; it has a"),
+            ("cut.parquet", "a binary file"),
+        ):
+            with pytest.raises(AuditError, match=said):
                 read(tmp_path / "store", tmp_path / name)
 
     @quick
@@ -373,6 +376,16 @@ class TestLangsmith:
             run(3, **nothing, outputs=deep),
         ]
         assert told(tmp_path, *records) == [(1000, 9000, 0, 2000, 200)] * 3
+
+    @pytest.mark.parametrize("nothing", [None, 0])
+    def test_the_api_s_own_block_where_nothing_else_counts(self, tmp_path: Path, nothing: int | None) -> None:
+        """The JavaScript SDK's. Its input leaves the cache out, and proves nothing of other runs of its name."""
+        usage = {"input_tokens": 1000, "output_tokens": 200, "cache_read_input_tokens": 9000}
+        bare = {"prompt_tokens": nothing, "completion_tokens": nothing, "prompt_token_details": None}
+        deep = {"generations": [[{"message": {"kwargs": {"response_metadata": {"usage": usage}}}}]]}
+        runs = [run(1, **bare, outputs={"usage": usage}), run(2, **bare, outputs=deep)]
+        runs.append(run(3, details={"cache_read": 9000}))
+        assert told(tmp_path, *runs) == [(1000, 9000, 0, 0, 200)] * 2 + [(3000, 9000, 0, 0, 200)]
 
     def test_every_export_tells_the_same(self, tmp_path: Path) -> None:
         import pyarrow as pa

@@ -606,3 +606,38 @@ def test_garbage_never_costs_its_neighbours(lines: list[str]) -> None:
 def assert_all_counted(report: IngestReport) -> None:
     c = report.counted
     assert c.lines == c.kept + c.duplicates + sum(c.ignored.values()) + c.rejected
+
+
+def observation(n: int, kind: str, usage: object, **more: str) -> dict[str, Any]:
+    """A span of Langfuse's SDK."""
+    values = {
+        "langfuse__observation__type": kind,
+        "langfuse__observation__model__name": "claude-sonnet-5-5",
+        "langfuse__observation__usage_details": usage if isinstance(usage, str) else json.dumps(usage),
+    }
+    made = span(n, **values, **more)
+    made["attributes"] = [a for a in made["attributes"] if a["key"] != "gen_ai.response.model"]
+    return made
+
+
+def test_langfuses_own_spans_hold_their_counts_in_one_attribute(tmp_path: Path) -> None:
+    returned = {
+        "input_tokens": 12,
+        "cache_read_input_tokens": 800,
+        "cache_creation_input_tokens": 40,
+        "output_tokens": 30,
+    }
+    line = spans(
+        "langfuse-sdk",
+        observation(1, "generation", {"input": 12, "input_cached_tokens": 800, "output": 30}, langfuse__user__id="ana"),
+        observation(2, "generation", returned),
+        observation(3, "span", returned),
+        observation(4, "generation", "{"),
+        observation(5, "generation", {"in\"put'": 1, "input": 7, "output": 2}),
+    )
+    columns = 'model, input_tokens, cache_read_tokens, cache_write_unknown_tokens, output_tokens, "user"'
+    assert told(tmp_path, line, columns=columns) == [
+        ("claude-sonnet-5-5", 12, 800, None, 30, "ana"),
+        ("claude-sonnet-5-5", 12, 800, 40, 30, None),
+        ("claude-sonnet-5-5", 7, None, None, 2, None),
+    ]

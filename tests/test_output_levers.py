@@ -138,6 +138,17 @@ def test_a_model_that_retires_soon_is_told_with_next_months_bill_though_nobody_a
     ]
 
 
+def test_requests_that_the_successor_can_not_take_are_told_of(tmp_path: Path) -> None:
+    # 800,000 tokens become 1,040,000, over its window: 0.8 x 3 x 30 days = $72. Retired with nothing else, they stand alone.
+    long = record(99, model="claude-sonnet-4-5", timestamp=SOON[0]["timestamp"], input=800_000, output=0)
+    (note,) = notes(tmp_path / "both", [*SOON, long], batch=["nowhere"])
+    left = "at $72.00 a month, can't move to Claude Sonnet 5.5: no room on the target. See --upgrade auto."
+    assert "its 20 requests cost $2.70 a month" in note and note.endswith(f"1 other request, {left}")
+    assert notes(tmp_path / "alone", [long], batch=["nowhere"]) == [
+        f"Claude Sonnet 4.5 retires on 2026-11-30. Its 1 request, {left}"
+    ]
+
+
 def test_it_is_priced_on_the_day_of_the_change(tmp_path: Path) -> None:
     # On October 1 a read of Sonnet 5.5 cost 0.20; on November 30 it costs 0.10.
     early = [

@@ -144,10 +144,10 @@ classify  claude-haiku-5-5          9    4.2K  $0.00042  <0.1 %  ▏
 
 The top fifth (1 of 3 groups) makes 83.8 % of the spend; one alone makes 80 %.
 
-made of         tokens    cost    share
-─────────────────────────────────────────────────
-uncached input    2.1M  $49.50  100.0 %  ████████
-output           94.0K   $0.00    0.0 %
+made of         tokens      cost    share
+───────────────────────────────────────────────────
+uncached input    2.1M    $49.50  100.0 %  ████████
+output           94.0K  no price
 
 5 requests have no price and are not in the total. claude-unknown-9: unknown
 model (5)

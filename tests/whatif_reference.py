@@ -58,7 +58,8 @@ class Row:
         return self.u + self.r + self.w5 + self.w1
 
     def usd(self) -> Fraction | None:
-        whole = self.joint or self.prompt
+        searches = self.logged["usage"].get("server_tool_use", {}).get("web_search_requests", 0)
+        whole = self.joint or self.prompt / (1 + searches)
         size = sum(whole > limit for limit in CATALOG.thresholds) if self.model in CATALOG.banded_models else 0
         price = CATALOG.price(
             Group(self.model, self.day, size, self.tier, self.speed, self.geo, "anthropic"), lenient=self.moved
@@ -69,7 +70,7 @@ class Row:
         rates = {name: price.usd(name) for name in TOKEN_CLASSES}
         if any(amounts[name] and rates[name] is None for name in TOKEN_CLASSES):
             return None
-        fee = Fraction(self.logged["usage"].get("server_tool_use", {}).get("web_search_requests", 0), 100)
+        fee = Fraction(searches, 100)
         tokens = sum((amounts[n] * Fraction(rates[n] or 0) for n in TOKEN_CLASSES), Fraction(0)) / 10**6
         return self.share * (tokens + fee) + self.beside
 

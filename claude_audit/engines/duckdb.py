@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import narwhals.stable.v2 as nw
 
+from claude_audit.beside import beside
 from claude_audit.engines._wide import wide
 from claude_audit.engines.footers import damaged
 from claude_audit.pieces import identifier, quoted
@@ -86,10 +86,7 @@ class DuckDB:
 
     def later(self, frame: nw.LazyFrame[Any]) -> Callable[[], list[tuple[Any, ...]]]:
         """The frame's rows, asked for beside whatever is done meanwhile: the answer waits for them."""
-        thread = ThreadPoolExecutor(1)
-        asked = thread.submit(self.beside()._fetched, nw.to_native(frame).sql_query())
-        thread.shutdown(wait=False)
-        return asked.result
+        return beside(self.beside()._fetched, nw.to_native(frame).sql_query()).result
 
     def _fetched(self, query: str) -> list[tuple[Any, ...]]:
         try:

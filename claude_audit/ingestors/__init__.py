@@ -35,6 +35,8 @@ class Kind(StrEnum):
 
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 """Bytes that text is not made of; escape sequences colour some logs."""
+FIRST_ENTRY = r'\s*("(\\.|[^"\\\n])*("\s*:|$)|\})'
+"""A regular expression: what stands on the line after that of a brace alone."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,17 @@ class Head:
             return True
         # As one value it is read on into its second line; else that line stands for itself, and the first one is broken.
         first, _, rest = text.partition("\n")
+        if first.strip() == "{" and not re.match(FIRST_ENTRY, rest):
+            return False
         return _readable(text) > len(first) + 1 + len(rest) - len(rest.lstrip()) and bool(rest.strip())
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
-        """The JSON objects among the first lines, or the first ones of a document."""
+        """The JSON objects among the first lines, those of arrays too, or the first ones of a document."""
         if self.document:
             return _of_document(self.text)
-        return tuple(r for r in map(parsed, self.lines[:60]) if isinstance(r, dict))
+        found = (one for line in map(parsed, self.lines[:60]) for one in (line if isinstance(line, list) else [line]))
+        return tuple(one for one in found if isinstance(one, dict))
 
     @cached_property
     def inside(self) -> tuple[Mapping[str, Any], ...]:

@@ -11,8 +11,8 @@ from claude_audit.ingestors._messages_usage import USAGE, counts_of
 from claude_audit.pieces import identifier, quoted
 
 ALSO_CALLED = {
-    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens", "inputTokenCount"),
-    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens", "outputTokenCount"),
+    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens", "inputTokenCount", "request_tokens"),
+    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens", "outputTokenCount", "response_tokens"),
     "cache_read_tokens": (
         "cacheReadInputTokens",
         "cache_read_tokens",
@@ -21,6 +21,7 @@ ALSO_CALLED = {
         "cachedInputTokens",
         "cached_prompt_tokens",
         "cachedInputTokenCount",
+        "original_usage.cache_read_input_tokens",
     ),
     "cache_write_tokens": (
         "cacheCreationInputTokens",
@@ -28,10 +29,11 @@ ALSO_CALLED = {
         "cacheWriteTokens",
         "cacheWriteInputTokens",
         "cache_creation_tokens",
+        "original_usage.cache_creation_input_tokens",
     ),
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
-CrewAI, Microsoft.Extensions.AI, applications: the ones that are met."""
+CrewAI, Microsoft.Extensions.AI, Pydantic AI up to 0.x, Opik, applications: the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -55,6 +57,8 @@ LANGCHAIN_USAGE: Mapping[str, Any] = {
     "output_token_details": {"reasoning": "VARCHAR"},
 }
 """What is read of it, for json_transform."""
+SUMS = "sums_only"
+"""In a usage block that has been put in place of another (_restyled.py): it is the sum of nobody knows how many calls."""
 BLOCK: Mapping[str, Any] = {
     **USAGE,
     **{name: "VARCHAR" for names in ALSO_CALLED.values() for name in names},
@@ -75,6 +79,8 @@ BLOCK: Mapping[str, Any] = {
     "raw": "JSON",  # The block as it was returned: the AI SDK's, and Spring AI's.
     "nativeUsage": "JSON",
     "total_tokens": "VARCHAR",
+    "requests": "VARCHAR",  # How many calls a block is the sum of, where it says so: Pydantic AI's.
+    SUMS: "VARCHAR",
 }
 """What is read of a usage block, for json_transform."""
 OTHER_NAMES = BLOCK.keys() - USAGE.keys()
@@ -148,6 +154,12 @@ PYDANTICS = (
     "THEN coalesce(r.usage.cache_read_tokens, r.usage.cache_write_tokens) END"
 )
 """SQL: cached tokens of Pydantic AI, whose input includes them; its `details` tells it from those who use the names otherwise."""
+OF_RUNS = {
+    "cache_read_tokens": "cache_read_input_tokens",
+    "cache_write_tokens": "cache_creation_input_tokens",
+}
+"""Count -> its name in the `details` beside request_tokens, Pydantic AI's older name for all of the input, cached tokens
+and others. (Before it told of the cache, and had no details, they were none of it.)"""
 KEPT = f"TRY(json_transform(coalesce(r.usage.raw, r.usage.nativeUsage), {quoted(json.dumps(USAGE))}))"
 """SQL: the usage block as the API returned it, which a library has inside its own."""
 HAS_KEPT = (
@@ -250,8 +262,11 @@ def _also_called(block: dict[str, str]) -> str:
     """SQL: whether the input of a usage block includes the cached tokens. The counts of `block` are looked for under all names."""
     parts = {name: [f"r.usage.{place}" for place in places] for name, places in PARTS.items()}
     for name in {**ALSO_CALLED, **parts}:
-        others = [f"r.usage.{other}" for other in ALSO_CALLED.get(name, ())]
+        others = [f"r.usage.{identifier(other)}" for other in ALSO_CALLED.get(name, ())]
         block[name] = coalesced([block[name], *others, *parts.get(name, ()), *ADDITIONAL.get(name, ())])
+    for name, other in OF_RUNS.items():
+        known = f"CASE WHEN r.usage.request_tokens IS NOT NULL THEN r.usage.details->>'$.{other}' END"
+        block[name] = coalesced([block[name], known])
     # OpenAI's names, and parts of the input, say that it includes the cached tokens, unless those go by Anthropic's name.
     # Where they go by both, a total that is more than prompt and completion says that they are none of the prompt.
     named_so = [f"r.usage.{name}" for name in ("cached_tokens", "cached_prompt_tokens", "cachedInputTokenCount")]
@@ -261,7 +276,9 @@ def _also_called(block: dict[str, str]) -> str:
         "<= count_of(r.usage.prompt_tokens) + coalesce(count_of(r.usage.completion_tokens), 0), true)"
     )
     return (
-        "CASE WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens, r.usage.inputTokenCount) IS NULL "
+        f"CASE WHEN r.usage.request_tokens IS NOT NULL AND {ANTHROPICS} IS NULL "
+        "THEN count_of(r.usage.request_tokens) IS DISTINCT FROM count_of(r.usage.details->>'$.input_tokens') "
+        "WHEN coalesce(r.usage.input_tokens, r.usage.inputTokens, r.usage.inputTokenCount) IS NULL "
         "THEN coalesce(r.usage.prompt_tokens, r.usage.promptTokens) IS NOT NULL "
         f"AND CASE WHEN {ANTHROPICS} IS NULL THEN true ELSE {both_named} END "
         f"ELSE {ANTHROPICS} IS NULL AND {cached} IS NOT NULL END"

@@ -11,7 +11,7 @@ OWN_NAMES = "(starts_with(scope, 'com.anthropic.claude_code') OR starts_with(coa
 """Of Claude Code's records: by their scope, or by their name where a pipeline has dropped the scope."""
 
 EXCLUSIVE = (
-    "of_claude_code OR scope = 'openlit.instrumentation.anthropic' "
+    "of_claude_code OR scope IN ('openlit.instrumentation.anthropic', 'langfuse-sdk') "
     "OR starts_with(scope, 'openlit') AND NOT contains(scope, '.instrumentation.') AND lower(vendor) = 'anthropic'"
 )
 """OpenLIT had one scope for all libraries before it had one for each."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from claude_audit.ingestors._body import REQUEST
 from claude_audit.ingestors._messages_usage import DIAGNOSTICS, USAGE, counts_of, misses
-from claude_audit.ingestors.messages import REQUEST
 
 TYPES = (
     "message_start",

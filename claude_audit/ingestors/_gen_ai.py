@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-NAMES: Mapping[str, Sequence[str]] = {
+from claude_audit.ingestors._langfuse_names import OF_FIELD
+
+LANGFUSES = "langfuse.observation.usage_details"
+"""Langfuse's SDK (since version 3) has its counts in one attribute, as JSON."""
+OF_LANGFUSE = "langfuse.usage."
+"""Before its keys, which are read as attributes of their own."""
+
+_NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.prompt_tokens",
@@ -81,14 +88,15 @@ NAMES: Mapping[str, Sequence[str]] = {
         "llm.model_name",
         "gen_ai.request.model",
         "ai.model.id",
+        "langfuse.observation.model.name",
     ),
     "vendor": ("gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "llm.provider", "llm.system"),
     "operation": ("gen_ai.operation.name", "llm.request.type"),
     "response_id": ("gen_ai.response.id", "ai.response.id"),
     "request_id": ("anthropic.request.id",),
-    "session": ("gen_ai.conversation.id", "session.id", "anthropic.session.id"),
-    "endpoint": ("ai.telemetry.functionId", "gen_ai.agent.name"),
-    "user": ("user.email", "enduser.id", "user.id"),
+    "session": ("gen_ai.conversation.id", "session.id", "anthropic.session.id", "langfuse.session.id"),
+    "endpoint": ("ai.telemetry.functionId", "gen_ai.agent.name", "langfuse.trace.name"),
+    "user": ("user.email", "enduser.id", "user.id", "langfuse.user.id"),
     "workspace": ("anthropic.workspace.id",),
     "tier": ("anthropic.response.service_tier",),
     "max_tokens": ("gen_ai.request.max_tokens", "ai.settings.maxOutputTokens", "ai.settings.maxTokens"),
@@ -97,6 +105,9 @@ NAMES: Mapping[str, Sequence[str]] = {
     "stream": ("gen_ai.request.stream",),
     "ttft_ms": ("ai.response.msToFirstChunk",),
     "cost_reported_usd": ("gen_ai.usage.cost",),
+}
+NAMES: Mapping[str, Sequence[str]] = {
+    field: (*names, *(f"{OF_LANGFUSE}{name}" for name in OF_FIELD.get(field, ()))) for field, names in _NAMES.items()
 }
 """Our field -> the attributes that tell it, the nearest to the response first."""
 

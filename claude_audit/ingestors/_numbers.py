@@ -43,12 +43,12 @@ def count(text: str, dotted: str | None = None) -> str:
 
 
 def dollars(text: str, comma: bool = False) -> str:
-    """SQL: an amount without its dollar sign and the separators of thousands.
+    """SQL: an amount without its dollar sign and the separators of thousands. One in another currency is no number then.
 
     A comma before anything but whole groups of three digits is a decimal mark, and every last one is where the comma is the
     mark of decimals (`comma`).
     """
-    bare = rf"regexp_replace({text}, '[$€ ]|USD', '', 'g')"
+    bare = rf"regexp_replace({text}, '[$ ]|USD', '', 'g')"
     thousands = rf"regexp_full_match({bare}, '-?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+(\.[0-9]+)?')"
     decimal = rf"regexp_full_match({bare}, '-?[0-9]+(\.[0-9]{{3}})*,[0-9]+')"
     if not comma:

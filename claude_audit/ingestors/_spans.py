@@ -1,20 +1,26 @@
-"""Spans that lie in one another: an outer one that repeats, or sums up, what the inner ones count."""
+"""Mastra's spans in a log: an answer's generation has the sum of its steps, which each have theirs, and is told once.
+
+Span types as of mastra-ai/mastra (2026): model_generation (llm_generation before) around model_step and model_chunk, inside
+agent_run. Only the generation is sure to name its model.
+"""
 
 from __future__ import annotations
 
-REPEATS = "span that repeats those in it"
-"""Why an outer span is ignored."""
+KEYS = frozenset(("id", "type", "parentSpanId"))
+"""What a span has, whatever else."""
+WHOLE = "('model_generation', 'llm_generation')"
+PARTS = "('agent_run', 'model_step', 'model_chunk')"
+"""What tells of the same tokens from outside, or in parts."""
 
 
-def with_outer(rows: str, span: str, parents: str, counted: str) -> str:
-    """SQL: the rows, each with `outer_span`: whether a span with counts of the same file lies directly in it.
+def told(span: str, nothing: str) -> tuple[str, str]:
+    """SQL of the struct `span`: a case of why a record is no call, and how many calls one is the sum of, where its file says.
 
-    `span`: SQL of a span's id; `parents`: of the list of ids of what it lies in; `counted`: of whether it has counts of its own.
+    `nothing`: whether the record has no counts. In a file whose generations have none, their steps are the calls.
     """
-    return f"""
-        WITH spans AS ({rows}),
-        outer_spans AS (
-            SELECT DISTINCT file AS in_file, unnest({parents}) AS parent FROM spans WHERE coalesce({counted}, false)
-        )
-        SELECT spans.*, parent IS NOT NULL AS outer_span
-        FROM spans LEFT JOIN outer_spans ON in_file = file AND parent = {span}"""
+    kind = f'{span}."type"'
+    whole = f"{kind} IN {WHOLE} AND NOT ({nothing})"
+    repeats = f"WHEN {kind} IN {PARTS} AND bool_or({whole}) OVER (PARTITION BY file) THEN 'span that repeats a call'"
+    answer = f"""CASE WHEN {kind} = 'model_step' THEN {span}."parentSpanId" ELSE {span}.id END"""
+    steps = f"count(*) FILTER ({kind} = 'model_step') OVER (PARTITION BY file, {answer})"
+    return repeats, f"CASE WHEN {whole} THEN CAST(nullif({steps}, 0) AS VARCHAR) END"

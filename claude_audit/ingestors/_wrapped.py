@@ -5,12 +5,13 @@ Works on relations with a column of keys (json_keys of an object; none for what 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from claude_audit.aliases import normalized
 from claude_audit.ingestors import Reading
-from claude_audit.pieces import quoted_list
+from claude_audit.pieces import quoted, quoted_list
 
 WRAPPERS = ("response", "message", "result", "body", "data", "jsonPayload", "_source", "fields", "event", "record")
 STRINGS = ("message", "msg", "log", "line", "@message", "MESSAGE", "textPayload", "_raw")
@@ -22,16 +23,25 @@ INNER = (
     "context",
     "metadata",
     "kwargs",
+    "meta",
+    "response_metadata",
+    "llm_output",
+    "llm",
+    "generator",
+    "metrics",
     "tokens",
-    "token_usage",
-    "tokenUsage",
+    "res",
+    "hits",
 )
 """Objects that an application, or who collects its lines, puts what it has to say in."""
 CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, *INNER)))
 """Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
 
+_RANKS = {normalized(name): rank for rank, name in reversed([*enumerate(CONTAINERS)])}
+
 COUNTED_IN = frozenset(
-    "usage usagemetadata inputtokens prompttokens tokensin inputtokencount outputtokens completiontokens tokensout".split()
+    "usage usagemetadata tokenusage totalusage accumulatedusage inputtokens prompttokens tokensin inputtokencount "
+    "outputtokens completiontokens tokensout requesttokens responsetokens".split()
 )
 """A key of a record with counts, in small letters and digits only."""
 DEPTH = 3
@@ -53,25 +63,28 @@ class Unwrapped:
     """The keys of the first of the objects between, of the second."""
 
 
-def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0) -> Unwrapped:
+def unwrapped(
+    reading: Reading, lines: str, keys: Sequence[Sequence[str]], number: int = 0, place: str = "file, line"
+) -> Unwrapped:
     """The records in lines whose objects have these keys, three levels down at most.
 
-    Of each level only the lines that go deeper are looked at again. `number`: names what is kept of them on the way.
+    Of each level only the lines that go deeper are looked at again. `number`: names what is kept of them on the way;
+    `place`: the columns that tell a line from all others.
     """
-    source = f"(SELECT file, line, text, text AS body, keys, []::VARCHAR[] AS between FROM {lines})"
+    source = f"(SELECT {place}, text, text AS body, keys, []::VARCHAR[] AS between FROM {lines})"
     parts: list[str] = []
     told: list[Sequence[str]] = []
     between: list[Sequence[Sequence[str]]] = []
     found: Sequence[Sequence[str]] = keys
     for level in range(DEPTH):
-        deeper = [names for names in found if not counts_here(names) and not {*CONTAINERS}.isdisjoint(names)]
+        deeper = [names for names in found if not counts_here(names) and containers(names)]
         if not deeper:
             break
         goes_on = among("keys", deeper)
         parts.append(f"SELECT * FROM {source} WHERE NOT {goes_on}")
         told += [names for names in found if names not in deeper]
-        holders = [name for name in CONTAINERS if any(name in names for names in deeper)]
-        values = ", ".join(f"json_extract_string(body, '$.\"{name}\"') AS in_{n}" for n, name in enumerate(holders))
+        holders = containers(name for names in deeper for name in names)
+        values = ", ".join(f"json_extract_string(body, {quoted(at(name))}) AS in_{n}" for n, name in enumerate(holders))
         held = ", ".join(
             f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
             for n in range(len(holders))
@@ -82,31 +95,51 @@ def unwrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], numbe
         # A string that was cut inside an emoji is no Unicode text: it is read without the half.
         reading.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE {table} AS
-            SELECT file, line, text, CASE WHEN names IS NULL THEN without_lone_surrogates(held) ELSE held END AS body,
+            SELECT {place}, text, CASE WHEN names IS NULL THEN without_lone_surrogates(held) ELSE held END AS body,
                 CASE WHEN names IS NULL THEN TRY(json_keys(without_lone_surrogates(held))) ELSE names END AS keys, between
             FROM (
-                SELECT file, line, text, coalesce(inside, body) AS held, TRY(json_keys(held)) AS names, {passed} AS between
+                SELECT {place}, text, coalesce(inside, body) AS held, TRY(json_keys(held)) AS names, {passed} AS between
                 FROM (
                     SELECT *, coalesce({held}) AS inside
-                    FROM (SELECT file, line, text, body, between, {values} FROM {source} WHERE {goes_on})
+                    FROM (SELECT {place}, text, body, between, {values} FROM {source} WHERE {goes_on})
                 )
             )""")
         source, found = table, lists(reading, "keys", table)
     return Unwrapped(" UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found], between)
 
 
+def containers(names: Iterable[str]) -> list[str]:
+    """Which of these keys a record may stand under, however they are spelt, the likeliest first."""
+    known = {*names}
+    return sorted(
+        (name for name in known if normalized(name) in _RANKS), key=lambda name: (_RANKS[normalized(name)], name)
+    )
+
+
+def at(name: str) -> str:
+    """The place of a key in an object, as the engine writes it."""
+    return "$." + json.dumps(name, ensure_ascii=False)
+
+
 def counts_here(names: Sequence[str]) -> bool:
     """Whether a record with these keys holds counts itself."""
-    return not COUNTED_IN.isdisjoint(re.sub(r"[^a-z0-9]", "", name.lower()) for name in names)
+    return not COUNTED_IN.isdisjoint(map(normalized, names))
 
 
-def lists(reading: Reading, column: str, lines: str) -> list[list[str]]:
-    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long."""
-    mark = f"hash({column}), len({column}), {column}[1], {column}[-1]"
+def lists(reading: Reading, column: str, lines: str, *, empty: bool = False) -> list[list[str]]:
+    """The distinct lists of keys in a column. By their hashes: to compare lists takes several times as long.
+
+    `empty`: an empty one too, of what is no object.
+    """
     rows = reading.connection.execute(
-        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) > 0 GROUP BY {mark} LIMIT {MOST_KEYS}"
+        f"SELECT any_value({column}) FROM {lines} WHERE len({column}) >= {0 if empty else 1} GROUP BY {mark(column)} LIMIT {MOST_KEYS}"
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def mark(column: str) -> str:
+    """SQL: what tells a list of keys from others."""
+    return f"hash({column}), len({column}), {column}[1], {column}[-1]"
 
 
 def among(column: str, listed: Sequence[Sequence[str]]) -> str:

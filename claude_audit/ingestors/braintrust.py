@@ -22,8 +22,8 @@ from typing import Any
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _nested as nested
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors import _spans as spans
 
 FIELDS = records.fields(
     texts="id created span_id project_id error",
@@ -79,7 +79,7 @@ def _calls(rows: str) -> str:
             FROM ({labelled})
         )"""
     parents = """coalesce(TRY(from_json(span_parents, '["VARCHAR"]')), [])"""
-    read = spans.with_outer(told, "span_id", parents, """counted AND "type" = 'llm'""")
+    read = nested.with_outer(told, "span_id", parents, """counted AND "type" = 'llm'""")
     return f"""
         SELECT
             file, line, broken AS reject,
@@ -88,7 +88,7 @@ def _calls(rows: str) -> str:
                 WHEN "type" IS DISTINCT FROM 'llm' THEN 'span: ' || coalesce(left("type", 40), 'without type')
                 WHEN NOT counted AND error IS NOT NULL THEN 'failed call without usage'
                 WHEN NOT counted THEN 'span without usage'
-                WHEN outer_span THEN '{spans.REPEATS}'
+                WHEN outer_span THEN '{nested.REPEATS}'
                 WHEN {gateways.other_vendor("model", "vendor")} THEN 'other vendor''s model'
             END AS ignore,
             coalesce(m."start", created) AS ts,

@@ -1,9 +1,10 @@
-"""Home-made tables of calls: CSV with commas, semicolons or tabs, one call a row under a header.
+"""Home-made tables of calls: CSV with commas, semicolons, tabs or bars, one call a row under a header.
 
 Recognised by a header with a column of input or output tokens (names in claude_audit.aliases; case, blanks, `_` and `-`
 make no difference), or by the columns that --map names (`claude-audit formats show mapped`; a path leads on into a cell
-that holds JSON). A line `sep=;` before the header is passed over. Counts may be quoted and have separators of thousands; an
-empty cell, `-` and `null` are "not recorded", which is not 0. Unknown columns become tags, unless they hold text.
+that holds JSON). Titles, remarks and a line `sep=;` above the header are passed over. Counts may be quoted and have
+separators of thousands; an empty cell, `-` and `null` are "not recorded", which is not 0. Unknown columns become tags,
+unless they hold text.
 
 - Between semicolons 1.000 is a thousand and 1,25 is one and a quarter, unless a count such as 1204.0 proves the contrary;
   between tabs 2.345 proves it; between commas a dot is a decimal mark.
@@ -227,7 +228,7 @@ def _details(names: Mapping[str, list[str]], part: Table) -> str | None:
 
 CSV = Ingestor(
     name="csv",
-    title="home-made tables of calls: CSV with commas, semicolons or tabs",
+    title="home-made tables of calls: CSV with commas, semicolons, tabs or bars",
     kind=Kind.TABLE,
     recognise=_recognise,
     hold=_hold,

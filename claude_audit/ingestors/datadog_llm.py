@@ -22,8 +22,8 @@ from typing import Any
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _nested as nested
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors import _spans as spans
 
 METRICS = (
     *("input_tokens", "output_tokens", "reasoning_output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"),
@@ -61,7 +61,7 @@ def _select(_: Reading) -> str:
     tags = (
         f"list_concat({labels.words('CAST(r.tags AS VARCHAR)')}, {labels.columns(model_provider='r.model_provider')})"
     )
-    read = labels.labelled(spans.with_outer(bodies, "r.span_id", "[r.parent_id]", counted), tags)
+    read = labels.labelled(nested.with_outer(bodies, "r.span_id", "[r.parent_id]", counted), tags)
     nothing = gateways.nothing_counted(f"{m}.input_tokens", f"{m}.output_tokens")
     return f"""
         SELECT
@@ -70,7 +70,7 @@ def _select(_: Reading) -> str:
                 WHEN r.span_kind IS DISTINCT FROM 'llm' THEN 'span: ' || coalesce(left(r.span_kind, 40), 'without kind')
                 WHEN {nothing} AND r.status = 'error' THEN 'failed call without usage'
                 WHEN coalesce({m}.input_tokens, {m}.output_tokens) IS NULL THEN 'span without usage'
-                WHEN outer_span THEN '{spans.REPEATS}'
+                WHEN outer_span THEN '{nested.REPEATS}'
                 WHEN {gateways.other_vendor("r.model_name", "r.model_provider")} THEN 'other vendor''s model'
             END AS ignore,
             r.start_ns AS ts,

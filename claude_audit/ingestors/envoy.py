@@ -1,6 +1,7 @@
 """Envoy AI Gateway: JSON access logs whose keys go by OpenTelemetry's names for model calls.
 
-Recognised by a top-level key `gen_ai.usage.input_tokens` (or `…output_tokens`). The keys of an access log are the user's own:
+Recognised by a top-level key `gen_ai.usage.input_tokens` (or `…output_tokens`), or `genai_tokens_input` as the example had
+it up to version 0.4. The keys of an access log are the user's own:
 those of the gateway's example, of the conventions for generative AI, and names that claude_audit knows are read, the rest are
 tags, but for what describes the connection. A line is one request; `x-request-id` and its start identify it.
 
@@ -39,9 +40,23 @@ FIELDS = (
 )
 OWN = ("start_time", "duration", "response_code", "x-request-id", "route_name")
 STRUCTURE = {name: "VARCHAR" for field in FIELDS for name in gen_ai.NAMES[field]} | dict.fromkeys(OWN, "VARCHAR")
-MARKS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+OLDER = {
+    "input_tokens": ("genai_tokens_input",),
+    "output_tokens": ("genai_tokens_output",),
+    "cache_read_tokens": ("genai_tokens_cached_input", "genai_tokens_cached", "genai_tokens_cache_read"),
+    "cache_write_tokens": (
+        "genai_tokens_cache_creation_input",
+        "genai_tokens_cache_creation",
+        "genai_tokens_cache_write",
+    ),
+    "model_raw": ("genai_response_model", "genai_model_name_override", "genai_model_name"),
+    "vendor": ("genai_backend_name",),
+}
+"""Our field -> its names in the gateway's example up to version 0.4, and names after their fashion."""
+STRUCTURE |= {name: "VARCHAR" for names in OLDER.values() for name in names}
+MARKS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "genai_tokens_input", "genai_tokens_output")
 CONNECTION = (
-    "^(gen_ai\\.|bytes_|upstream_|downstream_|connection_|response_|request_duration|requested_|x-forwarded|x-envoy|"
+    "^(gen_ai\\.|genai_|bytes_|upstream_|downstream_|connection_|response_|request_duration|requested_|x-forwarded|x-envoy|"
     "(start_time|duration|protocol|method|user-agent|x-request-id|:?authority|route_name|session\\.id)$)"
 )
 """Keys that describe the connection, or that are read: no tags."""
@@ -55,8 +70,14 @@ def _value(name: str) -> str:
     return f"nullif(nullif(r.\"{name}\", '-'), '')"
 
 
+def _first(field: str) -> str:
+    """SQL: the first recorded name of a field."""
+    older = "".join(f", {_value(name)}" for name in OLDER.get(field, ()))
+    return f"coalesce({gen_ai.first(field, _value)}{older})" if older else gen_ai.first(field, _value)
+
+
 def _select(_: Reading) -> str:
-    told = ", ".join(f'{gen_ai.first(field, _value)} AS "{field}_told"' for field in FIELDS)
+    told = ", ".join(f'{_first(field)} AS "{field}_told"' for field in FIELDS)
     nothing = gateways.nothing_counted("input_tokens_told", "output_tokens_told")
     unread = f"list_filter(fields, lambda e: NOT regexp_matches(lower(e.key), '{CONNECTION}'))"
     return f"""

@@ -1,7 +1,8 @@
 """Kong AI Gateway: log lines of Kong's logging plugins that hold what its AI plugins count.
 
 Recognised by an object `ai` with a plugin's `usage` or `meta` in it (ai-proxy, ai-proxy-advanced and others). Each plugin that
-counts tokens is a call: a request transformer asks a model of its own. `request.id` identifies it. An answer from Kong's
+counts tokens is a call: a request transformer asks a model of its own. One that stands there under its older and its newer
+name (`ai-proxy` and `proxy`) with equal counts is one call. `request.id` identifies it. An answer from Kong's
 semantic cache is a request that cost nothing. Lines without AI figures, failed requests without tokens and other vendors'
 models are ignored.
 
@@ -54,6 +55,13 @@ PLUGIN = {
     },
     "cache": {"cache_status": "VARCHAR"},
 }
+DETAILED = "e.told.usage.prompt_tokens_details.cached_tokens IS NOT NULL"
+"""SQL: whether a plugin's entry `e` tells of cached tokens."""
+SAME = (
+    "concat_ws('|', regexp_replace(x.name, '^ai-|-advanced$', '', 'g'), coalesce(x.told.usage.prompt_tokens, x.told.usage.prompt_token), "
+    "coalesce(x.told.usage.completion_tokens, x.told.usage.completion_token))"
+)
+"""SQL: what entries `x` of one call agree in: `ai-proxy` and `proxy`, its name since Kong 3.9, may stand side by side."""
 MARKS = ("ai",)
 AI_LINE = re.compile(r'(?<!\\)"ai"\s*:\s*\{\s*"[a-z-]*(proxy|transformer)[a-z-]*"\s*:\s*\{')
 
@@ -93,9 +101,13 @@ def _select(_: Reading) -> str:
             FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})")})
         ),
         calling AS (
-            SELECT *, list_filter(told, lambda e: e.told.usage IS NOT NULL) AS callers,
+            SELECT *, list_filter(usages, lambda e, i: list_position(list_transform(usages, lambda x: {SAME}), {SAME.replace("x.", "e.")}) = i)
+                    AS callers,
                 list_contains(list_transform(told, lambda e: lower(e.told.cache.cache_status)), 'hit') AS hit
-            FROM listed
+            FROM (
+                SELECT *, list_concat(list_filter(counting, lambda e: {DETAILED}), list_filter(counting, lambda e: NOT {DETAILED})) AS usages
+                FROM (SELECT *, list_filter(told, lambda e: e.told.usage IS NOT NULL) AS counting FROM listed)
+            )
         ),
         plugins AS (
             SELECT * EXCLUDE (told, callers), unnest(CASE WHEN len(callers) > 0 THEN callers ELSE [NULL] END) AS plugin,

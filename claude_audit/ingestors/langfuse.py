@@ -25,6 +25,7 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _records as records
+from claude_audit.ingestors._langfuse_names import INPUT, OUTPUT, READ, REASONING, REST, SPLIT, TOTAL
 
 FIELDS = records.fields(
     texts="id type start=startTime|start_time end=endTime|end_time first=completionStartTime|completion_start_time "
@@ -35,29 +36,6 @@ FIELDS = records.fields(
     nested="usage=usageDetails|usage_details metadata words=traceTags|tags parameters=modelParameters|model_parameters",
     marks="usageDetails usage_details",
 )
-
-INPUT = ("input", "input_tokens", "prompt_tokens")
-OUTPUT = ("output", "output_tokens", "completion_tokens")
-READ = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens", "input_cache_read_tokens", "cache_read")
-REST = (
-    "input_cache_creation",
-    "cache_creation_input_tokens",
-    "input_cache_creation_tokens",
-    "cache_creation",
-    "input_cache_write",
-)
-SPLIT = {
-    ttl: (
-        f"input_cache_creation_{ttl}",
-        f"cache_creation_{ttl}",
-        f"ephemeral_{ttl}_input_tokens",
-        f"input_ephemeral_{ttl}_input_tokens",
-    )
-    for ttl in ("5m", "1h")
-}
-"""Langfuse's handler for LangChain puts `input_` before what LangChain calls them."""
-TOTAL = ("total", "total_tokens")
-REASONING = ("output_reasoning_tokens", "output_reasoning")
 
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:

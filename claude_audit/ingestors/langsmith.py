@@ -6,6 +6,8 @@ in them and are ignored, and so are runs without usage and other vendors' models
 Anthropic client left cached tokens out until March 2026 (langchain-ai/langsmith-sdk pull request 2519): when one of a
 file's runs of one name has more cached tokens than input, all of that name are taken to leave them out.
 
+A run without counts of its own (the JavaScript SDK's) is read from the API's own usage block in its outputs.
+
 Tells: model, token classes with TTL, thinking, time, session (thread), the LangSmith project, metadata and tags as labels
 (every one a tag; those named endpoint, user and so on fill those columns). `total_cost` is LangSmith's own estimate: kept as
 reported cost, never used. Cannot tell: searches, tier, geography, passes, and a run that failed from one that was cut off.
@@ -21,6 +23,8 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _records as records
+from claude_audit.ingestors._messages_usage import USAGE as RETURNED
+from claude_audit.ingestors._messages_usage import counts_of
 
 FIELDS = records.fields(
     texts="id name run_type trace_id session_id session_name start_time end_time first_token_time status error "
@@ -46,9 +50,24 @@ USAGE = {
 USAGE_PLACES = (
     "json_extract(extra, '$.metadata.usage_metadata')",
     "json_extract(outputs, '$.usage_metadata')",
+    "json_extract(outputs, '$.message.usage_metadata')",
     "json_extract(outputs, '$.generations[0][0].message.kwargs.usage_metadata')",
+    "json_extract(outputs, '$.generations[0][0].message.usage_metadata')",
 )
 """Where a run has its usage when the export has no columns of it."""
+
+RETURNED_PLACES = tuple(
+    f"json_extract(outputs, '$.{place}')"
+    for place in (
+        "usage",
+        "message.usage",
+        "llm_output.usage",
+        "llmOutput.usage",
+        "generations[0][0].message.kwargs.response_metadata.usage",
+        "generations[0][0].message.response_metadata.usage",
+    )
+)
+"""Where it has the block as the API returned it, whose input leaves the cache out: read where nothing else counts."""
 
 OWN = (
     "ls_provider",
@@ -74,19 +93,26 @@ def _recognise(head: Head) -> bool:
 def _calls(rows: str) -> str:
     """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
     usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
+    returned = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in RETURNED_PLACES)
+    raw = counts_of("api")
+    # The SDK for JavaScript sends zeros where its run has no counts of its own.
+    counted = "coalesce(nullif(nullif(prompt_tokens, ''), '0'), nullif(nullif(completion_tokens, ''), '0'), u.input_tokens, u.output_tokens)"
     split = "coalesce(count_of(w5), 0)::HUGEINT + coalesce(count_of(w1), 0)"
-    cached = (
-        f"coalesce(count_of(details.cache_read), 0) + greatest(coalesce(count_of(details.cache_creation), 0), {split})"
-    )
+    cached = f"coalesce(count_of(was_read), 0) + greatest(coalesce(count_of(written), 0), {split})"
     labelled = labels.labelled(rows, gateways.pairs("json_extract(extra, '$.metadata')"), labels.words("tags"))
     return f"""
         WITH told AS (
             SELECT *,
-                coalesce(nullif(prompt_tokens, ''), u.input_tokens) AS "in",
-                coalesce(nullif(completion_tokens, ''), u.output_tokens) AS "out",
+                CASE WHEN counted THEN coalesce(nullif(nullif(prompt_tokens, ''), '0'), u.input_tokens, prompt_tokens)
+                    ELSE coalesce({raw["input_tokens"]}, nullif(prompt_tokens, '')) END AS "in",
+                CASE WHEN counted THEN coalesce(nullif(nullif(completion_tokens, ''), '0'), u.output_tokens, completion_tokens)
+                    ELSE coalesce({raw["output_tokens"]}, nullif(completion_tokens, '')) END AS "out",
                 coalesce(json_extract_string(completion_token_details, '$.reasoning'), u.output_token_details.reasoning) AS thought,
-                details.ephemeral_5m_input_tokens AS w5,
-                coalesce(details.ephemeral_1h_input_tokens, details.ephemeral_1hr_input_tokens) AS w1,
+                CASE WHEN counted THEN details.cache_read ELSE {raw["cache_read_tokens"]} END AS was_read,
+                CASE WHEN counted THEN details.cache_creation ELSE {raw["cache_write_tokens"]} END AS written,
+                CASE WHEN counted THEN details.ephemeral_5m_input_tokens ELSE {raw["cache_write_5m_tokens"]} END AS w5,
+                CASE WHEN counted THEN coalesce(details.ephemeral_1h_input_tokens, details.ephemeral_1hr_input_tokens)
+                    ELSE {raw["cache_write_1h_tokens"]} END AS w1,
                 coalesce(
                     json_extract_string(extra, '$.metadata.ls_model_name'),
                     json_extract_string(extra, '$.invocation_params.model'),
@@ -94,12 +120,17 @@ def _calls(rows: str) -> str:
                     json_extract_string(extra, '$.invocation_params.model_id')) AS model,
                 json_extract_string(extra, '$.metadata.ls_provider') AS vendor
             FROM (
-                SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{json.dumps(DETAILS)}')), u.input_token_details) AS details
-                FROM (SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u FROM ({labelled}))
+                SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{json.dumps(DETAILS)}')), u.input_token_details) AS details,
+                    {counted} IS NOT NULL AS counted
+                FROM (
+                    SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u,
+                        TRY(json_transform(coalesce({returned}), '{json.dumps(RETURNED)}')) AS api
+                    FROM ({labelled})
+                )
             )
         ),
         judged AS (
-            SELECT *, coalesce(bool_or({cached} > count_of("in")) OVER (PARTITION BY file, name), false) AS exclusive FROM told
+            SELECT *, coalesce(bool_or(counted AND {cached} > count_of("in")) OVER (PARTITION BY file, name), false) AS exclusive FROM told
         )
         SELECT
             file, line, broken AS reject,
@@ -114,12 +145,12 @@ def _calls(rows: str) -> str:
             {gateways.provider("vendor")} AS provider,
             'langsmith:' || id AS identity,
             true AS snapshots,
-            NOT exclusive AS inclusive,
+            counted AND NOT exclusive AS inclusive,
             "in" AS input_tokens,
             "out" AS output_tokens,
             thought AS thinking_tokens,
-            details.cache_read AS cache_read_tokens,
-            details.cache_creation AS cache_write_tokens,
+            was_read AS cache_read_tokens,
+            written AS cache_write_tokens,
             w5 AS cache_write_5m_tokens,
             w1 AS cache_write_1h_tokens,
             'langsmith' AS gateway,

@@ -96,6 +96,26 @@ _WRITTEN = (
 )
 
 
+BLOCKS = ("m.usage_object", "h.usage_object", "answer.usage", "m.additional_usage_values")
+"""Where a row may have its usage block, the likeliest first. One may be there and empty, or without the cache."""
+
+
+def _block() -> str:
+    """SQL: the first usage block that tells of the cache or of passes, else the first one that tells a count."""
+
+    def told(block: str, *names: str) -> str:
+        return f"CASE WHEN coalesce({', '.join(f'{block}.{name}' for name in names)}) IS NOT NULL THEN {block} END"
+
+    rich = (
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "prompt_tokens_details.cached_tokens",
+        "iterations::VARCHAR",
+    )
+    some = ("prompt_tokens", "completion_tokens", "service_tier", "inference_geo", "speed")
+    return f"coalesce({', '.join([*(told(b, *rich) for b in BLOCKS), *(told(b, *some) for b in BLOCKS), *BLOCKS])})"
+
+
 def _belongs(names: object) -> bool:
     found = set(names) if isinstance(names, Mapping | Sequence) else set()
     return "litellm_call_id" in found or (
@@ -207,7 +227,7 @@ def _calls(rows: str, *, listed: bool = False) -> str:
             FROM ({rows})
         ),
         counted AS (
-            SELECT *, coalesce(m.usage_object, h.usage_object, answer.usage, m.additional_usage_values) AS u FROM named
+            SELECT *, {_block()} AS u FROM named
         ),
         found AS (
             SELECT *,

@@ -5,7 +5,8 @@ in the counts of lines. A call is a span of a single model call, or an event tha
 
 - the anthropic SDK (`com.anthropic.sdk.*`) and the platform's own spans of the same calls (`com.anthropic.claude-platform`)
 - Claude Code: events `claude_code.api_request`, and spans `claude_code.llm_request`
-- instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), and others with their names
+- instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), Langfuse's SDK, and others with
+  their names
 
 Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so do spans of a call whose
 output is that of the calls right inside (a framework's, around its library's), unless it alone tells the cached tokens of
@@ -13,8 +14,8 @@ the one call in it; metrics are ignored too. Records that
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
-Whether input includes cached tokens depends on who emits: it does, but for Claude Code and what OpenLIT tells of the
-anthropic library (of LiteLLM and the Agent SDK it adds them). Of an unknown emitter it is assumed to (`basis_assumed`),
+Whether input includes cached tokens depends on who emits: it does, but for Claude Code, Langfuse's SDK and what OpenLIT tells of
+the anthropic library (of LiteLLM and the Agent SDK it adds them). Of an unknown emitter it is assumed to (`basis_assumed`),
 unless one of its records in the file proves otherwise: more cached tokens than input, or a total that adds them. The AI
 SDK's `providerMetadata` holds the raw usage block, which is taken then.
 
@@ -175,7 +176,7 @@ CACHED = f"({_number('cache_read_tokens')} + {WRITES})"
 
 def _marks(names: Mapping[str, Sequence[str]]) -> str:
     """SQL: the attributes one of which a record of a call has."""
-    return quoted_list([name for field in gen_ai.COUNTED for name in names[field]])
+    return quoted_list([gen_ai.LANGFUSES, *(name for field in gen_ai.COUNTED for name in names[field])])
 
 
 def _select(_: Reading) -> str:
@@ -212,8 +213,12 @@ def _select(_: Reading) -> str:
                 list_transform(s.attributes, lambda x: x.key) AS every_name,
                 list_has_any(every_name,
                     CASE WHEN of_claude_code THEN {_marks(CLAUDE_CODE)} ELSE {_marks(gen_ai.NAMES)} END) AS counted,
-                CASE WHEN counted THEN every_name END AS names,
-                CASE WHEN counted THEN {_texts("s.attributes")} END AS texts,
+                CASE WHEN counted THEN {_texts("s.attributes")} END AS own_texts,
+                own_texts[list_position(every_name, {quoted(gen_ai.LANGFUSES)})] AS of_langfuse,
+                list_filter(TRY(json_keys(of_langfuse)), lambda k: regexp_full_match(k, '[A-Za-z0-9_]+')) AS keys,
+                CASE WHEN counted THEN list_concat(every_name, list_transform(keys, lambda k: {quoted(gen_ai.OF_LANGFUSE)} || k))
+                    END AS names,
+                list_concat(own_texts, list_transform(keys, lambda k: json_extract_string(of_langfuse, '$."' || k || '"'))) AS texts,
                 CASE WHEN counted THEN list_transform(s.resource, lambda x: x.key) END AS resource_names,
                 CASE WHEN counted THEN {_texts("s.resource")} END AS resource_texts
             FROM items
@@ -351,6 +356,7 @@ def _repeats() -> str:
     inner = f"coalesce({_attribute('ai.operationId')}, name)"
     return f"""regexp_matches(operation, '{REPEATS}')
                     OR lower({kinds}) <> 'llm'
+                    OR lower({_attribute("langfuse.observation.type")}) <> 'generation'
                     OR scope = 'pydantic-ai' AND coalesce(operation, split_part(name, ' ', 1)) <> 'chat'
                     OR scope = 'ai' AND NOT regexp_matches({inner}, 'do(Generate|Stream)')"""
 

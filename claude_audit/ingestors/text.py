@@ -27,6 +27,7 @@ from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _numbers as numbers
 from claude_audit.ingestors import _text_lines as text_lines
+from claude_audit.ingestors._body import NOT_TAGS
 from claude_audit.ingestors._messages_usage import USAGE, counts
 from claude_audit.ingestors._text_lines import picked
 from claude_audit.pieces import quoted
@@ -174,7 +175,7 @@ def _first(keys: Sequence[str]) -> str:
     return f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
 
 
-_NO_TAGS = frozenset(map(normalized, (*messages.NOT_TAGS, "category", "stop_details", "total_tokens")))
+_NO_TAGS = frozenset(map(normalized, (*NOT_TAGS, "category", "stop_details", "total_tokens")))
 
 
 def _is_label(name: str) -> bool:

@@ -22,8 +22,8 @@ import json
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _nested as nested
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors import _spans as spans
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
 
 STRUCTURE = json.dumps(
@@ -85,7 +85,7 @@ def _select(_: Reading) -> str:
                 len(models) = 1 AND NOT outer_span AND r.output."type" = 'message' AND r.output.usage.input_tokens IS NOT NULL AS native
             FROM (
                 SELECT *, unnest(models) AS used, generate_subscripts(models, 1) AS part
-                FROM (SELECT *, {models} AS models FROM ({spans.with_outer(read, "r.id", "[r.parent_id]", has_usage)}))
+                FROM (SELECT *, {models} AS models FROM ({nested.with_outer(read, "r.id", "[r.parent_id]", has_usage)}))
             )
         )""",
         gateways.pairs("r.attributes"),
@@ -97,7 +97,7 @@ def _select(_: Reading) -> str:
             CASE
                 WHEN used.key IS NULL AND r.exception IS NOT NULL THEN 'failed call without usage'
                 WHEN used.key IS NULL THEN 'call without usage'
-                WHEN outer_span THEN '{spans.REPEATS}'
+                WHEN outer_span THEN '{nested.REPEATS}'
             END AS ignore,
             r.started_at AS ts,
             used.key AS model_raw,

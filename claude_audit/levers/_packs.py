@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from claude_audit.levers._batches import batches
@@ -73,7 +75,7 @@ def gate() -> nw.Expr:
     """A place in GATES, or JUDGED."""
     import narwhals.stable.v2 as nw
 
-    tools = (nw.col("tools_defined").fill_null(0) > 0) | (nw.col("tools_used").fill_null(0) > 0)
+    tools = reduce(or_, (nw.col(n).fill_null(0) > 0 for n in ("tools_defined", "tools_used", "web_searches")))
     ended = nw.col("stop_reason").is_null() | nw.col("stop_reason").is_in(["end_turn", "stop_sequence"])
     return (
         nw.when(~one_call())

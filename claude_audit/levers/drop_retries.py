@@ -5,9 +5,10 @@ request that is not refused, an output that can be used. The last attempt always
 
 Which attempts were replaced: those that a later call names (`retry_of`); else those that were cut at max_tokens, refused,
 broken off or not usable (`status` timeout, error, invalid), and whose next call with the same request_hash comes within an
-hour, or whose next call of the same session and endpoint comes within 60 seconds with a prompt of the same size within
-2 %. Gaps count from the attempt's end, where the log tells it. A hash whose answers are all cut at the cap is no retry but
-a ping. Without hash, session and retry_of nothing can be told: such calls are counted as possible, without dollars.
+hour, or whose next call of the same session and endpoint comes within 60 seconds with a prompt of the same size within 2 %.
+Gaps count from the attempt's end, where the log tells it. By its hash, what was cut at the cap is replaced only where a
+good answer to the same hash comes later: a hash that is cut again and again is no retry but a ping. Without hash, session
+and retry_of nothing can be told: such calls are counted as possible, without dollars.
 
 Formula: the billed cost of the replaced attempts. Failures that were not billed save nothing. Where the client gave up and
 the output was not counted, the attempt cost between nothing and its prompt plus max_tokens of output: low and high.

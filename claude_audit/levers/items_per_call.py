@@ -2,16 +2,18 @@
 
 What it assumes: the items are independent, they may wait for each other, and the model does as well on N at a time.
 
-Which requests: one message, no tools, an answer that ended by itself; one endpoint, workspace, model and price group; and
-the same start, the leading tools and system blocks of prompt_blocks, else what is billed as cached. In order of time, each
-call takes up to N items, none that starts more than `--items-window` after its first. N answers of that size must fit into
-the model's longest answer, and N items of that size into its context. A request without company stays as it is.
+Which requests: one message, no tools (nor web searches), an answer that ended by itself; one endpoint, workspace, model and
+price group; and the same start, the leading tools and system blocks of prompt_blocks, else what is billed as cached. In
+order of time, each call takes up to N items, none that starts more than `--items-window` after its first. N answers of that
+size must fit into the model's longest answer, and N items of that size into its context. A request without company stays as
+it is.
 
 Formula: calls = ceil(items / N) within a window; input = calls x start + items + framing; output + framing. The framing is
 `--items-framing IN:OUT` tokens an item. Joint prompts are others than those that were cached, so they are uncached here
 (cache_hit or cache_replay, later, may warm their starts), and the whole call is in the price band of its joint prompt.
-Low: `--items-failure` of the calls are sent a second time. High: the starts are billed as they are today, cached or not.
-Where nobody says how long the start is, it is between nothing and the template's shortest prompt: no point, bounds only.
+Low: `--items-failure` of the calls are sent a second time. High: the starts are billed as they are today, cached or not
+(where a start alone reaches the cache minimum). Where nobody says how long the start is, it is between nothing and the
+template's shortest prompt: no point, bounds only.
 
 Example: 1,000 requests with a start of 1,500 tokens, 300 of their own and 50 out, 20 a call, framing 10:5, on Claude Sonnet
 5.5: 50 x 1,500 x 2 + 1,000 x 310 x 2 + 1,000 x 55 x 10 = $1.32 for $4.10. With 95 % of the starts read from the cache they
@@ -167,16 +169,22 @@ class ItemsPerCall(Lever):
         def make(before: Prompt) -> Prompt:
             own = before.head if before.head is not None else nw.col("items_head")
             lost = sure * own + (which - sure) * nw.col(f"items_most{rest}") if start else sure * own
-            left = before.without(0, lost * nw.col(f"items_follows{rest}"))
-            warm = 1 - which if cold else nw.lit(1)
+            follows = nw.col(f"items_follows{rest}")
+            left = before.without(0, lost * follows)
+            # Of a joint prompt nothing but the start can be what was cached before.
+            warm = nw.lit(0) if cold else lost * (1 - follows)
             cacheable = left.cacheable
             if cacheable is not None and left.head is not None:
                 # What follows the start is in no other call: nobody would cache it.
                 cacheable = either(sure == 1, nw.min_horizontal(cacheable, left.head), cacheable)
+            read, wrote_1h, wrote_5m = (
+                either(which == 1, nw.min_horizontal(end, warm), end)
+                for end in (left.read, left.wrote_1h, left.wrote_5m)
+            )
             return Prompt(
-                left.read * warm,
-                left.wrote_1h * warm,
-                left.wrote_5m * warm,
+                read,
+                wrote_1h,
+                wrote_5m,
                 left.prompt + which * self.terms.frame_in,
                 cacheable,
                 left.head,

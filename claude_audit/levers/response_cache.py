@@ -9,8 +9,9 @@ at once). Answers that were cut, refused, broken off or asked for again are not 
 Formula: the billed cost of the calls that find a stored answer. The point is without coalescing: a call that arrives while
 the first is still in flight goes out too. High is with coalescing, where such calls wait for the one answer. Low leaves out
 what rests on answers of unknown duration less than 10 minutes before.
-Without any request_hash there is no figure: identical requests have identical prompt sizes, so at most all but the cheapest
-of the calls that agree in model and prompt size are duplicates.
+Calls without a hash go out as they did; where they hold over 20 % of the spend, the step counts as bounded. Without any
+request_hash there is no figure: identical requests have identical prompt sizes, so at most all but the cheapest of the
+calls that agree in model and prompt size are duplicates.
 
 Example: a question of $0.004 at 0, 1,000, 4,000 and 5,000 s, another of $0.002 at 0 and 100 s whose first answer takes
 150 s, TTL 1 h: the calls at 1,000 and 5,000 s are served, $0.008 of $0.02; with coalescing the one at 100 s too, $0.01.

@@ -70,7 +70,7 @@ class UnderBand(Lever):
 
         self.here = {model: self.limits[model] for model in scan.reach.models if model in self.limits}
         whole = ~nw.col("prompt_tokens").is_null()
-        scan.bind(band_limit=scan.fact(self.here).fill_null(0))
+        scan.bind(band_limit=scan.fact(self.here).fill_null(0) * (scan.turns if self.here else 1))
         scan.key("band_sum", ~whole & (nw.col("band_limit") > 0), 2)
         if not self.here:
             return

@@ -8,13 +8,13 @@ Gates: prompt and answer, as the target counts them, fit its context and its lon
 only where the target has them; only on clouds that sell it; no priority tier (a commitment to the old model).
 
 Formula: across the tokenizer change (4.7 and later count about 30 % more tokens for the same text) prompt, cacheable part
-and output are scaled, each rounded up once a row; then the price band of the new size, at the target's price of the day.
-Caches: all requests of the model move together, so what was read from its cache is read from the new one's, at the new
-sizes; but what is under the target's minimum is uncached, and the new cache starts cold. Within an hour every entry that
-was alive has been used again or is gone, so the low end counts every read of a model's first hour as a write (at the 1-hour
-price where its rows write for an hour, else at the 5-minute price).
-Low and high: the lowest and highest saving over tokenizer factors 1.00, the one in use and 1.35, with a warm and a cold
-start. A request that is routed afterwards is counted once, from the log to the model that answers it.
+and output are scaled, each rounded up once a row (of what was cached, each part up to where it ends: read, then written for
+an hour, then for five minutes); then the price band of the new size, at the target's price of the day. Caches: all requests
+of the model move together, so what was read from its cache is read from the new one's, at the new sizes; but what is under
+the target's minimum is uncached, and the new cache starts cold. Within an hour every entry that was alive has been used
+again or is gone, so the low end counts every read of a model's first hour as a write (at the 1-hour price where that model's
+rows write for an hour, else at the 5-minute price). Low and high: the lowest and highest saving over tokenizer factors 1.00,
+the one in use and 1.35, with a warm and a cold start. A request that is routed afterwards is counted once, from the log to the model that answers it.
 
 Example: 10 million tokens in and 1 million out of Claude Opus 4.5 cost 10 x 5 + 1 x 25 = $75. On Opus 5.5 they are 13 and
 1.3 million: 13 x 4 + 1.3 x 20 = $78. The price per token falls by 20 %, the price of the text rises by 4 %. From Opus 4.8,
@@ -123,7 +123,7 @@ class Upgrade(Lever):
                     scan.vary(what, mark, scale)
         for variant in list(scan.quantities["prompt"]) if banded else ():
             if variant and variant[-1] in scales:
-                passed = grows * size(scan.catalog, scan.whole(variant))
+                passed = grows * size(scan.catalog, scan.judged(variant))
                 scan.key("+".join(("size", *variant)), passed, len(scan.catalog.thresholds) + 1)
         scan.key(NAME, self._room(scan, to), 2)
         scan.key("upgrade_cold", self._cold_yet(scan.reach.known), 2)
@@ -200,7 +200,7 @@ class Upgrade(Lever):
         savings = []
         for factor in self.text.factors:
             made = [self.moved(b, factor) for b in old]
-            savings += [pricer.saving(old, made), pricer.saving(old, cold(made))]
+            savings += [pricer.saving(old, made), pricer.saving(old, cold(old, made))]
         return min(savings), max(savings)
 
     def judge(self, before: Sequence[State], after: Sequence[State], pricer: Pricer) -> Outcome:
@@ -263,7 +263,7 @@ class Upgrade(Lever):
         if len(found) > 3:
             yield f"And {count(len(found) - 3, 'other pair')} of models."
         warm = [a for _, a in moved]
-        extra = -pricer.saving(warm, cold(warm))
+        extra = -pricer.saving(warm, cold([b for b, _ in moved], warm))
         if extra:
             yield f"Caches start cold on the new model: what must be written once more costs up to {dollars(extra)}."
         early = sum(a.rows for _, a in moved if a.group.on < models[str(a.group.model)].rates[0].since)
@@ -287,10 +287,15 @@ class Upgrade(Lever):
 USD = ("before_usd", "after_usd")
 
 
-def cold(warm: Sequence[State]) -> list[State]:
-    """The states when all that was read in the first hour has to be written: for an hour where such writes are billed."""
-    hour = any(state.tokens[WRITE_1H] for state in warm)
-    return [_written(state, "cache_write_1h" if hour else "cache_write_5m") for state in warm]
+def cold(old: Sequence[State], warm: Sequence[State]) -> list[State]:
+    """The moved states when all that was read in the first hour has to be written: for an hour where their old model's
+    writes are billed for one.
+    """
+    hour = {b.group.model for b, a in zip(old, warm, strict=True) if a.tokens[WRITE_1H]}
+    return [
+        _written(a, "cache_write_1h" if b.group.model in hour else "cache_write_5m")
+        for b, a in zip(old, warm, strict=True)
+    ]
 
 
 def _written(state: State, ttl: str) -> State:

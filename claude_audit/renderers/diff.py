@@ -135,7 +135,7 @@ def notes(found: Diff) -> list[str]:
         )
     unpriced = [side for side in (found.before, found.after) if side.amount.unpriced_requests]
     if unpriced:
-        each = " and ".join(f"{side.amount.unpriced_requests:,} in {side.days.name}" for side in unpriced)
+        each = " and ".join(f"{side.amount.unpriced_requests:,} {side.days.when}" for side in unpriced)
         marked = any(a.usd is not None and a.unpriced_requests for row in found.rows for a in (row.before, row.after))
         told.append(f"Requests without a price are in no figure{' (≥: a row holds some)' if marked else ''}: {each}.")
     return told

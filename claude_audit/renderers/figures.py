@@ -9,7 +9,7 @@ from decimal import Decimal
 from claude_audit.bill import SEARCHES, total
 from claude_audit.budget import BudgetResult
 from claude_audit.money import EXACT, dollars, exact
-from claude_audit.spend import Pareto, SpendRow, UnpricedUsage
+from claude_audit.spend import Pareto, Spend, SpendRow, UnpricedUsage
 from claude_audit.tally import Label
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
@@ -78,6 +78,14 @@ def cost(row: SpendRow) -> str:
     if row.cost_usd is None:
         return NO_PRICE
     return f"≥ {dollars(row.cost_usd)}" if row.unpriced_requests else dollars(row.cost_usd)
+
+
+def part(spend: Spend, component: str) -> tuple[str, str]:
+    """(dollars, share of the total) of a component; tokens for nothing are of requests without a price."""
+    usd = spend.components[component]
+    if not usd and spend.unpriced.requests:
+        return NO_PRICE, ""
+    return dollars(usd), percent(float(usd / spend.total_usd) if spend.total_usd else None)
 
 
 def rate(usd: Decimal) -> str:

@@ -59,6 +59,7 @@ def render(report: Report) -> str:
         reasons=figures.reasons(report.unpriced),
         way_out=figures.WAY_OUT,
         components=figures.COMPONENT,
+        part=figures.part,
         grades=figures.grades(report.waterfall) if report.waterfall else [],
         notes=figures.notes(report.waterfall) if report.waterfall else [],
         overlaps=list(figures.overlaps(report.waterfall)) if report.waterfall else [],

@@ -92,8 +92,7 @@ def _components(report: Report) -> str:
     for name, usd in spend.components.items():
         if usd or spend.tokens.get(name):
             tokens = "" if name == SEARCHES else compact(spend.tokens[name])
-            share = percent(usd / report.total_usd) if report.total_usd else ""
-            body.append([figures.COMPONENT[name], tokens, dollars(usd), share])
+            body.append([figures.COMPONENT[name], tokens, *figures.part(spend, name)])
     return as_markdown(("Part", "Tokens", "Cost", "Share"), body, right=(1, 2, 3))
 
 

@@ -36,7 +36,7 @@ def _find(log: Log) -> Iterator[Finding]:
         yield Finding(
             NAME,
             endpoints(step),
-            f"{count(step.requests_changed, 'short request')} of simple kinds went to {', '.join(sorted(models))}.",
+            f"{count(step.requests_changed, 'request')} of a simple kind, or short, went to {', '.join(sorted(models))}.",
             "try the newest Haiku on 100 to 200 of them, endpoint by endpoint",
             step.grade,
             max(ZERO, step.low_usd),

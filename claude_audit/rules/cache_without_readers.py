@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from claude_audit.bill import bill, components, total
+from claude_audit.bill import bill, total
 from claude_audit.money import EXACT
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._labels import NONE, where
+from claude_audit.rules._priced import priced
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
@@ -32,14 +33,12 @@ def _find(log: Log) -> Iterator[Finding]:
         held = sum(used[name] for name in CACHED)
         if not held:
             continue
-        plain = components(
-            billed.price, [held if name == "input" else 0 for name in TOKEN_CLASSES], 0, log.audit.catalog
-        )
+        plain = priced(billed.line, {"input": held}, log.audit.catalog)
         if plain is None:
             continue  # nobody knows what it had cost uncached
         day, endpoint, model = (label or NONE for label in billed.line.labels)
         paid = total(billed.components[name] for name in CACHED)
-        days[endpoint, model][day].append(EXACT.subtract(paid, total(plain.values())))
+        days[endpoint, model][day].append(EXACT.subtract(paid, plain))
         tokens[endpoint, model, day][0] += used["cache_read"]
         tokens[endpoint, model, day][1] += held - used["cache_read"]
     for (endpoint, model), by_day in days.items():

@@ -12,14 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from claude_audit.bill import components, total
+from claude_audit.bill import total
 from claude_audit.money import EXACT, ZERO
-from claude_audit.rates import Unpriced
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._labels import NONE, where
+from claude_audit.rules._priced import priced
 from claude_audit.tally import Extra, quantity, tally
 from claude_audit.text import count
-from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
 
 NAME = "changing_start"
@@ -67,8 +66,7 @@ def _find(log: Log) -> Iterator[Finding]:
     costs: dict[tuple[str | None, str], list[Decimal]] = defaultdict(list)
     for line in tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, in_start)):
         key = line.labels[0], line.group.model or ""
-        price = audit.catalog.price(line.group)
-        if key not in changing or isinstance(price, Unpriced):
+        if key not in changing:
             continue
         was_read, to_hour, to_minutes, whole = map(int, line.more)
         billed = {
@@ -77,12 +75,9 @@ def _find(log: Log) -> Iterator[Finding]:
             "cache_write_5m": to_minutes - to_hour,
             "input": whole - to_minutes,
         }
-        paid, best = (
-            components(price, [tokens.get(name, 0) for name in TOKEN_CLASSES], 0, audit.catalog)
-            for tokens in (billed, {"cache_read": whole})
-        )
+        paid, best = (priced(line, tokens, audit.catalog) for tokens in (billed, {"cache_read": whole}))
         if paid is not None and best is not None:
-            costs[key].append(EXACT.subtract(total(paid.values()), total(best.values())))
+            costs[key].append(EXACT.subtract(paid, best))
     for (endpoint, name), (requests, starts) in changing.items():
         most_usd = max(ZERO, total(costs[endpoint, name]))
         label = endpoint or NONE

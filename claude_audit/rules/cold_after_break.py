@@ -1,9 +1,10 @@
 """Conversations that came back after a break to a cache that had run out: their prompts were written again.
 
 A request of a session is cold when more than the time to live (an hour where it writes for an hour, else five minutes) has
-passed since the session's last request of that endpoint and model, and it writes at least half of what that one had in the
-cache. What it writes of that, less what reading it had cost, is the amount at most. At least: what writing everything for
-an hour had saved on breaks of up to an hour, less what that had cost more on all other writes; nothing for longer breaks.
+passed since the session's last request of that endpoint and model, and it writes at least half as much as that one had in
+the cache and did not find all of that there. What it writes of that, less what reading it had cost, is the amount at most.
+At least: what writing everything for an hour had saved on breaks of up to an hour, less what that had cost more on all
+other writes; nothing for longer breaks, and nothing where the model has no price for an hour.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from claude_audit.bill import components, total
+from claude_audit.bill import total
 from claude_audit.money import EXACT, ZERO
 from claude_audit.prompt_ends import flag
-from claude_audit.rates import Unpriced
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._cached_turns import HOUR, alive, turns, written_again
 from claude_audit.rules._labels import NONE, where
+from claude_audit.rules._priced import priced
 from claude_audit.tally import Extra, Line, tally
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
@@ -43,28 +44,22 @@ class Lost:
 
 
 def _find(log: Log) -> Iterator[Finding]:
+    catalog = log.audit.catalog
     found: dict[tuple[str, str], Lost] = defaultdict(Lost)
     for line in _lines(log):
-        price = log.audit.catalog.price(line.group)
-        if isinstance(price, Unpriced):
-            continue
         requests, soon, later, hour = map(int, line.more)
-        of = found[line.labels[0] or NONE, line.name or NONE]
-
-        def usd(**classes: int) -> Decimal | None:
-            parts = components(price, [classes.get(name, 0) for name in TOKEN_CLASSES], 0, log.audit.catalog)  # noqa: B023
-            return None if parts is None else total(parts.values())
-
-        written = usd(cache_write_5m=soon + later, cache_write_1h=hour)
-        read = usd(cache_read=soon + later + hour)
+        again = soon + later + hour
+        written = priced(line, {"cache_write_5m": soon + later, "cache_write_1h": hour}, catalog)
+        read = priced(line, {"cache_read": again}, catalog)
         if written is None or read is None:
             continue  # tokens without a price: rule no_price
+        of = found[line.labels[0] or NONE, line.name or NONE]
         of.requests += requests
-        of.tokens += soon + later + hour
+        of.tokens += again
         of.most.append(EXACT.subtract(written, read))
         everything = line.tokens[TOKEN_CLASSES.index("cache_write_5m")]
-        as_billed = usd(cache_write_5m=everything)
-        for_an_hour = usd(cache_write_1h=everything - soon, cache_read=soon)
+        as_billed = priced(line, {"cache_write_5m": everything}, catalog)
+        for_an_hour = priced(line, {"cache_write_1h": everything - soon, "cache_read": soon}, catalog)
         if as_billed is None or for_an_hour is None:
             of.sells_hours = False
         else:
@@ -94,7 +89,8 @@ def _lines(log: Log) -> list[Line]:
     if reach is None:
         return []
     held, wrote, for_an_hour = (nw.col(f"turn_{name}") for name in ("held", "wrote", "hour"))
-    out = (1 - alive()) * flag(held > 0) * flag(2 * wrote >= held)
+    # What others read from the same entry, or kept alive, has not run out: then nothing is written again.
+    out = (1 - alive()) * flag(2 * wrote >= held) * flag(written_again() > 0)
     again = out * written_again()
     soon = (1 - for_an_hour) * flag(nw.col("turn_gap") <= HOUR)
     sums = {

@@ -12,16 +12,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from claude_audit.bill import components, total
+from claude_audit.bill import total
 from claude_audit.money import ZERO
 from claude_audit.prompt_ends import flag
-from claude_audit.rates import Unpriced
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._cached_turns import CALL, ORDER
 from claude_audit.rules._labels import NONE
+from claude_audit.rules._priced import priced
 from claude_audit.tally import Extra, quantity, tally
 from claude_audit.text import count
-from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
 
 NAME = "growing_history"
@@ -62,15 +61,11 @@ def _find(log: Log) -> Iterator[Finding]:
     found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for line in tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, sums)):
         sessions, *grown = map(int, line.more)
-        tokens = dict(zip(FROM_THE_END, grown, strict=True))
-        price = audit.catalog.price(line.group)
-        if isinstance(price, Unpriced):
-            continue
-        parts = components(price, [tokens.get(name, 0) for name in TOKEN_CLASSES], 0, audit.catalog)
-        if parts is None:
-            continue
+        usd = priced(line, dict(zip(FROM_THE_END, grown, strict=True)), audit.catalog)
+        if usd is None:
+            continue  # tokens without a price: rule no_price
         endpoint = line.labels[0] or NONE
-        costs[endpoint].append(total(parts.values()))
+        costs[endpoint].append(usd)
         whole = sum(line.tokens[:4])
         found[endpoint] = [n + more for n, more in zip(found[endpoint], (sessions, sum(grown), whole), strict=True)]
     for endpoint, (sessions, grown_tokens, whole) in found.items():

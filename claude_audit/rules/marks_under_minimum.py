@@ -44,8 +44,8 @@ def _find(log: Log) -> Iterator[Finding]:
             yield Finding(
                 NAME,
                 f"{endpoint} on {name}",
-                f"{count(requests, 'request')} {'marks' if requests == 1 else 'mark'} a prompt for the cache that is shorter than the {least:,} tokens that "
-                "are cached: nothing was.",
+                f"{count(requests, 'request')} {'marks' if requests == 1 else 'mark'} a prompt for the cache that is shorter than "
+                f"the {least:,} tokens that the model needs: nothing was cached.",
                 "take the marks out; or, where the same start comes back often, let it grow to that size",
                 Grade.METERED,
             )

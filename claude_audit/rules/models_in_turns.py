@@ -11,16 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from claude_audit.bill import components, total
+from claude_audit.bill import total
 from claude_audit.money import EXACT, ZERO
 from claude_audit.prompt_ends import flag
-from claude_audit.rates import Unpriced
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._cached_turns import CALL, ORDER, alive, turns, written_again
 from claude_audit.rules._labels import NONE, where
+from claude_audit.rules._priced import priced
 from claude_audit.tally import Extra, tally
 from claude_audit.text import count
-from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
 
 NAME = "models_in_turns"
@@ -45,18 +44,20 @@ def _find(log: Log) -> Iterator[Finding]:
     costs: dict[str, list[Decimal]] = defaultdict(list)
     for line in tally(rows, reach, audit.catalog, audit.engine, ["endpoint"], extra=Extra({}, sums)):
         requests, minutes, hours = map(int, line.more)
-        price = audit.catalog.price(line.group)
-        if not requests or isinstance(price, Unpriced):
+        if not requests:
             continue
         endpoint = line.labels[0] or NONE
         written, read = (
-            components(price, [of.get(name, 0) for name in TOKEN_CLASSES], 0, audit.catalog)
-            for of in ({"cache_write_5m": minutes, "cache_write_1h": hours}, {"cache_read": minutes + hours})
+            priced(line, tokens_by_class, audit.catalog)
+            for tokens_by_class in (
+                {"cache_write_5m": minutes, "cache_write_1h": hours},
+                {"cache_read": minutes + hours},
+            )
         )
         if written is not None and read is not None:
             returns[endpoint] += requests
             tokens[endpoint] += minutes + hours
-            costs[endpoint].append(EXACT.subtract(total(written.values()), total(read.values())))
+            costs[endpoint].append(EXACT.subtract(written, read))
     for endpoint, number in returns.items():
         yield Finding(
             NAME,

@@ -9,13 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from claude_audit.bill import components, total
+from claude_audit.bill import total
 from claude_audit.money import ZERO
 from claude_audit.rules import Finding, Log, Rule
 from claude_audit.rules._labels import NONE
+from claude_audit.rules._priced import priced
 from claude_audit.tally import Extra, tally
 from claude_audit.text import count
-from claude_audit.usage import TOKEN_CLASSES
 from claude_audit.waterfall import Grade
 
 NAME = "thinking_on_short_answers"
@@ -37,12 +37,11 @@ def _find(log: Log) -> Iterator[Finding]:
     tokens: Counter[tuple[str, str, bool]] = Counter()
     for line in lines:
         thinking = int(line.more[0])
-        only = [thinking if name == "output" else 0 for name in TOKEN_CLASSES]
-        parts = components(audit.catalog.price(line.group), only, 0, audit.catalog)
-        key = (line.labels[0] or NONE, line.name or NONE, parts is not None)
+        usd = priced(line, {"output": thinking}, audit.catalog)
+        key = (line.labels[0] or NONE, line.name or NONE, usd is not None)
         requests[key] += line.billed_requests
         tokens[key] += thinking
-        costs[key] += [] if parts is None else [parts["output"]]
+        costs[key] += [] if usd is None else [usd]
     for key, number in requests.items():
         most = total(costs[key]) if key[-1] else None
         yield Finding(

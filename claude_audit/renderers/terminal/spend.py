@@ -92,5 +92,5 @@ def _components(spend: Spend) -> Table | None:
     for name, usd in parts:
         share = float(usd / whole) if whole else None
         tokens = "" if name == SEARCHES else compact(spend.tokens[name])
-        body.append(([figures.COMPONENT[name]], [tokens, dollars(usd), percent(share)], share))
+        body.append(([figures.COMPONENT[name]], [tokens, *figures.part(spend, name)], share))
     return table(["made of"], ["tokens", "cost", "share"], body, 0)
