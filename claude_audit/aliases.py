@@ -93,9 +93,14 @@ TEXT_FIELDS = frozenset(
 """Names under which logs keep what was asked and answered: never taken as a tag."""
 
 
+NO_DIFFERENCE = "[^a-z0-9@€£¥]"
+"""A regular expression: characters of a name in small letters that make no difference. A currency does: cost (€) is no cost in
+dollars."""
+
+
 def normalized(name: str) -> str:
-    """The name without what makes no difference. A currency makes one: cost (€) is no cost in dollars."""
-    return re.sub(r"[^a-z0-9@€£¥]", "", name.lower())
+    """The name without what makes no difference."""
+    return re.sub(NO_DIFFERENCE, "", name.lower())
 
 
 _BY_NAME = {normalized(word): (field, rank) for field, words in ALIASES.items() for rank, word in enumerate(words)}

@@ -94,3 +94,9 @@ def test_what_was_said_is_not_kept(tmp_path: Path) -> None:
     ingested(tmp_path, export(["ts", "prompt", "note", "response"], [TIME, "secret", "n" * 300, ANSWER]), name="e.csv")
     kept = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert b"secret" not in kept and b"nnnnnnnn" not in kept and b"quotes" not in kept
+
+
+def test_calls_may_stand_far_down(tmp_path: Path) -> None:
+    failed = [[TIME, "chat", {"error": {"type": "overloaded_error", "n": n}}] for n in range(300)]
+    text = export(["ts", "endpoint", "answer"], *failed, [TIME, "chat", ANSWER])
+    assert fates(ingested(tmp_path, text, name="export.csv", input_format="json_cells")) == (1, 0, 300, 0)

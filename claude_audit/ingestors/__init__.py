@@ -69,13 +69,14 @@ class Head:
             return len(self.lines) < 2 or parsed(self.lines[0]) is None
         if not text.startswith("{") or isinstance(parsed(self.lines[0]), dict):
             return False
-        if _several(text):
+        end, whole = _readable(text)
+        if whole and text[end:].lstrip().startswith("{"):
             return True
         # As one value it is read on into its second line; else that line stands for itself, and the first one is broken.
         first, _, rest = text.partition("\n")
         if first.strip() == "{" and not re.match(FIRST_ENTRY, rest):
             return False
-        return _readable(text) > len(first) + 1 + len(rest) - len(rest.lstrip()) and bool(rest.strip())
+        return end > len(first) + 1 + len(rest) - len(rest.lstrip()) and bool(rest.strip())
 
     @cached_property
     def records(self) -> tuple[Mapping[str, Any], ...]:
@@ -124,23 +125,14 @@ def parsed(line: str) -> object:
         return None
 
 
-def _several(text: str) -> bool:
-    """Whether a JSON object is followed by another one."""
+def _readable(text: str) -> tuple[int, bool]:
+    """How many characters at the beginning are those of one JSON value, and whether it is whole."""
     try:
-        _, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return text[end:].lstrip().startswith("{")
-
-
-def _readable(text: str) -> int:
-    """How many characters at the beginning are those of one JSON value."""
-    try:
-        return json.JSONDecoder().raw_decode(text)[1]
+        return json.JSONDecoder().raw_decode(text)[1], True
     except json.JSONDecodeError as error:
-        return error.pos
+        return error.pos, False
     except RecursionError:
-        return len(text)
+        return len(text), False
 
 
 def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:

@@ -8,10 +8,11 @@ from claude_audit.aliases import field_of, normalized, taggable
 from claude_audit.ingestors import Reading, messages, parsed
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._body import BODY
+from claude_audit.ingestors._unfolded import COUNTING
 from claude_audit.pieces import quoted
 
-MOST_LOOKED_AT = 200
-"""Different cells of a column that tell what it holds."""
+MOST_LOOKED_AT = 20
+"""Cells of a column that tell what it holds."""
 AS_THEY_ARE = ("usage", "usage_metadata", "request", "response_metadata", "diagnostics", "tags")
 """Names of what is read as JSON beside, or around, a usage block."""
 PLACES = tuple(name for name in ("response", *wrapped.CONTAINERS) if name not in wrapped.STRINGS)
@@ -45,16 +46,23 @@ def roles(cells: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def records(reading: Reading, rows: str, columns: Mapping[str, str], nested: Mapping[str, str]) -> str:
     """SQL: the JSON of each of the rows. `columns`: name -> SQL of its text or value; `nested`: of its JSON, as it is typed."""
 
-    def some(sql: str) -> list[str]:
-        like_json = f"starts_with(ltrim(CAST({sql} AS VARCHAR)), '{{')"
-        found = reading.connection.execute(
-            f"SELECT DISTINCT CAST({sql} AS VARCHAR) FROM {rows} WHERE {like_json} LIMIT {MOST_LOOKED_AT}"
-        ).fetchall()
-        return [text for (text,) in found]
+    every = {**columns, **nested}
 
-    held = roles({name: some(sql) for name, sql in {**columns, **nested}.items()})
+    def some(sql: str) -> str:
+        text = f"CAST({sql} AS VARCHAR)"
+        like_json = f"starts_with(ltrim({text}), '{{')"
+        counting = f"{like_json} AND regexp_matches(lower({text}), {quoted(COUNTING)})"
+        return (
+            f"list_concat(max({text}, {MOST_LOOKED_AT}) FILTER ({counting}), [any_value({text}) FILTER ({like_json})])"
+        )
+
+    # All columns in one scan: of each, cells that seem to count, and one of the others.
+    looked_at = (
+        reading.connection.execute(f"SELECT {', '.join(map(some, every.values()))} FROM {rows}").fetchone() or ()
+    )
+    held = roles({name: list(filter(None, texts)) for name, texts in zip(every, looked_at, strict=True)})
     entries = []
-    for name, sql in {**columns, **nested}.items():
+    for name, sql in every.items():
         if name in held:
             json = f"coalesce(TRY_CAST({sql} AS JSON), to_json({sql}))"
             entries.append(f"{quoted(held[name])}, {sql if name in nested else json}")

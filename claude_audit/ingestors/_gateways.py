@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_audit.aliases import ALIASES, TEXT_FIELDS, normalized
+from claude_audit.aliases import ALIASES, NO_DIFFERENCE, TEXT_FIELDS, normalized
 from claude_audit.ingestors._named import LONGEST_TAG
 from claude_audit.pieces import quoted, quoted_list
 
@@ -69,7 +69,7 @@ def label(field: str, listed: str) -> str:
     names = quoted_list([normalized(name) for name in ALIASES[field]])
     return (
         f"list_filter({listed}, lambda e: list_contains({names}, "
-        f"regexp_replace(lower(e.key), '[^a-z0-9@]', '', 'g')) AND {_PLAIN})[1].value"
+        f"regexp_replace(lower(e.key), '{NO_DIFFERENCE}', '', 'g')) AND {_PLAIN})[1].value"
     )
 
 
@@ -87,7 +87,7 @@ def tags(listed: str, but: Iterable[str] = ()) -> str:
     left_out = quoted_list(sorted({*map(normalized, TEXT_FIELDS), *map(normalized, but)}))
     return (
         f"map_from_entries(list_filter({listed}, lambda e: e.key <> '' AND strlen(e.key) <= 64 AND {_PLAIN} AND NOT "
-        f"list_contains({left_out}, regexp_replace(lower(e.key), '[^a-z0-9@]', '', 'g'))))"
+        f"list_contains({left_out}, regexp_replace(lower(e.key), '{NO_DIFFERENCE}', '', 'g'))))"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claude_audit.aliases import field_of, normalized
+from claude_audit.aliases import NO_DIFFERENCE, field_of, normalized
 from claude_audit.ingestors import Reading
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import AS_RETURNED, BLOCK, LANGCHAIN_USAGE, OTHER_NAMES, SPREAD_OUT, SUMS
@@ -225,5 +225,5 @@ def _renamed(block: str, known: Sequence[str]) -> str:
 def _name(key: str) -> str:
     """SQL: the name that is read for a key; the key itself where it is one, or none is known."""
     own = ", ".join(f"{quoted(word)}: {quoted(name)}" for word, name in _CANONICAL.items())
-    alike = f"MAP{{{own}}}[regexp_replace(lower({key}), '[^a-z0-9@]', '', 'g')]"
+    alike = f"MAP{{{own}}}[regexp_replace(lower({key}), '{NO_DIFFERENCE}', '', 'g')]"
     return f"CASE WHEN list_contains({quoted_list(KNOWN)}, {key}) THEN {key} ELSE coalesce({alike}, {key}) END"

@@ -13,8 +13,9 @@ an hour, then for five minutes); then the price band of the new size, at the tar
 of the model move together, so what was read from its cache is read from the new one's, at the new sizes; but what is under
 the target's minimum is uncached, and the new cache starts cold. Within an hour every entry that was alive has been used
 again or is gone, so the low end counts every read of a model's first hour as a write (at the 1-hour price where that model's
-rows write for an hour, else at the 5-minute price). Low and high: the lowest and highest saving over tokenizer factors 1.00,
-the one in use and 1.35, with a warm and a cold start. A request that is routed afterwards is counted once, from the log to the model that answers it.
+rows write for an hour, else at the 5-minute price).
+Low and high: the lowest and highest saving over tokenizer factors 1.00, the one in use and 1.35, with a warm and a cold
+start. A request that is routed afterwards is counted once, from the log to the model that answers it.
 
 Example: 10 million tokens in and 1 million out of Claude Opus 4.5 cost 10 x 5 + 1 x 25 = $75. On Opus 5.5 they are 13 and
 1.3 million: 13 x 4 + 1.3 x 20 = $78. The price per token falls by 20 %, the price of the text rises by 4 %. From Opus 4.8,
