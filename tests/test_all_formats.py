@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import tempfile
@@ -11,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from exports import fates, native_again, rows
 from format_samples import SAMPLES, Sample
@@ -26,6 +29,7 @@ from claude_audit.explain import passes, total_usd
 from claude_audit.ingestors import registry
 from claude_audit.mapping import FieldMap
 from claude_audit.mapping_file import load
+from claude_audit.usage import COLUMNS
 
 TEXTS = [name for name in SAMPLES if name != "parquet"]
 """Formats whose files are text."""
@@ -104,6 +108,37 @@ def test_explain_leads_every_row_back_to_its_line(tmp_path: Path, name: str) -> 
         whole += total_usd(mine[0].items)
         seen += 1
     assert seen and whole == found.spend().total_usd
+
+
+IN_TABLES = [name for name in FIXED if registry()[name].parquet and SAMPLES[name].records]
+"""Formats of JSON whose records are also read under a header and in Parquet."""
+
+
+@pytest.mark.parametrize("name", IN_TABLES)
+def test_the_same_records_under_a_header_and_in_parquet_are_the_same_calls(tmp_path: Path, name: str) -> None:
+    sample = SAMPLES[name]
+    names = list(dict.fromkeys(key for record in sample.records for key in record))
+    flat = [
+        {
+            key: value if value is None or isinstance(value, str) else json.dumps(value)
+            for key in names
+            for value in [record.get(key)]
+        }
+        for record in sample.records
+    ]
+    (tmp_path / "csv").mkdir()
+    with (tmp_path / "csv" / "a.csv").open("w", newline="") as out:
+        table_of = csv.DictWriter(out, names)
+        table_of.writeheader()
+        table_of.writerows(flat)
+    (tmp_path / "parquet").mkdir()
+    pq.write_table(pa.Table.from_pylist(flat), tmp_path / "parquet" / "a.parquet")
+    columns = ", ".join(column.name for column in COLUMNS if column.name not in ("row_id", "source", "line"))
+    ingested(name, tmp_path)
+    told = rows(tmp_path / "store", columns)
+    for place in ("csv", "parquet"):
+        assert dict(read(tmp_path / f"store-{place}", tmp_path / place).formats) == {name: 1}
+        assert rows(tmp_path / f"store-{place}", columns) == told, place
 
 
 HOSTILE = (

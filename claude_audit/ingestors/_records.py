@@ -14,7 +14,7 @@ from typing import Any
 
 from claude_audit.aliases import normalized
 from claude_audit.errors import AuditError
-from claude_audit.ingestors import Head, Reading
+from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _table as table
 from claude_audit.pieces import identifier, quoted, quoted_list
 
@@ -86,6 +86,36 @@ def inside(record: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, A
 def of_fields(parts: Sequence[object]) -> dict[str, Any]:
     """A record of CloudWatch Logs Insights, which answers with lists of `field` and `value`."""
     return {p["field"]: p.get("value") for p in parts if isinstance(p, dict) and isinstance(p.get("field"), str)}
+
+
+def ingestor(
+    *,
+    name: str,
+    title: str,
+    belongs: Callable[[Mapping[str, Any] | Sequence[str]], bool],
+    wanted: Fields,
+    calls: Callable[[str], str],
+    rank: int,
+    doc: str,
+    cross_line: bool = False,
+) -> Ingestor:
+    """A format whose records are the same as JSON, under a header and in Parquet: `calls` is the SELECT over their fields.
+
+    `belongs`: whether a record, or a table with these columns, is of the format.
+    """
+    return Ingestor(
+        name=name,
+        title=title,
+        kind=Kind.LINES,
+        recognise=lambda head: recognised(head, belongs),
+        select=lambda _: calls(of_json(wanted)),
+        table=lambda reading: calls(of_table(reading, wanted)),
+        parquet=lambda reading: calls(of_parquet(reading, wanted)),
+        rank=rank,
+        shared=True,
+        cross_line=cross_line,
+        doc=doc,
+    )
 
 
 def recognised(head: Head, belongs: Callable[[Mapping[str, Any] | Sequence[str]], bool]) -> bool:

@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _nested as nested
@@ -55,10 +54,6 @@ OWN = (
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "span_attributes" in record and "root_span_id" in record
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -115,28 +110,13 @@ def _calls(rows: str) -> str:
         FROM ({read})"""
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-def _parquet(reading: Reading) -> str:
-    return _calls(records.of_parquet(reading, FIELDS))
-
-
-BRAINTRUST = Ingestor(
+BRAINTRUST = records.ingestor(
     name="braintrust",
     title="Braintrust logs (JSON, CSV, Parquet)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
-    parquet=_parquet,
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=48,
-    shared=True,
     cross_line=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

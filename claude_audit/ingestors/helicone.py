@@ -1,4 +1,4 @@
-"""Helicone requests: what its API and its export tool write, as JSON, JSON lines or CSV.
+"""Helicone requests: what its API and its export tool write, as JSON, JSON lines, CSV or Parquet.
 
 Recognised by `request_created_at` beside `delay_ms`, `request_properties` or `response_created_at`. A record is one request,
 by its request_id. `prompt_tokens` leaves cached tokens out. Exports with bodies have the answer itself, whose usage block
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _events as answers
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
@@ -38,10 +37,6 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "request_created_at" in record and any(
         name in record for name in ("delay_ms", "request_properties", "response_created_at")
     )
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -94,22 +89,12 @@ def _calls(rows: str) -> str:
         FROM ({read})""")
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-HELICONE = Ingestor(
+HELICONE = records.ingestor(
     name="helicone",
-    title="Helicone requests (JSON, CSV)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
+    title="Helicone requests (JSON, CSV, Parquet)",
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=56,
-    shared=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

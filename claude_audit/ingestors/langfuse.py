@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _records as records
@@ -40,10 +39,6 @@ FIELDS = records.fields(
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "type" in record and ("usageDetails" in record or "usage_details" in record)
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _first(names: Sequence[str]) -> str:
@@ -137,27 +132,12 @@ def _counted(labelled: str) -> str:
             FROM ({labelled})"""
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-def _parquet(reading: Reading) -> str:
-    return _calls(records.of_parquet(reading, FIELDS))
-
-
-LANGFUSE = Ingestor(
+LANGFUSE = records.ingestor(
     name="langfuse",
     title="Langfuse observations (JSON, CSV, Parquet)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
-    parquet=_parquet,
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=36,
-    shared=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _records as records
@@ -84,10 +83,6 @@ OWN = (
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "run_type" in record and "trace_id" in record
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -171,28 +166,13 @@ def _calls(rows: str) -> str:
         )"""
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-def _parquet(reading: Reading) -> str:
-    return _calls(records.of_parquet(reading, FIELDS))
-
-
-LANGSMITH = Ingestor(
+LANGSMITH = records.ingestor(
     name="langsmith",
     title="LangSmith runs (JSON, CSV, Parquet)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
-    parquet=_parquet,
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=52,
-    shared=True,
     cross_line=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

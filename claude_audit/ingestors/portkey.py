@@ -1,4 +1,4 @@
-"""Portkey's log export: JSON lines, or JSON.
+"""Portkey's log export: JSON, JSON lines, CSV or Parquet.
 
 Recognised by `ai_org` beside `ai_model`. A record is one request to the gateway, by its id. The usage block of its `response`
 counts: on /v1/messages it is Anthropic's own. On chat/completions `prompt_tokens` leaves the cached tokens out, which stand
@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _events as answers
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
@@ -46,10 +45,6 @@ CHAT = json.dumps(
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "ai_org" in record and "ai_model" in record
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -115,22 +110,12 @@ def _calls(rows: str) -> str:
         )""")
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-PORTKEY = Ingestor(
+PORTKEY = records.ingestor(
     name="portkey",
-    title="Portkey log exports",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
+    title="Portkey log exports (JSON, CSV, Parquet)",
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=58,
-    shared=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
 from claude_audit.ingestors import _records as records
@@ -67,10 +66,6 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
             "properties" in record or any("$ai_" in name for name in record)
         )
     return set(record) >= COLUMNS or any("$ai_model" in name for name in record)
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -124,27 +119,12 @@ def _calls(rows: str) -> str:
         FROM (SELECT *, {told} FROM ({labels.labelled(rows, own)}))"""
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-def _parquet(reading: Reading) -> str:
-    return _calls(records.of_parquet(reading, FIELDS))
-
-
-POSTHOG = Ingestor(
+POSTHOG = records.ingestor(
     name="posthog",
     title="PostHog LLM events (JSON, CSV, Parquet)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
-    parquet=_parquet,
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=49,
-    shared=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

@@ -1,4 +1,4 @@
-"""Vertex AI's request-response log of partner models: rows of its BigQuery table, as JSON or CSV.
+"""Vertex AI's request-response log of partner models: rows of its BigQuery table, as JSON, CSV or Parquet.
 
 Recognised by `full_response` beside `logging_time`. A row is one request, by its request_id; `full_response` is Anthropic's
 answer, as JSON or as a string of JSON, or the events of its stream. Errors and other vendors' models are ignored.
@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _events as answers
 from claude_audit.ingestors import _pairs as pairs
 from claude_audit.ingestors import _records as records
@@ -28,10 +27,6 @@ FIELDS = records.fields(
 
 def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "full_response" in record and "logging_time" in record
-
-
-def _recognise(head: Head) -> bool:
-    return records.recognised(head, _belongs)
 
 
 def _calls(rows: str) -> str:
@@ -64,27 +59,12 @@ def _calls(rows: str) -> str:
         FROM ({read})""")
 
 
-def _select(_: Reading) -> str:
-    return _calls(records.of_json(FIELDS))
-
-
-def _table(reading: Reading) -> str:
-    return _calls(records.of_table(reading, FIELDS))
-
-
-def _parquet(reading: Reading) -> str:
-    return _calls(records.of_parquet(reading, FIELDS))
-
-
-VERTEX = Ingestor(
+VERTEX = records.ingestor(
     name="vertex",
     title="Vertex AI request-response logging (BigQuery)",
-    kind=Kind.LINES,
-    recognise=_recognise,
-    select=_select,
-    table=_table,
-    parquet=_parquet,
+    belongs=_belongs,
+    wanted=FIELDS,
+    calls=_calls,
     rank=60,
-    shared=True,
-    doc=__doc__,
+    doc=__doc__ or "",
 )

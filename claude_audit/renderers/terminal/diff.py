@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from claude_audit.bill import total
@@ -25,17 +24,12 @@ def diff_tables(found: Diff, *, width: int | None = None, color: bool | None = N
     screen = Screen.here(width, color)
     notes = told.notes(found)
     return screen.print(
-        lines([("bold", _wrapped(told.verdict(found), screen.width))]),
+        lines([("bold", printable(told.verdict(found)))]),
         lines(*([("dim", printable(side))] for side in told.sides(found))),
         _causes(found),
         _rows(found, screen),
-        lines(*([("dim", _wrapped(note, screen.width))] for note in notes)) if notes else None,
+        lines(*([("dim", printable(note))] for note in notes)) if notes else None,
     )
-
-
-def _wrapped(text: str, width: int) -> str:
-    whole = printable(text).replace(" %", "\N{NO-BREAK SPACE}%")  # no line begins with a percent sign
-    return textwrap.fill(whole, width, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _rows(found: Diff, screen: Screen) -> Table:

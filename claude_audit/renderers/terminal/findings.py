@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_audit.money import dollars
 from claude_audit.renderers import figures
 from claude_audit.renderers.findings import ABOUT, amounts, rest, title
-from claude_audit.renderers.terminal.screen import Row, Screen, lines, table
+from claude_audit.renderers.terminal.screen import Row, Screen, lines, prose, table
 from claude_audit.text import count, printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _words(shown: tuple[Finding, ...]) -> RenderableType:
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="fold")
     for n, one in enumerate(shown, 1):
-        said = Text(printable(one.message))
+        said = Text(prose(one.message))
         said.append(f" {one.remedy[0].upper()}{one.remedy[1:]}.", style="bold")
         grid.add_row(str(n), said)
         for command in one.evidence:

@@ -8,8 +8,8 @@ from claude_audit.money import dollars
 from claude_audit.opportunities import Standing
 from claude_audit.renderers import figures
 from claude_audit.renderers.opportunities import ABOUT, RANKED, sentences
-from claude_audit.renderers.terminal.screen import Row, Screen, lines, table
-from claude_audit.text import count, printable
+from claude_audit.renderers.terminal.screen import Row, Screen, lines, prose, table
+from claude_audit.text import count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,5 +77,5 @@ def _listed(heading: str, points: list[str], standing: Standing) -> RenderableTy
         grid.add_row("", Text(heading, style="bold"))
     for words in points:
         style = {Standing.COSTS: "red", Standing.NOTHING: "dim"}.get(standing, "")
-        grid.add_row("!" if standing is Standing.COSTS else "-", Text(printable(words), style=style))
+        grid.add_row("!" if standing is Standing.COSTS else "-", Text(prose(words), style=style))
     return grid

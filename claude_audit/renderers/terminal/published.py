@@ -8,8 +8,8 @@ from claude_audit.money import dollars
 from claude_audit.published import Verdict
 from claude_audit.renderers import figures
 from claude_audit.renderers.published import here, says, source, summary, verdict
-from claude_audit.renderers.terminal.screen import Screen, lines
-from claude_audit.text import count, printable
+from claude_audit.renderers.terminal.screen import Screen, lines, prose
+from claude_audit.text import count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,14 +59,14 @@ def _claim(checked: Checked, heading: str, style: str) -> RenderableType:
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True, width=6)
     grid.add_column(overflow="fold")
-    grid.add_row(Text("claim", style="dim"), Text(printable(claim.claim), style="bold"))
+    grid.add_row(Text("claim", style="dim"), Text(prose(claim.claim), style="bold"))
     if published := says(claim):
-        grid.add_row(Text("says", style="dim"), Text(printable(published)))
+        grid.add_row(Text("says", style="dim"), Text(prose(published)))
     if now := here(checked):
-        grid.add_row(Text("here" if claim.levers or claim.formula else "is", style="dim"), Text(printable(now)))
+        grid.add_row(Text("here" if claim.levers or claim.formula else "is", style="dim"), Text(prose(now)))
     if checked.verdict in SPOKEN or claim.fact:
-        grid.add_row("", Text(printable(verdict(checked))))
+        grid.add_row("", Text(prose(verdict(checked))))
     if claim.remark:
-        grid.add_row("", Text(printable(claim.remark)))
-    grid.add_row("", Text(printable(source(claim)), style="dim"))
+        grid.add_row("", Text(prose(claim.remark)))
+    grid.add_row("", Text(prose(source(claim)), style="dim"))
     return Group(Text(heading.upper(), style=f"bold {style}".strip()), Text(""), grid) if heading else grid

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BAR = 8
 """Cells of a bar."""
 NARROWEST_LABEL = 10
+KEPT_SPACE = "\ue000"
+"""Stands for a space at which no line is broken, until the lines are: rich breaks them at U+00A0 too."""
 
 Row = tuple[list[str], list[str], float | None]
 """Labels, figures, and the share that its bar shows (None: no bar)."""
@@ -27,6 +29,16 @@ Row = tuple[list[str], list[str], float | None]
 def clean(text: str) -> str:
     """Text from a log that cannot drive the terminal: control characters and the like are shown as escapes."""
     return printable(text)
+
+
+def prose(text: str) -> str:
+    """Clean text that may stand on several lines."""
+    return _kept(clean(text))
+
+
+def _kept(text: str) -> str:
+    """The text with no place to break a line between a number and its percent sign."""
+    return text.replace(" %", f"{KEPT_SPACE}%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,8 @@ class Screen:
                 console.print()
             console.width = max(self.width, _needed(part))
             console.print(part)
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+        shown = out.getvalue().replace(KEPT_SPACE, " ")
+        return "\n".join(line.rstrip() for line in shown.splitlines()) + "\n"
 
 
 def _needed(part: RenderableType) -> int:
@@ -156,4 +169,4 @@ def lines(*rows: Sequence[tuple[str, str]]) -> Text:
     """Lines of (style, text) runs."""
     from rich.text import Text
 
-    return Text("\n").join(Text.assemble(*((text, style) for style, text in row)) for row in rows)
+    return Text("\n").join(Text.assemble(*((_kept(text), style) for style, text in row)) for row in rows)

@@ -9,7 +9,7 @@ from claude_audit.bill import total
 from claude_audit.money import dollars
 from claude_audit.renderers import figures
 from claude_audit.renderers.figures import percent
-from claude_audit.renderers.terminal.screen import Row, Screen, lines, table
+from claude_audit.renderers.terminal.screen import Row, Screen, lines, prose, table
 from claude_audit.text import count, printable
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _next(waterfall: Waterfall) -> RenderableType | None:
     for entry in waterfall.next:
         place += 1 if entry.saving_usd > 0 else 0
         effort = f" ({entry.effort.words} effort)" if entry.saving_usd > 0 else ""
-        grid.add_row(f"{place}." if entry.saving_usd > 0 else "-", Text(printable(entry.words) + effort))
+        grid.add_row(f"{place}." if entry.saving_usd > 0 else "-", Text(prose(entry.words + effort)))
     return grid
 
 
@@ -146,7 +146,7 @@ def _details(n: int, step: Step) -> RenderableType:
         Text.assemble((printable(figures.lever(step)), "bold"), (f"  {printable(figures.costs_to_do(step))}", "dim")),
     )
     for mark, style, words in _told(step):
-        grid.add_row(Text(mark, style=style), Text(printable(words), style=style))
+        grid.add_row(Text(mark, style=style), Text(prose(words), style=style))
     return grid
 
 
