@@ -1,6 +1,7 @@
 """What people call the fields of a usage record, in columns, JSON keys and key=value lines.
 
 Upper and lower case, `_`, `-`, blanks and camelCase make no difference: inputTokens, Input-Tokens and input_tokens are one.
+Where objects have been flattened, names begin with what the field was inside of: usage.input_tokens, usage_input_tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ _WORDS = {
     "ts": (
         "timestamp ts time datetime created_at date started_at start_time asctime @timestamp event_time event_timestamp "
         "logged_at recorded_at created @t realtime_timestamp completed_at finished_at end_time ended_at "
-        "time_generated time_generated_utc timestamp_utc"
+        "time_generated time_generated_utc timestamp_utc datetime_utc time_utc dt time_millis timestamp_ms timestamp_in_ms "
+        "occurred_at called_at requested_at inserted_at"
     ),
     "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
     "model_raw": "model model_name model_id model_version ai_model model_used main_model",
@@ -43,7 +45,7 @@ _WORDS = {
     "session": "session session_id conversation_id thread_id",
     "request_id": "request_id anthropic_request_id",
     "message_id": "message_id msg_id",
-    "bare_id": "id",
+    "bare_id": "id response_id",
     "tier": "service_tier tier",
     "is_batch": "is_batch",
     "speed": "speed",
@@ -106,36 +108,59 @@ def normalized(name: str) -> str:
 _BY_NAME = {normalized(word): (field, rank) for field, words in ALIASES.items() for rank, word in enumerate(words)}
 
 
+_GROUPS = ("usage", "llm", "claude", "anthropic", "actual")
+"""What stands before a count, joined by anything: usage_input_tokens."""
+_OTHERS = ("gen_ai.", "ai.")
+"""How names of conventions for spans begin: who wrote a span tells what they count, not the name (ingestors/_gen_ai.py)."""
+
+
+def spoken(name: str) -> str:
+    """The word that a name is known by, normalized: without what the field was inside of where it is known by its last part."""
+    whole = normalized(name)
+    if whole in _BY_NAME:
+        return whole
+    last = normalized(name.rpartition(".")[2]).removeprefix("@")  # Datadog's mark of an attribute
+    if last != whole and last in _BY_NAME:
+        return whole if name.lower().startswith(_OTHERS) else last
+    for group in _GROUPS:
+        rest = whole.removeprefix(group)
+        if rest != whole and rest in _BY_NAME and _BY_NAME[rest][0].endswith("_tokens"):
+            return rest
+    return whole
+
+
 def field_of(name: str) -> str | None:
     """Our field of that name; None when it is none we know."""
-    found = _BY_NAME.get(normalized(name))
+    found = _BY_NAME.get(spoken(name))
     return found[0] if found else None
 
 
 def fields(names: Iterable[str]) -> dict[str, list[str]]:
     """Our field -> those of the `names` that mean it, the likeliest first."""
-    found: dict[str, list[tuple[int, str]]] = {}
+    found: dict[str, list[tuple[bool, int, int, str]]] = {}
     for name in names:
-        if known := _BY_NAME.get(normalized(name)):
-            found.setdefault(known[0], []).append((known[1], name))
-    return {field: [name for _, name in sorted(pairs)] for field, pairs in found.items()}
+        word = spoken(name)
+        if known := _BY_NAME.get(word):
+            inside = word != normalized(name)
+            found.setdefault(known[0], []).append((inside, name.count(".") if inside else 0, known[1], name))
+    return {field: [ranked[-1] for ranked in sorted(listed)] for field, listed in found.items()}
 
 
 def meant(name: str, sql: str) -> str:
     """SQL: of what stands under a name; where the name is LOOSE, of what begins with a number; of a `caller`, not where it ends
     with the number of a line: that is what loggers say of themselves (app/main.go:12), no endpoint.
     """
-    if normalized(name) == "caller":
+    if spoken(name) == "caller":
         return f"CASE WHEN NOT regexp_matches({sql}, ':[0-9]+$') THEN {sql} END"
-    return f"CASE WHEN regexp_matches({sql}, '^ *[0-9]') THEN {sql} END" if normalized(name) in LOOSE else sql
+    return f"CASE WHEN regexp_matches({sql}, '^ *[0-9]') THEN {sql} END" if spoken(name) in LOOSE else sql
 
 
 def inclusive(names: Mapping[str, list[str]]) -> bool | None:
     """Whether input contains the cached tokens, by the names alone: True, False, or None where both could be."""
     if "cache_read_tokens" not in names and "cache_write_tokens" not in names:
         return False
-    openai_input = normalized(names.get("input_tokens", [""])[0]) == normalized(OPENAI_INPUT)
-    openai_cached = normalized(names.get("cache_read_tokens", [""])[0]) in map(normalized, OPENAI_CACHED)
+    openai_input = spoken(names.get("input_tokens", [""])[0]) == normalized(OPENAI_INPUT)
+    openai_cached = spoken(names.get("cache_read_tokens", [""])[0]) in map(normalized, OPENAI_CACHED)
     if openai_input and openai_cached:
         return True
     if not openai_input and not openai_cached:
@@ -144,8 +169,9 @@ def inclusive(names: Mapping[str, list[str]]) -> bool | None:
 
 
 def taggable(name: str) -> bool:
-    """Whether an unknown field may become a tag: it has a plain name, and not one that holds text."""
-    return normalized(name) not in _TEXT and 0 < len(name) <= 64 and name.isprintable()
+    """Whether an unknown field may become a tag: it has a plain name, and not one that holds text, by its last part either."""
+    words = (normalized(name), normalized(name.rpartition(".")[2]))
+    return _TEXT.isdisjoint(words) and 0 < len(name) <= 64 and name.isprintable()
 
 
 _TEXT = frozenset(map(normalized, TEXT_FIELDS))

@@ -130,7 +130,8 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
     """Define the functions that the SELECTs of all formats share."""
     instants.macros(connection, assume.timezone)
     for statement in (
-        "absent(v) AS v IS NULL OR v IN ('', '-', '--', 'null', 'None')",
+        # NULL and \N are what databases dump.
+        "absent(v) AS v IS NULL OR v IN ('', '-', '--', 'null', 'NULL', '\\N', 'None')",
         # 12 and 12.0 are counts; "1,204" is one where people write (counted() strips the separators).
         """count_of(v) AS CASE
             WHEN v IS NULL THEN NULL

@@ -63,7 +63,7 @@ def macros(connection: DuckDBPyConnection, zone: str) -> None:
         f"""written_time(v) AS coalesce(
             TRY_STRPTIME(regexp_replace(regexp_replace(v, ' +', ' ', 'g'), '(GMT|UTC)$', '+0000'), {_formats(WITH_ZONE)}),
             TRY_STRPTIME(regexp_replace(regexp_replace(v, ' +', ' ', 'g'), '(GMT|UTC)([+-])', '\\2'), {_formats(WITH_ZONE)}))""",
-        f"""written_day(v) AS TRY_STRPTIME(regexp_replace(regexp_replace(trim(v), '[, ]+', ' ', 'g'), '([0-9])([AaPp][Mm])$', '\\1 \\2'),
+        f"""written_day(v) AS TRY_STRPTIME(regexp_replace(regexp_replace(trim(v), '[, @]+', ' ', 'g'), '([0-9])([AaPp][Mm])$', '\\1 \\2'),
             {_formats([form.replace(",", "") for form in WITHOUT_ZONE])})""",
         f"""instant(v) AS CASE
             WHEN suffix(v, 'Z')

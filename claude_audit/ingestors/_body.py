@@ -25,7 +25,6 @@ BODY = {
         **dict.fromkeys(("id", "model", "model_name", "stop_reason"), "VARCHAR"),
         **AS_RETURNED["response_metadata"][0],
     },
-    "response": {"id": "VARCHAR", "modelId": "VARCHAR", "model": "VARCHAR"},
     "stop_details": {"category": "VARCHAR"},
     "content": "JSON",
     "prompt_blocks": [{"hash": "VARCHAR", "tokens": "BIGINT", "kind": "VARCHAR", "breakpoint": "BOOLEAN"}],
@@ -42,9 +41,13 @@ REQUEST = {
     "system": "JSON",
     "messages": "JSON",
 }
-OUTSIDE = {"request": REQUEST, "record": {"time": {"timestamp": "VARCHAR"}}}
+OUTSIDE = {
+    "request": REQUEST,
+    "record": {"time": {"timestamp": "VARCHAR"}},
+    "instant": {"epochSecond": "VARCHAR", "nanoOfSecond": "VARCHAR"},
+}
 """Objects beside a record, or around it, that tell of it."""
-NOT_TAGS = frozenset((*BODY, "type", "role", "stop_sequence", "container", "context_management", "object", "request"))
+NOT_TAGS = frozenset((*BODY, *OUTSIDE, "type", "role", "stop_sequence", "container", "context_management", "object"))
 MOST_TAGS = 64
 """Unknown fields that become tags, of one ingest; a log with more is no place to attribute by."""
 
@@ -81,9 +84,11 @@ def around_of(struct: str, keys: Sequence[Sequence[str]]) -> Around:
     return Around(struct, spelling.told_apart(names), outside)
 
 
-def body_of(names: Sequence[str], *, plain: bool = False) -> dict[str, Any]:
-    """What is read of a record with these keys, for json_transform."""
+def body_of(names: Sequence[str], *, plain: bool = False, unseen: Sequence[str] = ()) -> dict[str, Any]:
+    """What is read of a record with these keys, for json_transform. `unseen`: names in its usage block that nobody knows."""
     own = {name: USAGE if plain and name == "usage" else BODY[name] for name in names if name in BODY}
+    if unseen and "usage" in own:
+        own["usage"] = {**own["usage"], **dict.fromkeys(unseen, "VARCHAR")}
     named = [name for name in names if name not in BODY and field_of(name)]
     return {**own, **dict.fromkeys((*named, *labels(names)), "VARCHAR")} or BODY
 
@@ -138,6 +143,9 @@ def own_fields(
     for one in around:
         if "record" in one.outside:
             special["ts"].append(f'{one.struct}.record."time"."timestamp"')
+        if "instant" in one.outside:  # Log4j's
+            at = f"{one.struct}.instant"
+            special["ts"].append(f"{at}.epochSecond || coalesce('.' || lpad({at}.nanoOfSecond, 9, '0'), '')")
         if "request" in one.outside:
             asked = f"{one.struct}.request"
             for name, field in (("max_tokens", "max_tokens"), ("stream", "stream"), ("model_raw", "model")):

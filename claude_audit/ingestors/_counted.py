@@ -6,13 +6,20 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized
+from claude_audit.aliases import OPENAI_CACHED, OPENAI_INPUT, meant, normalized, spoken
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
 from claude_audit.pieces import identifier, quoted
 
 ALSO_CALLED = {
-    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens", "inputTokenCount", "request_tokens"),
-    "output_tokens": ("outputTokens", "completion_tokens", "completionTokens", "outputTokenCount", "response_tokens"),
+    "input_tokens": ("inputTokens", "prompt_tokens", "promptTokens", "inputTokenCount", "request_tokens", "input"),
+    "output_tokens": (
+        "outputTokens",
+        "completion_tokens",
+        "completionTokens",
+        "outputTokenCount",
+        "response_tokens",
+        "output",
+    ),
     "cache_read_tokens": (
         "cacheReadInputTokens",
         "cache_read_tokens",
@@ -22,6 +29,9 @@ ALSO_CALLED = {
         "cached_prompt_tokens",
         "cachedInputTokenCount",
         "original_usage.cache_read_input_tokens",
+        "cache_read",
+        "cacheRead",
+        "input_tokens_cache_read",
     ),
     "cache_write_tokens": (
         "cacheCreationInputTokens",
@@ -30,10 +40,13 @@ ALSO_CALLED = {
         "cacheWriteInputTokens",
         "cache_creation_tokens",
         "original_usage.cache_creation_input_tokens",
+        "cache_write",
+        "cacheWrite",
+        "input_tokens_cache_write",
     ),
 }
 """Count -> other names of it in usage blocks that others have written: Bedrock's Converse, OpenAI's shape, the AI SDK,
-CrewAI, Microsoft.Extensions.AI, Pydantic AI up to 0.x, Opik, applications: the ones that are met."""
+CrewAI, Microsoft.Extensions.AI, Pydantic AI up to 0.x, Opik, Inspect, applications: the ones that are met."""
 LANGCHAIN = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
@@ -75,6 +88,7 @@ BLOCK: Mapping[str, Any] = {
     "inputTokenDetails": "JSON",  # The AI SDK's, since its version 6.
     "inputDetails": "JSON",  # Mastra's.
     "additionalCounts": "JSON",  # Microsoft.Extensions.AI's: what it has no names for.
+    "cache": "JSON",  # OpenCode's and applications': {read, write}.
     "details": "JSON",  # Pydantic AI's: the counts as they were returned.
     "raw": "JSON",  # The block as it was returned: the AI SDK's, and Spring AI's.
     "nativeUsage": "JSON",
@@ -98,6 +112,9 @@ AS_RETURNED: Mapping[str, tuple[Any, str]] = {
     "response_metadata": ({"usage": USAGE}, "usage"),  # LangChain's
     "providerMetadata": (METADATA, "anthropic.usage"),  # the AI SDK's
     "experimental_providerMetadata": (METADATA, "anthropic.usage"),
+    # Who logs counts of their own beside the whole answer: AutoGen, the `llm` tool, applications.
+    "response": ({**dict.fromkeys(("id", "modelId", "model"), "VARCHAR"), "usage": USAGE}, "usage"),
+    **{name: ({"usage": USAGE}, "usage") for name in ("response_json", "raw_response", "full_response")},
 }
 """Field of a record -> what is read of it, and where it has the usage block as the API returned it: that tells more than
 what a library made of it (the cache, its times to live), and no name of it is in doubt."""
@@ -145,10 +162,10 @@ PARTS = {
 }
 """Count -> its places in a usage block as a part of the input."""
 ADDITIONAL = {
-    "cache_read_tokens": ("r.usage.additionalCounts->>'$.CacheReadInputTokens'",),
-    "cache_write_tokens": ("r.usage.additionalCounts->>'$.CacheCreationInputTokens'",),
+    "cache_read_tokens": ("r.usage.additionalCounts->>'$.CacheReadInputTokens'", "r.usage.\"cache\"->>'$.read'"),
+    "cache_write_tokens": ("r.usage.additionalCounts->>'$.CacheCreationInputTokens'", "r.usage.\"cache\"->>'$.write'"),
 }
-"""Count -> SQL of it where Microsoft.Extensions.AI has what it has no name for."""
+"""Count -> SQL of it in an object of the block: where Microsoft.Extensions.AI has what it has no name for, and `cache`."""
 PYDANTICS = (
     "CASE WHEN json_type(r.usage.details) = 'OBJECT' "
     "THEN coalesce(r.usage.cache_read_tokens, r.usage.cache_write_tokens) END"
@@ -287,7 +304,7 @@ def _also_called(block: dict[str, str]) -> str:
 
 def chosen(names: Sequence[str], openai: Sequence[str]) -> str:
     """SQL: whether of these names of one field the record tells it by one of OpenAI's."""
-    alike = [normalized(own) in map(normalized, openai) for own in names]
+    alike = [spoken(own) in map(normalized, openai) for own in names]
     if not any(alike):
         return "false"
     cases = " ".join(

@@ -14,6 +14,7 @@ from typing import Any
 
 from claude_audit.aliases import NO_DIFFERENCE, field_of, normalized
 from claude_audit.ingestors import Reading
+from claude_audit.ingestors import _spelling as spelling
 from claude_audit.ingestors import _wrapped as wrapped
 from claude_audit.ingestors._counted import AS_RETURNED, BLOCK, LANGCHAIN_USAGE, OTHER_NAMES, SPREAD_OUT, SUMS
 from claude_audit.ingestors._unfolded import COUNTING
@@ -21,8 +22,13 @@ from claude_audit.pieces import quoted, quoted_list
 
 BLOCKS = ("usage", "usage_metadata")
 """Fields of a record that are usage blocks."""
-OBJECTS = (*BLOCKS, *AS_RETURNED, *(name for name in SPREAD_OUT if name != "iterations"), "stop_details")
-"""Fields of a record that are objects, by the names they are read by."""
+OBJECTS = (
+    *BLOCKS,
+    *(name for name in AS_RETURNED if name != "response"),
+    *(name for name in SPREAD_OUT if name != "iterations"),
+    "stop_details",
+)
+"""Fields of a record that are objects, by the names they are read by. (A `response` in a string is mostly what was said.)"""
 
 
 def _names(structure: Mapping[str, Any]) -> Iterator[str]:
@@ -40,6 +46,8 @@ OTHERWISE = ("token_usage", "accumulated_usage", "total_usage")
 """Other names of a usage block, in any case. The second is Strands', and like the last one the sum of several calls."""
 _OBJECTS = {normalized(name): name for name in reversed(OBJECTS)} | {normalized(name): "usage" for name in OTHERWISE}
 _SUMS = tuple(map(normalized, OTHERWISE[1:]))
+SHORT = ("input", "output")
+"""Names of counts in a usage block only: elsewhere they are what was asked and answered."""
 TOTAL = "totalUsage"
 ENDED = ("finishReason", "steps")
 """The AI SDK's: the sum of all steps, where one of these stands beside it; `usage` is the last step's alone then. In other
@@ -49,6 +57,7 @@ REPR = (
     *((r"\bNone\b", "null"), (r"\bTrue\b", "true"), (r"\bFalse\b", "false")),
 )
 """What turns a block as Python prints it, `Usage(input_tokens=10, …)` or `{'input_tokens': 10, …}`, into JSON."""
+MOST_UNSEEN = 32
 SHOWN = 60
 """Characters of a text that is told of."""
 
@@ -62,7 +71,12 @@ def counts_in(usage: object) -> bool:
     """Whether a usage block has a count of input or output, also one in a string."""
     if isinstance(usage, str):
         return re.search(COUNTING, usage.lower()) is not None
-    return isinstance(usage, dict) and any(field_of(name) in ("input_tokens", "output_tokens") for name in usage)
+    if not isinstance(usage, dict):
+        return False
+    return any(
+        field_of(name) in ("input_tokens", "output_tokens") or (name in SHORT and isinstance(usage[name], int))
+        for name in usage
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ class Restyled:
     """Whether a model may be told as an object."""
     unread: str
     """SQL: why the usage block of a record could not be read."""
+    unseen: Sequence[str] = ()
+    """Names in usage blocks that seem to count cached tokens, and that nobody knows."""
 
 
 def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[str]], table: str) -> Restyled:
@@ -91,7 +107,7 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
     blocks, models = _blocks(reading, rows, column, names) if "usage" in names else ([], True)
     odd = {name for found in blocks for name in found if name not in KNOWN and normalized(name) in _CANONICAL}
     if not renamed and not odd and not _strings(reading, rows, column, names, blocks):
-        return Restyled(rows, keys, _plain(blocks), models, "NULL")
+        return Restyled(rows, keys, _plain(blocks), models, "NULL", _unseen(blocks))
     known: dict[str, list[str]] = {}
     for name in names:
         if own := _OBJECTS.get(normalized(name)):
@@ -120,11 +136,16 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
             FROM {rows}
         )""")
     blocks, models = _blocks(reading, table, column, names)
-    return Restyled(table, wrapped.lists(reading, "keys", table), _plain(blocks), models, "unread")
+    return Restyled(table, wrapped.lists(reading, "keys", table), _plain(blocks), models, "unread", _unseen(blocks))
 
 
 def _plain(blocks: Sequence[Sequence[str]]) -> bool:
     return len(blocks) < wrapped.MOST_KEYS and all(OTHER_NAMES.isdisjoint(found) for found in blocks)
+
+
+def _unseen(blocks: Sequence[Sequence[str]]) -> list[str]:
+    fresh = dict.fromkeys(name for found in blocks for name in found if "cach" in name.lower() and name not in KNOWN)
+    return spelling.told_apart(fresh)[:MOST_UNSEEN]
 
 
 def _blocks(reading: Reading, rows: str, column: str, names: Sequence[str]) -> tuple[list[list[str]], bool]:

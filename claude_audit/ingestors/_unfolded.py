@@ -17,10 +17,10 @@ from claude_audit.pieces import quoted
 
 LISTS = (
     *("data", "results", "records", "items", "rows", "logs", "entries", "events", "requests", "responses", "calls"),
-    *("generations", "replies", "meta", "messages", "hits"),
+    *("generations", "replies", "meta", "messages", "hits", "logEvents"),
 )
 """Under which an export, an application's own record or a framework's answer lists records. (`generations` are LangChain's:
-lists of lists; `replies` and `meta` Haystack's; `hits` what a search in Elasticsearch finds.)"""
+lists of lists; `replies` and `meta` Haystack's; `hits` what a search in Elasticsearch finds; `logEvents` CloudWatch's.)"""
 DEEPER = tuple(name for name in LISTS if name not in ("messages", "events"))
 """Those that are looked for inside what is wrapped around a record too. A request's messages are no records."""
 STEPS = "steps"
@@ -30,7 +30,10 @@ LABELS = frozenset(
     "ts endpoint model_raw user session workspace api_key team project environment provider region tier is_batch task unit".split()
 )
 """What is told around a list holds for all of it; an id, a latency or a cost there is of no single one."""
-COUNTING = r"""((input|prompt|output|completion|request|response)[_-]?tokens?([_-]?count)?|tokens?[_-]?(in|out))\\*["']? *[:=]"""
+COUNTING = (
+    r"""((input|prompt|output|completion|request|response)[_-]?tokens?([_-]?count)?|tokens?[_-]?(in|out))\\*["']? *[:=]"""
+    r"""|(usage|tokens)\\*["'] *: *\\*["']? *\{[^{}]*(input|output)\\*["'] *: *[0-9]"""
+)
 """A count of tokens somewhere in a record, as a regular expression over its JSON in small letters, also inside a string."""
 ARRAY = "coalesce(len(keys) = 0 AND starts_with(ltrim(text), '['), false)"
 """SQL: whether a line is a JSON array."""

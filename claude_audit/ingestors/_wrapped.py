@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from claude_audit.aliases import normalized
+from claude_audit.aliases import normalized, spoken
 from claude_audit.ingestors import Reading
 from claude_audit.pieces import quoted, quoted_list
 
@@ -32,10 +32,22 @@ INNER = (
     "tokens",
     "res",
     "hits",
+    # What loggers keep of their context: .NET, Log4j, Logback, Application Insights.
+    "State",
+    "contextMap",
+    "mdc",
+    "customDimensions",
+    # What applications call the group.
+    "anthropic",
+    "claude",
+    "ai",
 )
 """Objects that an application, or who collects its lines, puts what it has to say in."""
 CONTAINERS = tuple(dict.fromkeys((*WRAPPERS, *STRINGS, *INNER)))
 """Where a record may stand inside what a log wraps around it: objects, or strings of JSON."""
+
+COUNTS = ("tokens",)
+"""Those of INNER that are no record, but its usage block under another name."""
 
 _RANKS = {normalized(name): rank for rank, name in reversed([*enumerate(CONTAINERS)])}
 
@@ -85,10 +97,7 @@ def unwrapped(
         told += [names for names in found if names not in deeper]
         holders = containers(name for names in deeper for name in names)
         values = ", ".join(f"json_extract_string(body, {quoted(at(name))}) AS in_{n}" for n, name in enumerate(holders))
-        held = ", ".join(
-            f"CASE WHEN starts_with(ltrim(in_{n}), '{{') AND contains(lower(in_{n}), 'token') THEN in_{n} END"
-            for n in range(len(holders))
-        )
+        held = ", ".join(_held(name, f"in_{n}") for n, name in enumerate(holders))
         table = f"message_bodies_{number}_{level}"
         passed = "CASE WHEN inside IS NULL THEN between ELSE list_append(between, body) END" if level else "between"
         between += [deeper] if level else []
@@ -108,6 +117,15 @@ def unwrapped(
     return Unwrapped(" UNION ALL ".join([*parts, f"SELECT * FROM {source}"]), [*told, *found], between)
 
 
+def _held(name: str, value: str) -> str:
+    """SQL: the record in the value of a container, if it may hold one."""
+    if normalized(name) in COUNTS:
+        return f"CASE WHEN starts_with(ltrim({value}), '{{') THEN '{{\"usage\":' || {value} || '}}' END"
+    small = f"lower({value})"
+    told = f"(contains({small}, 'token') OR contains({small}, '\"usage\"'))"
+    return f"CASE WHEN starts_with(ltrim({value}), '{{') AND {told} THEN {value} END"
+
+
 def containers(names: Iterable[str]) -> list[str]:
     """Which of these keys a record may stand under, however they are spelt, the likeliest first."""
     known = {*names}
@@ -123,7 +141,7 @@ def at(name: str) -> str:
 
 def counts_here(names: Sequence[str]) -> bool:
     """Whether a record with these keys holds counts itself."""
-    return not COUNTED_IN.isdisjoint(map(normalized, names))
+    return not COUNTED_IN.isdisjoint(map(spoken, names))
 
 
 def lists(reading: Reading, column: str, lines: str, *, empty: bool = False) -> list[list[str]]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from claude_audit.aliases import field_of, fields
+from claude_audit.aliases import field_of, fields, normalized
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _body as body
 from claude_audit.ingestors import _extended as extended
@@ -59,9 +59,10 @@ def token_record(record: object) -> bool:
         if "input_tokens" in named or "output_tokens" in named or any(map(counts_in, usage_blocks(value))):
             return True
         lists = [value[name] for name in (*LISTS, STEPS) if isinstance(value.get(name), list)]
-        return depth < 3 and any(
-            holds(inside, depth + 1) for inside in (*lists, *(value[name] for name in wrapped.containers(value)))
-        )
+        found = wrapped.containers(value)
+        if any(normalized(name) in wrapped.COUNTS and counts_in(value[name]) for name in found):
+            return True
+        return depth < 3 and any(holds(inside, depth + 1) for inside in (*lists, *(value[name] for name in found)))
 
     return holds(record, 0)
 
@@ -121,10 +122,10 @@ def _named(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place: s
     """SQL: the calls of records that hold their counts themselves, or none."""
     found = restyled(reading, lines, "text", keys, f"restyled_{number}")
     known = body.around_of("r", found.keys)
-    shape = {**body.body_of(known.names, plain=found.plain), **known.shape}
+    shape = {**body.body_of(known.names, plain=found.plain, unseen=found.unseen), **known.shape}
     records = f"""
         SELECT {place}, text, {found.unread} AS unread, json_transform(text, {quoted(json.dumps(shape))}) AS r FROM {found.rows}"""
-    return _calls(records, place, known.names, [known], plain=found.plain, models=found.models)
+    return _calls(records, place, known.names, [known], plain=found.plain, models=found.models, unseen=found.unseen)
 
 
 def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place: str, number: int = 0) -> str:
@@ -146,9 +147,9 @@ def _wrapped(reading: Reading, lines: str, keys: Sequence[Sequence[str]], place:
         inner = spelling.told_apart(spelling.union(listed))
         records = f"""
         SELECT {place}, text, {bodies.unread} AS unread,
-            TRY(json_transform(body, {quoted(json.dumps(body.body_of(inner, plain=plain)))})) AS r, {outer}
+            TRY(json_transform(body, {quoted(json.dumps(body.body_of(inner, plain=plain, unseen=bodies.unseen)))})) AS r, {outer}
         FROM {bodies.rows} {f"WHERE {no} {wrapped.among('keys', these)}" if apart else ""}"""
-        parts.append(_calls(records, place, inner, around, plain=plain))
+        parts.append(_calls(records, place, inner, around, plain=plain, unseen=bodies.unseen))
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({part})" for part in parts) if apart else parts[0]
 
 
@@ -160,6 +161,7 @@ def _calls(
     *,
     plain: bool = False,
     models: bool = True,
+    unseen: Sequence[str] = (),
 ) -> str:
     """SQL: the call columns that `records` can fill, by the keys of the record, `r`, and of what is around it, which tells
     what the record does not: the nearest first.
@@ -168,6 +170,9 @@ def _calls(
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
     columns = body.own_fields(own, inner, around, plain=plain, models=models) | counts(own, inner, plain=plain)
+    if unseen and "usage" in inner:
+        some = " OR ".join(f"coalesce(count_of(r.usage.{identifier(name)}), 0) > 0" for name in unseen)
+        columns["cache_unseen"] = f"coalesce({columns.get('cache_unseen', 'false')}, false) OR {some}"
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"
     blocks = "r.prompt_blocks" if "prompt_blocks" in inner else None

@@ -21,7 +21,17 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from claude_audit.aliases import ALIASES, OPENAI_CACHED, OPENAI_INPUT, field_of, fields, meant, normalized, taggable
+from claude_audit.aliases import (
+    ALIASES,
+    OPENAI_CACHED,
+    OPENAI_INPUT,
+    field_of,
+    fields,
+    meant,
+    normalized,
+    spoken,
+    taggable,
+)
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
 from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
@@ -194,7 +204,7 @@ def _by_last_part(keys: Iterable[tuple[str]]) -> dict[str, list[str]]:
 def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, list[str]]) -> str:
     def chosen(field: str, *names: str) -> str:
         """SQL: whether the key that tells the field on a line is of one of these names."""
-        alike = ((key, normalized(key.rpartition(".")[2]) in map(normalized, names)) for key in known.get(field, ()))
+        alike = ((key, spoken(key) in map(normalized, names)) for key in known.get(field, ()))
         cases = " ".join(f"WHEN list_contains(keys, {quoted(key)}) THEN {str(same).lower()}" for key, same in alike)
         return f"CASE {cases} ELSE false END" if cases else "false"
 

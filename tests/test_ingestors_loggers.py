@@ -1,0 +1,122 @@
+"""Records as loggers, collectors, dumps of databases and other programs write them: their counts, times and labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logs import read, write
+from plain_logs import CACHED, calls, in_store
+
+from claude_audit.aliases import field_of
+
+MODEL = "claude-sonnet-4-6"
+AT = "2026-11-03T08:00:00Z"
+FLAT = {"input_tokens": 12, "output_tokens": 45, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 70}
+COUNTED = (12, 300, None, None, 70, 45)
+"""What FLAT tells, by CACHED: the written tokens have no time to live."""
+
+
+def told(folder: Path, record: dict[str, Any], columns: str = CACHED) -> list[tuple[Any, ...]]:
+    """Columns of the calls in a log of one record."""
+    read(folder / "store", write(folder / "logs" / "app.jsonl", [record]))
+    return in_store(folder, columns)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input": 12, "output": 45, "cacheRead": 300, "cacheWrite": 70, "totalTokens": 427},
+        {"input": 12, "output": 45, "cache_read": 300, "cache_write": 70},
+        {"input": 12, "output": 45, "reasoning": 0, "cache": {"read": 300, "write": 70}},
+        # Inspect's.
+        {"input_tokens": 12, "output_tokens": 45, "input_tokens_cache_read": 300, "input_tokens_cache_write": 70},
+    ],
+)
+@pytest.mark.parametrize("name", ["usage", "tokens"])
+def test_short_names_in_a_usage_block(tmp_path: Path, name: str, usage: dict[str, Any]) -> None:
+    assert told(tmp_path, {"timestamp": AT, "model": MODEL, name: usage}) == [COUNTED]
+
+
+def test_a_number_of_tokens_is_no_usage_block(tmp_path: Path) -> None:
+    record = {"timestamp": AT, "model": MODEL, "tokens": 57, "response": {"usage": FLAT}}
+    assert told(tmp_path, record) == [COUNTED]
+
+
+def test_cached_tokens_under_a_name_that_nobody_knows_are_said_to_be_missing(tmp_path: Path) -> None:
+    usage = {"input_tokens": 12, "output_tokens": 45}
+    records = [
+        {"timestamp": AT, "model": MODEL, "usage": usage | {"from_cache": 300}},
+        {"timestamp": AT, "model": MODEL, "usage": usage | {"from_cache": 0}},
+        {"timestamp": AT, "model": MODEL, "usage": usage},
+    ]
+    read(tmp_path / "store", write(tmp_path / "app.jsonl", records))
+    assert [flags for (flags,) in in_store(tmp_path, "flags")] == [["cache_unseen"], [], []]
+
+
+@pytest.mark.parametrize("name", ["response", "response_json", "raw_response"])
+def test_the_whole_answer_tells_more_than_counts_beside_it(tmp_path: Path, name: str) -> None:
+    answer = {"id": "msg_1", "model": MODEL, "usage": FLAT}
+    record = {"timestamp": AT, "model": MODEL, "prompt_tokens": 12, "completion_tokens": 45, name: answer}
+    assert told(tmp_path, record) == [COUNTED]
+
+
+def test_a_response_that_is_text_changes_nothing(tmp_path: Path) -> None:
+    assert told(tmp_path, {"timestamp": AT, "model": MODEL, **FLAT, "response": "Hello"}) == [COUNTED]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"Timestamp": AT, "LogLevel": "Information", "State": {"Model": MODEL, **FLAT}},  # .NET
+        {"timeMillis": 1793692800000, "contextMap": {"model": MODEL, **FLAT}},  # Log4j
+        {"instant": {"epochSecond": 1793692800, "nanoOfSecond": 0}, "contextMap": {"model": MODEL, **FLAT}},
+        {"timestamp": "1793692800000", "mdc": {"model": MODEL, **FLAT}},  # Logback
+        {"timestamp": AT, "customDimensions": {"Model": MODEL, **FLAT}},  # Application Insights
+        {"time": AT, "msg": "asked", "anthropic": {"model": MODEL, **FLAT}},
+        {"dt": AT, "model": MODEL, **FLAT},  # Better Stack
+        {"datetime_utc": AT, "model": MODEL, **FLAT},
+        {"logGroup": "/app", "logEvents": [{"timestamp": 1793692800000, "message": {"model": MODEL, **FLAT}}]},
+        {"_source": {"@timestamp": AT, "llm.model": MODEL} | {f"llm.usage.{name}": n for name, n in FLAT.items()}},
+        {"timestamp": AT, "model": MODEL} | {f"usage_{name}": n for name, n in FLAT.items()},
+    ],
+)
+def test_where_loggers_and_collectors_put_what_they_are_told(tmp_path: Path, line: dict[str, Any]) -> None:
+    what = f"{CACHED}, model_raw, epoch(ts)::BIGINT"
+    assert told(tmp_path, line, what) == [(*COUNTED, MODEL, 1793692800)]
+
+
+def test_columns_of_objects_that_were_flattened(tmp_path: Path) -> None:
+    header = (
+        "@timestamp,request.timestamp,@model,usage.input_tokens,usage.output_tokens,usage.cache_read_input_tokens,"
+        "usage.cache_creation.ephemeral_5m_input_tokens,usage.cache_creation.ephemeral_1h_input_tokens,response.content,app.team"
+    )
+    row = f'"Nov 3, 2026 @ 08:00:00.000",2020-01-01,{MODEL},12,45,300,50,20,Hello,shop'
+    what = f"{CACHED}, model_raw, epoch(ts)::BIGINT, team, tags"
+    assert calls(tmp_path, f"{header}\n{row}\n", what, name="app.csv") == [
+        (12, 300, 50, 20, None, 45, MODEL, 1793692800, "shop", {})
+    ]
+
+
+def test_flattened_names_of_openai_s_shape_include_the_cache(tmp_path: Path) -> None:
+    record = {
+        "ts": AT,
+        "model": MODEL,
+        "usage.prompt_tokens": 312,
+        "usage.completion_tokens": 45,
+        "usage.cached_tokens": 300,
+    }
+    assert told(tmp_path, record) == [(12, 300, None, None, None, 45)]
+
+
+@pytest.mark.parametrize("name", ["gen_ai.usage.output_tokens", "ai.usage.output_tokens"])
+def test_names_of_spans_are_left_to_those_who_know_what_they_count(name: str) -> None:
+    assert field_of(name) is None
+    assert field_of("llm.output_tokens") == "output_tokens"
+
+
+@pytest.mark.parametrize("cell", ["NULL", r"\N"])
+def test_what_databases_dump_for_nothing(tmp_path: Path, cell: str) -> None:
+    text = f"ts\tmodel\tinput_tokens\toutput_tokens\tcache_read_tokens\n{AT}\t{MODEL}\t12\t45\t{cell}\n"
+    assert calls(tmp_path, text, name="app.tsv") == [(2, 12, 45)]
