@@ -81,7 +81,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field,
 OPENAI_INPUT = "prompt_tokens"
 OPENAI_CACHED = ("cached_tokens", "cached_input_tokens", "cached_prompt_tokens", "cached_input_token_count")
 """Side by side, these are the OpenAI shape, whose input includes the cached part."""
-LOOSE = frozenset(("cacheread", "cachewrite", "created"))
+LOOSE = frozenset(("cacheread", "cachewrite", "cachecreation", "cachecreate", "created"))
 """Names, without what makes no difference, that mean a count or a time only where a number begins what stands under them:
 others say there whether."""
 

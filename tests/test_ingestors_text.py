@@ -363,3 +363,93 @@ def test_a_stray_zero_byte_makes_no_binary_file(tmp_path: Path) -> None:
     report = ingested(tmp_path, API_CALL + "\n\x00\n" + API_CALL + "\n")
     assert dict(report.formats) == {"text": 1}
     assert len(in_store(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        # Rust, Swift
+        (
+            "usage=Usage { input_tokens: 12, output_tokens: 45, cache_creation_input_tokens: Some(70), "
+            'cache_read_input_tokens: Some(300) } model="claude-sonnet-4-6"',
+            (12, 300, None, None, 70, 45),
+        ),
+        ("input_tokens=12 output_tokens=45 cache_read_input_tokens=Some(300)", (12, 300, None, None, None, 45)),
+        (
+            "Usage(inputTokens: 12, outputTokens: 45, cacheReadInputTokens: Optional(300))",
+            (12, 300, None, None, None, 45),
+        ),
+        # C# and Java
+        ("Usage { InputTokens = 12, OutputTokens = 45, CacheReadInputTokens = 300 }", (12, 300, None, None, None, 45)),
+        (
+            "Usage{cacheCreation=CacheCreation{ephemeral1hInputTokens=20, ephemeral5mInputTokens=50}, "
+            "cacheCreationInputTokens=70, cacheReadInputTokens=300, inputTokens=12, outputTokens=45, serviceTier=standard}",
+            (12, 300, 50, 20, None, 45),
+        ),
+        ("usage=Usage[inputTokens=12, outputTokens=45, cacheReadInputTokens=300]", (12, 300, None, None, None, 45)),
+        # Ruby, Elixir, PHP
+        ("{:input_tokens=>12, :output_tokens=>45, :cache_read_input_tokens=>300}", (12, 300, None, None, None, 45)),
+        (
+            '%{"cache_read_input_tokens" => 300, "input_tokens" => 12, "output_tokens" => 45}',
+            (12, 300, None, None, None, 45),
+        ),
+        (
+            "Array\n(\n    [input_tokens] => 12\n    [cache_read_input_tokens] => 300\n    [output_tokens] => 45\n)",
+            (12, 300, None, None, None, 45),
+        ),
+        # Short labels, no unit behind them; labels with more words
+        ("Input tokens: 12, Output tokens: 45, Cache creation: 70, Cache read: 300", (12, 300, None, None, 70, 45)),
+        ("Input tokens: 12\nOutput tokens: 45\nCache write: 70 tokens\nCache read: 300", (12, 300, None, None, 70, 45)),
+        ("Input tokens: 12, Output tokens: 45, Cache read: 30 ms, Cache write: 5MB", (12, None, None, None, None, 45)),
+        (
+            "Input tokens: 12\nOutput tokens: 45\nInput tokens (cache read): 300\nInput tokens (cache write): 70",
+            (12, 300, None, None, 70, 45),
+        ),
+        ("input_tokens=12 output_tokens=45 cache_creation=70 cache_read=300", (12, 300, None, None, 70, 45)),
+        # Libraries whose input includes the cache
+        (
+            "RunUsage(input_tokens=382, cache_write_tokens=70, cache_read_tokens=300, output_tokens=45, requests=1)",
+            (12, 300, None, None, 70, 45),
+        ),
+        (
+            "Usage(completion_tokens=45, prompt_tokens=382, total_tokens=427, prompt_tokens_details=PromptTokensDetailsWrapper("
+            "cached_tokens=300, cache_creation_tokens=70), cache_creation_input_tokens=70, cache_read_input_tokens=300)",
+            (12, 300, None, None, 70, 45),
+        ),
+        (
+            "usage_metadata={'input_tokens': 382, 'output_tokens': 45, 'input_token_details': {'cache_read': 300, 'cache_creation': 70}}",
+            (12, 300, None, None, 70, 45),
+        ),
+        # In words
+        ("Claude used 12 input tokens and 45 output tokens", (12, None, None, None, None, 45)),
+        ("Tokens: 12 input + 45 output = 57 total", (12, None, None, None, None, 45)),
+    ],
+)
+def test_how_other_languages_and_libraries_print_a_call(
+    tmp_path: Path, said: str, counted: tuple[int | None, ...]
+) -> None:
+    assert calls(tmp_path, f"2026-11-03 08:00:00 INFO {said}\n", CACHED) == [counted]
+
+
+def test_a_model_beside_labels_is_theirs(tmp_path: Path) -> None:
+    text = "usage={InputTokens:12 OutputTokens:45} model=claude-sonnet-4-6\nmodel=claude-haiku-4-5 is loaded\n"
+    assert calls(tmp_path, text, "input_tokens, model_raw") == [(12, "claude-sonnet-4-6")]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_call"),
+    [
+        ("Session total: input_tokens=3 output_tokens=6", False),
+        ('level=info msg="session totals" input_tokens=3 output_tokens=6', False),
+        ("Average over 5 calls: 3 input tokens and 6 output tokens", False),
+        ("Limits: 200000 input tokens, 8192 output tokens", False),
+        ("Usage summary: Input tokens: 3, Output tokens: 6", False),
+        ("endpoint=total input_tokens=3 output_tokens=6", True),
+        ("Total tokens: 9 (input_tokens=3, output_tokens=6)", True),
+        ("Total tokens: 9, Input tokens: 3, Output tokens: 6", True),
+        ("Generated summary. Input tokens: 3, Output tokens: 6", True),
+    ],
+)
+def test_sums_over_calls_and_what_only_looks_like_them(tmp_path: Path, line: str, is_call: bool) -> None:
+    report = ingested(tmp_path, f"{API_CALL}\n\n{line}\n")
+    assert fates(report) == (1 + is_call, 0, 1 - is_call, 0)

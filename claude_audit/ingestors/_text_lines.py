@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from claude_audit.pieces import quoted
@@ -26,14 +27,58 @@ LONGEST_LEAD = 120
 
 PAIR = (
     r"""[A-Za-z_@][A-Za-z0-9_.@-]*="""
-    r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[0-9]{1,3}(?:,[0-9]{3})+|[^\s,;()"']*)"""
+    r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[0-9]{1,3}(?:,[0-9]{3})+|[^\s,;()"'{\[]*(?:\[[0-9]+[a-z]\])?)"""
 )
-"""key=value; a value in quotes may hold anything, a bare one ends at a blank, a comma or a parenthesis."""
+"""key=value; a value in quotes may hold anything, a bare one ends at a blank, a comma or a bracket (but claude-…[1m])."""
+
+PLAIN = (
+    ("=>", r"""["'\]]? *=> *""", ": "),
+    (" = ", r"([A-Za-z0-9_]) = ", r"\1="),
+    ("(", r"""\b(?:Some|Optional)\(("?[^()"]*"?)\)""", r"\1"),
+)
+"""(What a line then has, a regular expression, what is put in its place): how other languages print what Python and Go print
+as name: 3 and name=3. Ruby and PHP `=>`, C# and Java ` = `, Rust and Swift `Some(3)`, `Optional(3)`."""
+
+
+def plain(line: str) -> str:
+    """A line as it is read."""
+    for _, pattern, other in PLAIN:
+        line = re.sub(pattern, other, line)
+    return line
+
+
+NO_SUMS = (
+    # What one call's counts add up to is no sum over calls.
+    (r"(?i)\btotal(?: tokens?[:=]? *[0-9][0-9,.]*|[:=]? *[0-9][0-9,.]* tokens?)", ""),
+    # Labels of a call may be any word; what a line says is none.
+    (r"\b(?:msg|message|event)=", " "),
+    (PAIR, ""),
+)
+"""What is left out of a line's beginning (a regular expression, what is put in its place) before words for sums are looked for."""
+
+
+def of_one_call(text: str, pattern: str, sums: str) -> str:
+    """SQL: whether nothing before what the pattern finds in a line says that it tells a sum over calls, or a limit."""
+    before = f"left({text}, instr({text}, regexp_extract({text}, {quoted(pattern)})) - 1)"
+    for away, other in NO_SUMS:
+        before = f"regexp_replace({before}, {quoted(away)}, {quoted(other)}, 'g')"
+    return f"NOT regexp_matches({before}, {quoted(sums)})"
+
+
+def summed(before: str, sums: str) -> bool:
+    """Whether what stands before the counts of a line says so."""
+    for away, other in NO_SUMS:
+        before = re.sub(away, other, before)
+    return re.search(sums, before) is not None
 
 
 def macros(connection: DuckDBPyConnection) -> None:
     """Define the functions that the SQL below uses."""
+    plain = "v"
+    for mark, pattern, other in PLAIN:
+        plain = f"CASE WHEN contains(v, {quoted(mark)}) THEN regexp_replace({plain}, {quoted(pattern)}, {quoted(other)}, 'g') ELSE {plain} END"
     for statement in (
+        f"text_plain(v) AS {plain}",
         # 2026/11/03, 08:00:00 +0100 as 2026-11-03 08:00:00+0100
         """text_time(v) AS CASE
             WHEN v = '' THEN NULL

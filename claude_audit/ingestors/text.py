@@ -2,11 +2,14 @@
 
 Recognised by a line of one of these forms, after any prefix; everything else in the log is ignored.
 
-- `API call [ENDPOINT]: 563 input, 4 output tokens`
+- `API call [ENDPOINT]: 563 input, 4 output tokens`, also in the words of others: `563 input tokens and 4 output tokens`
 - `key=value` pairs with a count of input and one of output tokens (names in claude_audit.aliases), values quoted or not
 - `Usage(…, input_tokens=563, output_tokens=4, …)`, the repr of the Anthropic SDK's usage, alone or inside `Message(…)`
 - labelled figures, `Input tokens: 563` and so on, one call a run of them (see _blocks.py)
 - JSON with a usage block, after a prefix
+
+What languages and libraries print otherwise is read as those: `InputTokens = 563`, `:input_tokens=>563`, `Some(563)`. A line
+that says before its counts that they are totals, averages or limits is no call.
 
 A time at the start of the line is the call's; without one, the file's time is taken, and flagged. `key=value` pairs beside
 the counts are read too: model, endpoint, latency, ids, and unknown ones as tags. A count that is none rejects its line.
@@ -40,14 +43,22 @@ from claude_audit.ingestors import _text_lines as text_lines
 from claude_audit.ingestors._body import NOT_TAGS
 from claude_audit.ingestors._messages_usage import USAGE, counts
 from claude_audit.ingestors._text_lines import picked
-from claude_audit.pieces import quoted
+from claude_audit.pieces import quoted, quoted_list
 
-API_CALL = r"(?i)API call \[([^\]]*)\]:? +([-+\w.,]+) input(?: tokens?)?,? +(?:and +)?([-+\w.,]+) output tokens?"
+API_CALL = (
+    r"(?i)(?:API call \[([^\]]*)\]:? +([-+\w.,]+) input(?: tokens?)?,? +(?:and +)?([-+\w.,]+) output tokens?"
+    r"|\b([0-9][\w.,]*) (?:input|prompt)(?: tokens?)?(?:,? and|,| [+/|])? +([0-9][\w.,]*) (?:output|completion)\b)"
+)
+"""Group 1 is the endpoint; 2 and 3, or 4 and 5, are the counts."""
+SUMMED = r"(?i)(?:^|[^\w-])(?:totals?|cumulative|average|avg|mean|overall|sum of|limits?|[0-9,]+ (?:calls|requests))(?:[^\w-]|$)"
+"""Before the counts of a line it says that they are not those of one call."""
 USAGE_REPR = (
     r"(?:^|[^A-Za-z])((?:Beta)?Usage"
     r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))"  # parentheses in parentheses, three deep
 )
 MOST_TAGS = 64
+WRITTEN = ("cache_creation", "cache_create")
+"""Keys of a number of written tokens. In a repr the first has the counts by their times to live."""
 
 
 def _key(field: str) -> str:
@@ -56,6 +67,8 @@ def _key(field: str) -> str:
     return rf"(?i)(?:^|[\s,;:({{\[|.\"'])(?:{forms})="
 
 
+OF_PYDANTIC = "(contains(text, 'RunUsage(') OR contains(text, 'RequestUsage('))"
+"""SQL: whether a line has Pydantic AI's repr, whose input includes the cached tokens."""
 INPUT, OUTPUT = _key("input_tokens"), _key("output_tokens")
 
 
@@ -63,12 +76,13 @@ def _recognise(head: Head) -> bool:
     sample = head.lines[:60]
     if head.document or head.binary or 2 * len(head.records) > len(sample):
         return False
-    told = [line for line in head.text.split("\n") if "token" in line.lower()]
+    told = [text_lines.plain(line) for line in head.text.split("\n") if "token" in line.lower()]
     return any(map(_is_call, told)) or blocks.printed("\n".join(told))
 
 
 def _is_call(line: str) -> bool:
-    if re.search(API_CALL, line):
+    found = re.search(API_CALL, line)
+    if found and not text_lines.summed(line[: found.start()], SUMMED):
         return True
     if re.search(INPUT + r"[\"']?[0-9]", line) and re.search(OUTPUT + r"[\"']?[0-9]", line):
         return True
@@ -90,16 +104,18 @@ def _select(reading: Reading) -> str:
             CASE WHEN form IS NOT NULL THEN {text_lines.time("text")} END AS told_at
         FROM (
             SELECT *, CASE WHEN told THEN CASE
-                WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)}) AND contains(rest, 'input_tokens=')
-                    THEN 'repr'
-                WHEN contains(rest, 'all [') AND regexp_matches(rest, {quoted(API_CALL)}) THEN 'call'
+                WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)})
+                    AND regexp_matches(rest, '[( ]input_tokens=') THEN 'repr'
+                WHEN contains(rest, 'put') AND regexp_matches(rest, {quoted(API_CALL)}) AND {text_lines.of_one_call("rest", API_CALL, SUMMED)}
+                    THEN 'call'
                 WHEN contains(rest, '=') AND regexp_matches(rest, {quoted(INPUT)}) AND regexp_matches(rest, {quoted(OUTPUT)})
-                    THEN 'pairs'
+                    THEN CASE WHEN {text_lines.of_one_call("rest", INPUT, SUMMED)} AND {text_lines.of_one_call("rest", OUTPUT, SUMMED)} THEN 'pairs' END
                 WHEN regexp_matches(body, '(?i)"[a-z_-]*tokens?[a-z_-]*" *:') THEN 'json'
                 WHEN {blocks.matches("rest")} THEN 'block'
             END END AS form
             FROM (
-                SELECT *, CASE WHEN body IS NULL THEN text ELSE replace(text, body, ' ') END AS rest
+                SELECT *, CASE WHEN told THEN text_plain(CASE WHEN body IS NULL THEN text ELSE replace(text, body, ' ') END)
+                    END AS rest
                 FROM (
                     SELECT file, line, text, told, CASE
                         WHEN NOT told OR NOT contains(text, '{{') THEN NULL
@@ -118,7 +134,7 @@ def _select(reading: Reading) -> str:
     if forms & {"pairs", "call", "repr"}:
         parts += _pairs(reading, forms)
     if "block" in forms:
-        parts.append(_basis(blocks.select("text_lines", text_lines.time("text")), named.COUNTED))
+        parts.append(_basis(blocks.select("lines", "text_lines", text_lines.time("text")), named.COUNTED))
     if "json" in forms:
         run(
             "CREATE OR REPLACE TEMP TABLE text_json AS "
@@ -150,6 +166,9 @@ def _pairs(reading: Reading, forms: set[str]) -> list[str]:
         run("SELECT DISTINCT unnest(keys) AS key FROM text_pairs ORDER BY key LIMIT 20000").fetchall()
     )
     known = {field: [key for name in found for key in names[name]] for field, found in fields(names).items()}
+    for name in WRITTEN:
+        known.setdefault("cache_write_tokens", []).extend(names.get(name, ()))
+    known = {field: keys for field, keys in known.items() if keys}
 
     unknown = [name for name in names if field_of(name) is None and _is_label(name)][:MOST_TAGS]
     # Each value is looked up once: what is made of it uses it several times.
@@ -208,21 +227,31 @@ def _of_pairs(labels: dict[str, str], counted: dict[str, str], known: dict[str, 
         cases = " ".join(f"WHEN list_contains(keys, {quoted(key)}) THEN {str(same).lower()}" for key, same in alike)
         return f"CASE {cases} ELSE false END" if cases else "false"
 
+    def told(field: str, *names: str) -> str:
+        """SQL: whether a line has a key of one of these names, whatever others tell the field too."""
+        listed = [key for key in known.get(field, ()) if spoken(key) in map(normalized, names)]
+        return f"list_has_any(keys, {quoted_list(listed)})" if listed else "false"
+
     sql = f"""
         SELECT file, line, {named.listed({**counted, **labels})},
-            {chosen("input_tokens", OPENAI_INPUT)} AS openai_input,
-            {chosen("cache_read_tokens", *OPENAI_CACHED)} AS openai_cached
+            {chosen("input_tokens", OPENAI_INPUT)} OR {OF_PYDANTIC} AS openai_input,
+            {told("cache_read_tokens", *OPENAI_CACHED)} OR {OF_PYDANTIC} AS openai_cached
         FROM text_calls WHERE form = 'pairs'"""
     cached = any(name.startswith("cache") for name in counted)
     return _basis(sql, list(counted)) if cached else f"SELECT * EXCLUDE (openai_input, openai_cached) FROM ({sql})"
 
 
 def _of_api_calls(labels: dict[str, str], counted: dict[str, str]) -> str:
-    def group(number: int) -> str:
-        return f"regexp_extract(text, {quoted(API_CALL)}, {number})"
+    def group(*numbers: int) -> str:
+        found = (f"nullif(rtrim(regexp_extract(text, {quoted(API_CALL)}, {number}), ',.'), '')" for number in numbers)
+        return f"coalesce({', '.join(found)}, NULL)"
 
-    endpoint = f"coalesce(nullif({group(1)}, ''), {labels.get('endpoint', 'NULL')})"
-    own = {"input_tokens": numbers.count(group(2)), "output_tokens": numbers.count(group(3)), "endpoint": endpoint}
+    endpoint = f"coalesce({group(1)}, {labels.get('endpoint', 'NULL')})"
+    own = {
+        "input_tokens": numbers.count(group(2, 4)),
+        "output_tokens": numbers.count(group(3, 5)),
+        "endpoint": endpoint,
+    }
     return f"""
         SELECT file, line, {named.listed({**counted, **labels, **own})}
         FROM text_calls WHERE form = 'call'"""
