@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from exports import fates
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logs import audit, read
-from plain_logs import CACHED, calls, garbage, in_store, ingested
+from plain_logs import CACHED, CALL, calls, garbage, in_store, ingested
 
 from claude_audit.errors import AuditError
 
@@ -453,3 +454,57 @@ def test_a_model_beside_labels_is_theirs(tmp_path: Path) -> None:
 def test_sums_over_calls_and_what_only_looks_like_them(tmp_path: Path, line: str, is_call: bool) -> None:
     report = ingested(tmp_path, f"{API_CALL}\n\n{line}\n")
     assert fates(report) == (1 + is_call, 0, 1 - is_call, 0)
+
+
+SAID = "claude call model=claude-opus-4-8 input_tokens=563 output_tokens=4"
+
+
+class TestInsideACollectorsJson:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            {"log": f"INFO {SAID}\n", "stream": "stdout", "time": "2026-11-02T10:00:05.5Z"},
+            {"textPayload": SAID, "timestamp": "2026-11-02T10:00:05.5Z", "severity": "INFO"},
+            {"jsonPayload": {"message": SAID}, "timestamp": "2026-11-02T10:00:05.5Z"},
+            {"@message": SAID, "@timestamp": "2026-11-02 10:00:05.5Z"},
+            {"MESSAGE": SAID, "__REALTIME_TIMESTAMP": "1793613605500000"},
+            # The line's own time comes first.
+            {"log": f"2026-11-02T10:00:05.5Z INFO {SAID}\n", "time": "2026-11-02T10:00:07Z"},
+        ],
+    )
+    def test_a_line_that_a_program_printed(self, tmp_path: Path, line: dict[str, object]) -> None:
+        other = {
+            name: "started" if name in ("log", "textPayload", "@message", "MESSAGE") else value
+            for name, value in line.items()
+        }
+        text = f"{json.dumps(other)}\n{json.dumps(line)}\n"
+        what = f"{CALL}, model_raw, CAST(ts AS VARCHAR)"
+        assert calls(tmp_path, text, what)[-1] == (2, 563, 4, "claude-opus-4-8", "2026-11-02 10:00:05.5+00")
+
+    def test_figures_on_several_lines(self, tmp_path: Path) -> None:
+        said = [
+            "asking",
+            "Input tokens: 12",
+            "Output tokens: 45",
+            "Cache read: 300",
+            "done",
+            "Input tokens: 5, Output tokens: 6",
+        ]
+        text = "".join(json.dumps({"log": f"{one}\n", "time": "2026-11-02T10:00:05Z"}) + "\n" for one in said)
+        assert calls(tmp_path, text, f"line, {CACHED}") == [
+            (2, 12, 300, None, None, None, 45),
+            (6, 5, None, None, None, None, 6),
+        ]
+
+    @pytest.mark.parametrize("name", ["events", "entries"])
+    def test_a_document_of_lines(self, tmp_path: Path, name: str) -> None:
+        events = [{"timestamp": 1793613605500, "message": message} for message in ("START", SAID, SAID)]
+        assert calls(tmp_path, json.dumps({name: events}, indent=1), name="app.json") == [(2, 563, 4), (3, 563, 4)]
+
+    def test_a_record_with_counts_is_none_of_a_text_log(self, tmp_path: Path) -> None:
+        record = {
+            "message": SAID,
+            "timestamp": "2026-11-02T10:00:05Z",
+            "usage": {"input_tokens": 9, "output_tokens": 1},
+        }
+        assert calls(tmp_path, json.dumps(record) + "\n") == [(1, 9, 1)]

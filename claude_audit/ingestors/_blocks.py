@@ -110,7 +110,7 @@ def _spellings() -> dict[str, str]:
 
 
 def select(lines: str, marked: str, time: str) -> str:
-    """SQL: the calls printed in the `lines` (file, line, text) of the files that have some of the form 'block' in the table
+    """SQL: the calls printed in the `lines` (file, line, text, outer_at) of the files that have some of the form 'block' in the table
     `marked` (file, line, form).
 
     `time`: SQL of the time at the start of a line. Yields a row for the first line of each call, and one for each other
@@ -125,7 +125,7 @@ def select(lines: str, marked: str, time: str) -> str:
     short = [normalized(word) for word in " ".join(SHORT.values()).split()]
     return f"""
         WITH numbered AS (
-            SELECT l.file, l.line, text_plain(rtrim(l.text, chr(13))) AS text,
+            SELECT l.file, l.line, text_plain(rtrim(l.text, chr(13) || chr(10))) AS text, l.outer_at,
                 row_number() OVER (PARTITION BY l.file ORDER BY l.line) AS ordinal,
                 coalesce(m.form, 'block') = 'block' AS free
             FROM {lines} AS l JOIN {marked} AS m USING (file, line)

@@ -11,7 +11,8 @@ Recognised by a line of one of these forms, after any prefix; everything else in
 What languages and libraries print otherwise is read as those: `InputTokens = 563`, `:input_tokens=>563`, `Some(563)`. A line
 that says before its counts that they are totals, averages or limits is no call.
 
-A time at the start of the line is the call's; without one, the file's time is taken, and flagged. `key=value` pairs beside
+Lines may stand in a collector's JSON, as text (see _said.py). A time at the start of the line is the call's, else what stands
+around it; without one, the file's time is taken, and flagged. `key=value` pairs beside
 the counts are read too: model, endpoint, latency, ids, and unknown ones as tags. A count that is none rejects its line.
 
 Tells what the line says, seldom more than model, endpoint and four counts. Cannot tell the model where no line names it
@@ -39,6 +40,7 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading, messages
 from claude_audit.ingestors import _blocks as blocks
 from claude_audit.ingestors import _named as named
 from claude_audit.ingestors import _numbers as numbers
+from claude_audit.ingestors import _said as said
 from claude_audit.ingestors import _text_lines as text_lines
 from claude_audit.ingestors._body import NOT_TAGS
 from claude_audit.ingestors._messages_usage import USAGE, counts
@@ -74,9 +76,11 @@ INPUT, OUTPUT = _key("input_tokens"), _key("output_tokens")
 
 def _recognise(head: Head) -> bool:
     sample = head.lines[:60]
-    if head.document or head.binary or 2 * len(head.records) > len(sample):
+    if head.binary:
         return False
-    told = [text_lines.plain(line) for line in head.text.split("\n") if "token" in line.lower()]
+    packed = head.document or 2 * len(head.records) > len(sample)
+    lines = said.strings(head) if packed else (line for line in head.text.split("\n") if "token" in line.lower())
+    told = [text_lines.plain(line) for line in lines]
     return any(map(_is_call, told)) or blocks.printed("\n".join(told))
 
 
@@ -98,10 +102,12 @@ def _select(reading: Reading) -> str:
     """Lines are sorted by their form first, in one pass; then each form that there is has its own SELECT."""
     run = reading.connection.execute
     text_lines.macros(reading.connection)
+    lines = said.source(reading)
+    time = f"coalesce({text_lines.time('text')}, outer_at)"
     run(f"""
         CREATE OR REPLACE TEMP TABLE text_lines AS
         SELECT file, line, form, CASE WHEN form IS NULL THEN NULL WHEN form = 'json' THEN body ELSE rest END AS text,
-            CASE WHEN form IS NOT NULL THEN {text_lines.time("text")} END AS told_at
+            CASE WHEN form IS NOT NULL THEN {time} END AS told_at
         FROM (
             SELECT *, CASE WHEN told THEN CASE
                 WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)})
@@ -117,14 +123,15 @@ def _select(reading: Reading) -> str:
                 SELECT *, CASE WHEN told THEN text_plain(CASE WHEN body IS NULL THEN text ELSE replace(text, body, ' ') END)
                     END AS rest
                 FROM (
-                    SELECT file, line, text, told, CASE
+                    SELECT file, line, text, told, outer_at, CASE
                         WHEN NOT told OR NOT contains(text, '{{') THEN NULL
                         WHEN json_valid(regexp_extract(text, '\\{{.*\\}}')) THEN regexp_extract(text, '\\{{.*\\}}')
                         WHEN json_valid(regexp_extract(text, '\\{{\\s*".*\\}}')) THEN regexp_extract(text, '\\{{\\s*".*\\}}')
                     END AS body
                     FROM (
-                        SELECT file, line, rtrim(text, chr(13)) AS text, contains(text, 'oken') OR contains(text, 'OKEN') AS told
-                        FROM lines
+                        SELECT file, line, rtrim(text, chr(13) || chr(10)) AS text, outer_at,
+                            contains(text, 'oken') OR contains(text, 'OKEN') AS told
+                        FROM {lines}
                     )
                 )
             )
@@ -134,7 +141,7 @@ def _select(reading: Reading) -> str:
     if forms & {"pairs", "call", "repr"}:
         parts += _pairs(reading, forms)
     if "block" in forms:
-        parts.append(_basis(blocks.select("lines", "text_lines", text_lines.time("text")), named.COUNTED))
+        parts.append(_basis(blocks.select(lines, "text_lines", time), named.COUNTED))
     if "json" in forms:
         run(
             "CREATE OR REPLACE TEMP TABLE text_json AS "
@@ -316,5 +323,6 @@ TEXT = Ingestor(
     recognise=_recognise,
     select=_select,
     rank=190,
+    by_number=True,
     doc=__doc__,
 )
