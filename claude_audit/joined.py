@@ -24,7 +24,7 @@ BEST_FIRST = (
     ("stream",),
     ("otlp",),
     ("bedrock", "vertex", "litellm", "openrouter", "langfuse", "helicone", "portkey", "langsmith"),
-    ("weave", "braintrust", "posthog", "datadog_llm", "opencode", "cline"),
+    ("weave", "braintrust", "posthog", "datadog_llm", "opencode", "cline", "pi"),
     ("azure_apim", "cloudflare", "kong", "envoy"),
     ("text", "csv", "mapped"),
 )

@@ -312,6 +312,33 @@ def cline() -> Sample:
     ])  # fmt: skip
 
 
+def pi() -> Sample:
+    def said(n: int, **more: Any) -> Record:
+        counted = {
+            "input": 1200,
+            "output": 150,
+            "cacheRead": 4000,
+            "cacheWrite": 300,
+            "totalTokens": 5650,
+            "cost": {"total": 0.01},
+        }
+        told = {
+            "role": "assistant", "api": "anthropic-messages", "provider": "anthropic", "model": "claude-sonnet-4-6",
+            "responseId": f"msg_{n}", "usage": counted, "stopReason": "toolUse", "timestamp": (EPOCH + n) * 1000,
+        } | more  # fmt: skip
+        return {"type": "message", "id": f"e{n}", "parentId": f"e{n - 1}", "timestamp": at(n + 9), "message": told}
+
+    session = {"type": "session", "version": 3, "id": "s-1", "timestamp": at(0), "cwd": "/home/ana/shop"}
+    user = {
+        "type": "message",
+        "id": "e0",
+        "parentId": None,
+        "timestamp": at(0),
+        "message": {"role": "user", "content": "…"},
+    }
+    return Sample("s-1.jsonl", [session, user, said(1), said(2, provider="amazon-bedrock")])
+
+
 def message_batches() -> Sample:
     return Sample("results-2026-11-02.jsonl", [
         {"custom_id": "r1", "result": {"type": "succeeded", "message": message(1)}},
@@ -713,7 +740,7 @@ def mapped() -> Sample:
 SAMPLES: Mapping[str, Sample] = {
     make.__name__: make()
     for make in (
-        native, messages, csv, json_cells, parquet, text, claude_code, claude_code_result, opencode, cline, message_batches, stream, otlp, litellm,
+        native, messages, csv, json_cells, parquet, text, claude_code, claude_code_result, opencode, cline, pi, message_batches, stream, otlp, litellm,
         bedrock, vertex, azure_apim, langfuse, langsmith, braintrust, posthog, datadog_llm, weave, helicone, portkey, openrouter, cloudflare, kong,
         envoy, mapped,
     )

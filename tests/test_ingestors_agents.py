@@ -246,3 +246,53 @@ class TestCline:
     def test_written_back_as_native_records_the_bill_is_the_same(self, tmp_path: Path) -> None:
         told(tmp_path, TASK, asked(1), asked(2, tokensIn=9703, apiProtocol="openai"))
         assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+def spoken(n: int = 1, kind: str = "message", **more: Any) -> Record:
+    """A line of a session of Pi's: its assistant's message."""
+    message = {
+        "role": "assistant",
+        "provider": "anthropic",
+        "model": "claude-sonnet-4-6",
+        "usage": {"input": 3, "output": 200, "cacheRead": 9000, "cacheWrite": 700, "cost": {"total": 0.008}},
+        "stopReason": "stop",
+        "timestamp": (EPOCH + n) * 1000,
+    }
+    return {"type": kind, "id": f"e{n}", "timestamp": "2026-11-02T11:00:00Z", "message": message | more}
+
+
+SESSION = {"type": "session", "version": 3, "id": "s-1", "cwd": "/home/ana/shop"}
+
+
+class TestPi:
+    def test_a_session(self, tmp_path: Path) -> None:
+        nothing = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+        lines = [
+            SESSION,
+            {"type": "message", "message": {"role": "user", "content": "…"}},
+            spoken(1),
+            spoken(2, usage=nothing, stopReason="error"),
+            spoken(3, provider="openai", model="gpt-5"),
+            {"type": "compaction", "tokensBefore": 50000},
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "s-1.jsonl", lines))
+        assert (dict(report.formats), fates(report)) == ({"pi": 1}, (1, 0, 5, 0))
+        columns = f"{CLASSES}, session, project, stop_reason, CAST(ts AS VARCHAR), CAST(cost_reported_usd AS DOUBLE)"
+        assert rows(tmp_path / "store", columns) == [
+            (3, 9000, 700, 0, 200, "s-1", "/home/ana/shop", "end_turn", "2026-11-02 10:00:01+00", 0.008)
+        ]
+
+    def test_what_is_printed_and_copies_in_a_fork_are_the_same_call(self, tmp_path: Path) -> None:
+        printed = [SESSION, spoken(1, "message_update"), spoken(1, "message_end"), spoken(1, "turn_end"),
+                   {"type": "agent_end", "messages": [spoken(1)["message"]]}]  # fmt: skip
+        paths = [
+            write(tmp_path / "printed.jsonl", printed),
+            write(tmp_path / "s-1.jsonl", [SESSION, spoken(1)]),
+            write(tmp_path / "s-2.jsonl", [SESSION | {"id": "s-2"}, spoken(1), spoken(2)]),
+        ]
+        assert fates(read(tmp_path / "store", *paths)) == (2, 2, 6, 0)
+
+    @quick
+    @given(st.lists(garbage(spoken(), [["message", "usage"], ["message", "timestamp"], ["message"]]), max_size=8))
+    def test_garbage(self, lines: list[str]) -> None:
+        survives([spoken(50), spoken(51)], lines, Decimal("0.01"), 2)
