@@ -120,3 +120,34 @@ def test_names_of_spans_are_left_to_those_who_know_what_they_count(name: str) ->
 def test_what_databases_dump_for_nothing(tmp_path: Path, cell: str) -> None:
     text = f"ts\tmodel\tinput_tokens\toutput_tokens\tcache_read_tokens\n{AT}\t{MODEL}\t12\t45\t{cell}\n"
     assert calls(tmp_path, text, name="app.tsv") == [(2, 12, 45)]
+
+
+RUN = {"session_id": "s-1", "num_turns": 3, "duration_api_ms": 900, "total_cost_usd": 0.05, "usage": FLAT}
+"""What Python's Agent SDK says of a run: the sum of its calls."""
+
+
+def test_a_result_as_the_agent_sdk_holds_it_is_a_sum(tmp_path: Path) -> None:
+    said = {"content": [{"text": "…"}], "model": MODEL, "parent_tool_use_id": None}
+    read(tmp_path / "store", write(tmp_path / "logs" / "run.jsonl", [said, {"subtype": "success", **RUN}]))
+    what = f"format, {CACHED}, model_raw, requests, session, 'sums_only' IN flags"
+    assert in_store(tmp_path, what) == [("claude_code_result", *COUNTED, MODEL, None, "s-1", True)]
+
+
+def test_a_result_that_names_its_models(tmp_path: Path) -> None:
+    used = {"inputTokens": 20, "outputTokens": 50, "cacheReadInputTokens": 300, "cacheCreationInputTokens": 70}
+    assert told(tmp_path, {**RUN, "model_usage": {MODEL: used}}) == [(20, 300, None, None, 70, 50)]
+
+
+def test_a_run_s_usage_in_a_log_of_calls_is_flagged_as_a_sum(tmp_path: Path) -> None:
+    call = {"timestamp": AT, "model": MODEL, "usage": FLAT}
+    talk = {"timestamp": AT, "model": MODEL, "usage": FLAT, "num_turns": 8}  # an application's own word
+    run = {"timestamp": AT, "model": MODEL, **RUN}
+    read(tmp_path / "store", write(tmp_path / "logs" / "app.jsonl", [call, talk, run]))
+    assert in_store(tmp_path, "requests, 'sums_only' IN flags") == [(1, False), (1, False), (None, True)]
+
+
+@pytest.mark.parametrize("name", ["calls", "responses"])
+def test_the_calls_beside_their_sum_count_and_it_does_not(tmp_path: Path, name: str) -> None:
+    one = {"model": MODEL, "usage": {"input_tokens": 5, "output_tokens": 7}}
+    record = {"started_at": AT, "usage": {"input_tokens": 10, "output_tokens": 14}, name: [one, one]}
+    assert told(tmp_path, record, "input_tokens, output_tokens, requests") == [(5, 7, 1), (5, 7, 1)]

@@ -118,6 +118,8 @@ def model_in(text: str) -> str:
     )
 
 
+OF_RUNS = ("total_cost_usd", "duration_api_ms")
+"""What stands beside `num_turns` where Claude Code tells a whole run's usage: the sum of its calls."""
 MAY_BE_OBJECTS = ("ts", "endpoint", "thinking", "user")
 """Fields under whose names others log objects: a request's `thinking`, the `agent` and `user` of a log collector."""
 
@@ -188,8 +190,15 @@ def own_fields(
     summed = usage and not plain
     if several := [sql for sql in (value("calls"), "r.usage.requests" if summed else None) if sql]:
         columns["requests"] = coalesced(several)
-    if summed:
-        columns["notes"] = f"CASE WHEN r.usage.{SUMS} = 'true' THEN ['{SUMS}'] END"
+    sums = [f"r.usage.{SUMS} = 'true'"] if summed else []
+    sums += [
+        f"count_of({struct}.num_turns) > 1 AND {struct}.{word} IS NOT NULL"
+        for struct, names in (("r", body), *((one.struct, one.names) for one in around if one.struct != "r"))
+        for word in OF_RUNS
+        if "num_turns" in names and word in names
+    ]
+    if sums:
+        columns["notes"] = f"CASE WHEN {' OR '.join(sums)} THEN ['{SUMS}'] END"
     if cost := value("cost_reported_usd"):
         columns |= {"cost_reported_usd": cost, "cost_reported_by": f"CASE WHEN {cost} IS NOT NULL THEN 'client' END"}
     if "content" in body:

@@ -23,9 +23,9 @@ LISTS = (
 lists of lists; `replies` and `meta` Haystack's; `hits` what a search in Elasticsearch finds; `logEvents` CloudWatch's.)"""
 DEEPER = tuple(name for name in LISTS if name not in ("messages", "events"))
 """Those that are looked for inside what is wrapped around a record too. A request's messages are no records."""
-STEPS = "steps"
-"""A list of the calls that make up the counts beside it: the AI SDK's, of an answer that took several calls. Each is a
-call, and their sum is none."""
+STEPS = ("steps", "calls", "llm_calls", "responses")
+"""Lists of the calls that make up the counts beside them: the AI SDK's, of an answer that took several calls, and
+applications'. Each is a call, and their sum is none."""
 LABELS = frozenset(
     "ts endpoint model_raw user session workspace api_key team project environment provider region tier is_batch task unit".split()
 )
@@ -63,7 +63,7 @@ def unfolded(reading: Reading, lines: str) -> Unfolded:
     if holders:
         told.append(wrapped.among("keys", holders))
     if wraps:
-        listed = f'"({"|".join((STEPS, *DEEPER))})" *: *\\[ *[\\[{{]'
+        listed = f'"({"|".join((*STEPS, *DEEPER))})" *: *\\[ *[\\[{{]'
         told.append(f"coalesce(contains(text, '[') AND regexp_matches(text, {quoted(listed)}), false)")
     run = reading.connection.execute
     if not told or run(f"SELECT 1 FROM {lines} WHERE {' OR '.join(told)} LIMIT 1").fetchone() is None:
@@ -93,7 +93,7 @@ def unfolded(reading: Reading, lines: str) -> Unfolded:
 
 def _may_list(names: Sequence[str]) -> bool:
     """Whether an object with these keys may list records: one that has counts itself only where they are the sum of steps."""
-    return STEPS in names or (not wrapped.counts_here(names) and not {*LISTS}.isdisjoint(names))
+    return not {*STEPS}.isdisjoint(names) or (not wrapped.counts_here(names) and not {*LISTS}.isdisjoint(names))
 
 
 def _elements(array: str) -> str:
@@ -119,7 +119,7 @@ def _calls(lists: Sequence[str], beside: Sequence[str]) -> str:
     one counts.
     """
 
-    steps = ", ".join(_list(path) for path in (f"$.{STEPS}", *(f"{wrapped.at(name)}.{STEPS}" for name in beside)))
+    steps = ", ".join(_list(f"{path}.{name}") for path in ("$", *map(wrapped.at, beside)) for name in STEPS)
     whole = (
         f"list_filter([{steps}], lambda l: len(l) > 0 AND len(list_filter(l, lambda e: {_counting('e')})) = len(l))[1]"
     )

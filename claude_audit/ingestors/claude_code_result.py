@@ -2,7 +2,8 @@
 
 The desktop app keeps the same messages of its agent's sessions, in files audit.jsonl.
 
-Recognised by records with `session_id` and `type` system, assistant, user or result. The bill is in `modelUsage` of a
+Recognised by records with `session_id` and `type` system, assistant, user or result; or results without a type, as Python's
+Agent SDK holds them (`session_id`, `num_turns`, `total_cost_usd`, `usage`). The bill is in `modelUsage` of a
 session's result records: one row a model. It is cumulative, so the record with most output counts, and replaces what an
 earlier ingest had of the session; the others are duplicates. Assistant lines carry the usage of the start of their stream
 (output 4 for 87) and are ignored, as is `usage` of the result, which is the main loop only. A session without a result has
@@ -16,6 +17,8 @@ endpoint, speed. A result that names several models counts as one line for each.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors._messages_usage import USAGE
@@ -32,7 +35,9 @@ STRUCTURE = json.dumps(
         "model": "VARCHAR",
         "usage": USAGE,
         "modelUsage": "JSON",
+        "model_usage": "JSON",
         "total_cost_usd": "VARCHAR",
+        "num_turns": "VARCHAR",
     }
 )
 MODEL_USAGE = json.dumps(
@@ -50,8 +55,20 @@ MODEL_USAGE = json.dumps(
 )
 
 
+OF_SDK = ("session_id", "num_turns", "total_cost_usd", "usage")
+"""What a result has as Python's Agent SDK holds it, without a type."""
+
+
+def _of_sdk(record: Mapping[str, Any]) -> bool:
+    return "type" not in record and {*OF_SDK} <= record.keys()
+
+
 def _recognise(head: Head) -> bool:
-    return any(isinstance(r.get("session_id"), str) and r.get("type") in TYPES for r in head.records)
+    if any(isinstance(r.get("session_id"), str) and r.get("type") in TYPES for r in head.records):
+        return True
+    # Among records of another make, which tell of calls, a result is an application's own.
+    others = (r for r in head.records if "usage" in r and "parent_tool_use_id" not in r and not _of_sdk(r))
+    return any(map(_of_sdk, head.records)) and next(others, None) is None
 
 
 def _select(reading: Reading) -> str:
@@ -61,12 +78,19 @@ def _select(reading: Reading) -> str:
     """
     reading.connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE run_lines AS
-        SELECT file, line, unnest(r), r IS NULL AS broken,
-            r."type" = 'result' AND r.session_id IS NOT NULL
-                AND (json_type(r.modelUsage) = 'OBJECT' AND r.modelUsage <> '{{}}' OR r.usage IS NOT NULL) AS billed
+        SELECT *, "type" = 'result' AND session_id IS NOT NULL
+                AND (json_type(modelUsage) = 'OBJECT' AND modelUsage <> '{{}}' OR usage IS NOT NULL) AS billed
         FROM (
-            SELECT file, line, json_record(text, '{STRUCTURE}') AS r
-            FROM lines
+            SELECT * REPLACE (
+                    coalesce("type", CASE WHEN num_turns IS NOT NULL AND usage IS NOT NULL THEN 'result' END) AS "type",
+                    coalesce(modelUsage, model_usage) AS modelUsage),
+                -- A result of the SDK's names no model, its assistants' messages no session.
+                CASE WHEN min(model) OVER (PARTITION BY file) = max(model) OVER (PARTITION BY file)
+                    THEN min(model) OVER (PARTITION BY file) END AS only_model
+            FROM (
+                SELECT file, line, unnest(r), r IS NULL AS broken
+                FROM (SELECT file, line, json_record(text, '{STRUCTURE}') AS r FROM lines)
+            )
         )""")
     reading.connection.execute("""
         CREATE OR REPLACE TEMP TABLE run_sessions AS
@@ -119,7 +143,7 @@ def _select(reading: Reading) -> str:
         UNION ALL BY NAME
         SELECT
             file, line, {same},
-            main_model AS model_raw,
+            coalesce(l.model, main_model, only_model) AS model_raw,
             'claude_code_result:' || session_id || '/' AS identity,
             l.usage.input_tokens AS input_tokens,
             l.usage.output_tokens AS output_tokens,

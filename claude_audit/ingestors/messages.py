@@ -9,7 +9,7 @@ one that cannot be read rejects its record. Of Mastra's spans a generation count
 
 LangChain's `usage_metadata` is read too; its input includes what was read from and written to the cache. Where
 LangChain or the AI SDK log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one
-counts. Of the AI SDK's finished answers each of the `steps` is a call; where they are not logged, `totalUsage` is
+counts. Of the AI SDK's finished answers each of the `steps` is a call, and so are the `calls` beside their sum; where they are not logged, `totalUsage` is
 counted. It, what Strands accumulates and Pydantic AI's runs of several `requests` are sums that cannot be split: their
 tokens are counted, at base rates, and flagged (`sums_only`, `band_unknown`).
 
@@ -58,7 +58,7 @@ def token_record(record: object) -> bool:
         named = {field_of(name) for name in value}
         if "input_tokens" in named or "output_tokens" in named or any(map(counts_in, usage_blocks(value))):
             return True
-        lists = [value[name] for name in (*LISTS, STEPS) if isinstance(value.get(name), list)]
+        lists = [value[name] for name in (*LISTS, *STEPS) if isinstance(value.get(name), list)]
         found = wrapped.containers(value)
         if any(normalized(name) in wrapped.COUNTS and counts_in(value[name]) for name in found):
             return True
