@@ -140,6 +140,18 @@ def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
         raise _unreadable(file, error) from error
 
 
+def _placed(path: Path, data: bytes) -> Path:
+    """The path, with the data in it. Raises AuditError where there is no room: the log that is read is not to blame."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise AuditError(
+            f"{path.parent}: cannot be written: {error.strerror or error}",
+            "free some space or choose another place with --store DIR; what was stored before is unharmed",
+        ) from error
+    return path
+
+
 def _unreadable(file: LogFile, error: Exception) -> AuditError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
@@ -179,8 +191,7 @@ def copied(
                 body, rest = data[:cut], data[cut:]
                 if body:
                     text = body.decode("utf-8", "replace").encode("utf-8") if mend else body
-                    path = work / f"piece-{index}-{count}{'-mended' if mend else ''}"
-                    path.write_bytes(text)
+                    path = _placed(work / f"piece-{index}-{count}{'-mended' if mend else ''}", text)
                     yield Piece(path, index, lines, len(text))
                     lines += body.count(b"\n")
                     count += 1
@@ -266,23 +277,23 @@ def in_place(index: int, file: LogFile, work: Path) -> Piece:
     """A file that is read as it is, whole: where it lies, or copied where the engine would not take its path."""
     if GLOB_CHARACTERS.isdisjoint(str(file.path)):
         return Piece(file.path, index, 0, file.size)
-    path = work / f"piece-{index}-0"
-    path.write_bytes(file.path.read_bytes())
-    return Piece(path, index, 0, file.size)
+    try:
+        data = file.path.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    return Piece(_placed(work / f"piece-{index}-0", data), index, 0, file.size)
 
 
 def document(index: int, file: LogFile, work: Path) -> Piece:
     """A file that is one JSON document: where it lies, or unpacked in `work`. Several documents in a row become lines."""
     import json
 
-    if file.plain:
-        text = file.path.read_bytes()
-        path = file.path
-    else:
+    try:
         with opened(file.path) as stream:
             text = stream.read()
-        path = work / f"piece-{index}-0"
-        path.write_bytes(text)
+    except (OSError, EOFError) as error:
+        raise _unreadable(file, error) from error
+    path = file.path if file.plain else _placed(work / f"piece-{index}-0", text)
     decoder, body = json.JSONDecoder(), text.decode("utf-8", "replace").removeprefix("\ufeff").strip()
     try:
         _, end = decoder.raw_decode(body)
@@ -299,8 +310,7 @@ def document(index: int, file: LogFile, work: Path) -> Piece:
             found.append(json.dumps(record))
             while at < len(body) and body[at] in " \t\r\n,":
                 at += 1
-        path = work / f"piece-{index}-0"
-        path.write_text("[" + ",".join(found) + "]", encoding="utf-8")
+        path = _placed(work / f"piece-{index}-0", f"[{','.join(found)}]".encode())
     return Piece(path, index, 0, len(text))
 
 
