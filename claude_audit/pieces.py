@@ -47,17 +47,22 @@ class LogFile:
     """What was read under this path before may have been something else: a log that was rotated since."""
 
     @property
+    def key(self) -> str:
+        """Its path as text: what the store knows it by."""
+        return in_utf8(str(self.path))
+
+    @property
     def packed(self) -> bool:
         """Compressed, by itself or in its format, or no UTF-8: it has no meaningful byte positions and is always read whole."""
         return self.path.suffix.lower() == ".parquet" or packed(self.path, self.size, self.mtime_ns)
 
     @property
     def plain(self) -> bool:
-        """The engine can read it where it lies: it would unpack what is named like a packed file, and take a name for a
-        pattern.
+        """The engine can read it where it lies: it would unpack what is named like a packed file, take a name for a
+        pattern, and takes no name that is no UTF-8.
         """
         named_packed = self.path.suffix.lower() in (".gz", ".zst")
-        return not self.packed and not named_packed and GLOB_CHARACTERS.isdisjoint(str(self.path))
+        return not self.packed and not named_packed and _nameable(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,19 @@ def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
         except PermissionError as error:
             raise AuditError(f"{error.filename}: permission denied", "make it readable for this user") from error
         for file in files:
-            found.setdefault(file.absolute(), file.as_posix())
+            found.setdefault(file.absolute(), in_utf8(file.as_posix()))
     return sorted(found.items(), key=lambda item: item[0])
+
+
+def in_utf8(path: str) -> str:
+    """A path as text that can stand anywhere: bytes of it that are no UTF-8 as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _nameable(path: Path) -> bool:
+    """Whether the engine can be told to read the file at this path."""
+    text = str(path)
+    return GLOB_CHARACTERS.isdisjoint(text) and in_utf8(text) == text
 
 
 def _pattern(path: Path) -> str:
@@ -275,7 +291,7 @@ def quoted_list(texts: Sequence[str]) -> str:
 
 def in_place(index: int, file: LogFile, work: Path) -> Piece:
     """A file that is read as it is, whole: where it lies, or copied where the engine would not take its path."""
-    if GLOB_CHARACTERS.isdisjoint(str(file.path)):
+    if _nameable(file.path):
         return Piece(file.path, index, 0, file.size)
     try:
         data = file.path.read_bytes()

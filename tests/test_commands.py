@@ -42,6 +42,11 @@ def audited(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_store_whose_path_is_no_utf8_is_named(audited: Path) -> None:
+    done = run(audited, "--store", "st\udcff", "ingest", "app.jsonl")
+    assert done.returncode == 2 and "not UTF-8" in done.stderr and "store" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "says", "hint"),
     [
