@@ -104,6 +104,11 @@ def test_an_engine_without_memory_says_so() -> None:
     assert _machine.failure(ValueError("another")) is None
 
 
+def test_a_place_without_the_right_to_it_is_named() -> None:
+    told = _machine.failure(PermissionError(13, "Permission denied", "/their/prices.yaml"))
+    assert told is not None and told.message == "/their/prices.yaml: permission denied"
+
+
 def test_what_memory_has_no_room_for_goes_to_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

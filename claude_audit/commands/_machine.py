@@ -1,4 +1,4 @@
-"""What the machine could not do: no room on a disk, no memory, names it cannot spell. No bug of the program's."""
+"""What the machine could not do: no room on a disk, no memory, no right to a file, names it can't spell. No bug of the program's."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def failure(error: Exception) -> AuditError | None:
         return AuditError(f"no room to write: {first}", FREE)
     if isinstance(error, MemoryError) or (engine and type(error).__name__ == "OutOfMemoryException"):
         return AuditError(f"not enough memory: {first or 'none is left'}", LESS)
+    if isinstance(error, PermissionError) and error.filename:
+        return AuditError(
+            f"{error.filename}: permission denied", "give this user the right to it, or choose another place"
+        )
     if isinstance(error, UnicodeEncodeError) or (engine and "cannot encode str as UTF-8" in first):
         return AuditError("a name or a value is not UTF-8", "the path of the store, and what is asked for, have to be")
     return None
