@@ -102,7 +102,8 @@ class Head:
         import pyarrow.parquet as pq
 
         try:
-            return tuple(pq.read_schema(self.path).names)
+            with self.path.open("rb") as file:
+                return tuple(pq.read_schema(file).names)
         except (OSError, pa.ArrowException):
             return ()
 
