@@ -14,7 +14,7 @@ _WORDS = {
         "timestamp ts time datetime created_at date started_at start_time asctime @timestamp event_time event_timestamp "
         "logged_at recorded_at created @t realtime_timestamp completed_at finished_at end_time ended_at "
         "time_generated time_generated_utc timestamp_utc datetime_utc time_utc dt time_millis timestamp_ms timestamp_in_ms "
-        "occurred_at called_at requested_at inserted_at"
+        "occurred_at called_at requested_at inserted_at when"
     ),
     "endpoint": "endpoint feature route operation stage step caller component use_case agent task_name",
     "model_raw": "model model_name model_id model_version ai_model model_used main_model",
@@ -31,14 +31,21 @@ _WORDS = {
     ),
     "cache_write_tokens": (
         "cache_creation_input_tokens cache_write_tokens cache_creation_tokens cache_write_input_tokens cache_write "
+        "cache_create_tokens cache_create_input_tokens "
         "input.cacheWriteInputTokenCount"
     ),
-    "cache_write_5m_tokens": "ephemeral_5m_input_tokens cache_write_5m_tokens",
-    "cache_write_1h_tokens": "ephemeral_1h_input_tokens cache_write_1h_tokens",
+    "cache_write_5m_tokens": (
+        "ephemeral_5m_input_tokens cache_write_5m_tokens cache_creation_5m_tokens cache_creation_5m_input_tokens "
+        "cache_write_5m_input_tokens cache_5m_tokens"
+    ),
+    "cache_write_1h_tokens": (
+        "ephemeral_1h_input_tokens cache_write_1h_tokens cache_creation_1h_tokens cache_creation_1h_input_tokens "
+        "cache_write_1h_input_tokens cache_1h_tokens"
+    ),
     "thinking_tokens": "thinking_tokens",
     "web_searches": "web_search_requests web_searches",
     "latency_ms": "latency_ms duration_ms delay_ms response_time_ms",
-    "latency_s": "elapsed latency",
+    "latency_s": "elapsed latency latency_s latency_seconds duration_s duration_seconds elapsed_s elapsed_seconds",
     "ttft_ms": "ttft_ms",
     "cost_reported_usd": "cost cost_usd estimated_cost cost_estimate spend",
     "user": "user user_id customer_id tenant_id end_user",
@@ -84,6 +91,9 @@ OPENAI_CACHED = ("cached_tokens", "cached_input_tokens", "cached_prompt_tokens",
 LOOSE = frozenset(("cacheread", "cachewrite", "cachecreation", "cachecreate", "created"))
 """Names, without what makes no difference, that mean a count or a time only where a number begins what stands under them:
 others say there whether."""
+
+WRITTEN = ("cache_creation", "cache_create")
+"""What columns and key=value lines call a number of written tokens, whose objects of JSON hold them by their times to live."""
 
 TEXT_FIELDS = frozenset(
     (
@@ -166,6 +176,20 @@ def inclusive(names: Mapping[str, list[str]]) -> bool | None:
     if not openai_input and not openai_cached:
         return False
     return None
+
+
+def unseen(names: Iterable[str]) -> list[str]:
+    """Those of the names that seem to count cached tokens, read or written, of which no name that is known tells."""
+    listed = list(names)
+    known = fields(listed)
+    found = []
+    for name in listed:
+        word = normalized(name)
+        kind = "cache_write" if re.search("writ|creat", word) else "cache_read"
+        seems = "cach" in word and "token" in word and "uncach" not in word and field_of(name) is None
+        if seems and not any(field.startswith(kind) for field in known):
+            found.append(name)
+    return found
 
 
 def taggable(name: str) -> bool:

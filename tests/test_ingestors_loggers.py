@@ -151,3 +151,34 @@ def test_the_calls_beside_their_sum_count_and_it_does_not(tmp_path: Path, name: 
     one = {"model": MODEL, "usage": {"input_tokens": 5, "output_tokens": 7}}
     record = {"started_at": AT, "usage": {"input_tokens": 10, "output_tokens": 14}, name: [one, one]}
     assert told(tmp_path, record, "input_tokens, output_tokens, requests") == [(5, 7, 1), (5, 7, 1)]
+
+
+@pytest.mark.parametrize(
+    ("names", "counted"),
+    [
+        ("cache_create_tokens,cache_read_tokens", (12, 300, None, None, 70, 45)),
+        ("cache_creation,cache_read", (12, 300, None, None, 70, 45)),
+        ("cache_creation_1h_tokens,cache_read_tokens", (12, 300, None, 70, None, 45)),
+        ("cache_5m_tokens,cache_read_tokens", (12, 300, 70, None, None, 45)),
+    ],
+)
+def test_columns_of_written_tokens(tmp_path: Path, names: str, counted: tuple[int | None, ...]) -> None:
+    text = f"ts,model,input_tokens,output_tokens,{names}\n{AT},{MODEL},12,45,70,300\n"
+    assert calls(tmp_path, text, CACHED, name="app.csv") == [counted]
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ("cache_read_tokens,tokens_put_in_cache_by_write", True),
+        ("cache_read_tokens,cache_savings_tokens", False),
+        ("cache_read_tokens,total_cached_tokens", False),
+        ("cache_write_tokens,tokens_served_from_cache", True),
+    ],
+)
+def test_a_column_that_seems_to_count_cached_tokens(tmp_path: Path, names: str, missing: bool) -> None:
+    first, second = names.split(",")
+    flat = {"ts": AT, "model": MODEL, "input_tokens": 12, "output_tokens": 45, first: 300, second: 70}
+    text = ",".join(flat) + "\n" + ",".join(map(str, flat.values())) + "\n"
+    assert calls(tmp_path / "table", text, "'cache_unseen' IN flags", name="app.csv") == [(missing,)]
+    assert told(tmp_path / "json", flat, "'cache_unseen' IN flags") == [(missing,)]

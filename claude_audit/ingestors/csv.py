@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from claude_audit import json_path
-from claude_audit.aliases import ALIASES, fields, inclusive, meant, normalized, taggable
+from claude_audit.aliases import ALIASES, WRITTEN, fields, inclusive, meant, normalized, taggable, unseen
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _mapped as mapped
 from claude_audit.ingestors import _named as named
@@ -129,6 +129,12 @@ def _rows(part: Table, reading: Reading) -> str:
     cached = any(name in counts for name in CACHE)
     columns = {**_times(names, part, value, labels), **counts, **labels}
     columns |= _basis(reading, part, names, counts, mapping) if cached else {"cache_unseen": "true"}
+    mapped_names = {
+        located[0] for source in mapping.sources() for p in source.paths if (located := _located(p, part.names))
+    }
+    lost = [f"c{part.positions(name)[0]}" for name in unseen(part.names) if name not in mapped_names]
+    if cached and lost:
+        columns["cache_unseen"] = " OR ".join(f"coalesce(count_of({cell}), 0) > 0" for cell in lost)
     told = [(name, sql) for name, source in mapping.tags.items() if (sql := mapped.value(source, cell))]
     if unknown := [*(tag for tag in _unknown(part, names) if tag[0] not in mapping.tags), *told]:
         columns["tags"] = named.tags(unknown)
@@ -148,6 +154,8 @@ def _rows(part: Table, reading: Reading) -> str:
 def _columns(part: Table, mapping: FieldMap) -> dict[str, list[str]]:
     """Our field -> the columns that hold it, the likeliest first; what --map says comes before what names say."""
     found = fields(dict.fromkeys(part.names))
+    if written := [name for name in dict.fromkeys(part.names) if normalized(name) in map(normalized, WRITTEN)]:
+        found["cache_write_tokens"] = [*found.get("cache_write_tokens", ()), *written]
     for field, source in mapping.fields.items():
         columns = [located[0] for path in source.paths if (located := _located(path, part.names))]
         for others in found.values():

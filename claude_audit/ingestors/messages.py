@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from claude_audit import aliases
 from claude_audit.aliases import field_of, fields, normalized
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading, parsed
 from claude_audit.ingestors import _body as body
@@ -170,8 +171,10 @@ def _calls(
     asked = [f"{one.struct}.request" for one in around if "request" in one.outside]
     asks = bool(asked)
     columns = body.own_fields(own, inner, around, plain=plain, models=models) | counts(own, inner, plain=plain)
-    if unseen and "usage" in inner:
-        some = " OR ".join(f"coalesce(count_of(r.usage.{identifier(name)}), 0) > 0" for name in unseen)
+    lost = [f"r.usage.{identifier(name)}" for name in unseen if "usage" in inner]
+    lost += [f"r.{identifier(name)}" for name in aliases.unseen(inner) if name in body.labels(inner)]
+    if lost:
+        some = " OR ".join(f"coalesce(count_of({count}), 0) > 0" for count in lost)
         columns["cache_unseen"] = f"coalesce({columns.get('cache_unseen', 'false')}, false) OR {some}"
     if "stop_details" in inner:
         columns["refusal_category"] = "r.stop_details.category"

@@ -29,6 +29,7 @@ from claude_audit.aliases import (
     ALIASES,
     OPENAI_CACHED,
     OPENAI_INPUT,
+    WRITTEN,
     field_of,
     fields,
     meant,
@@ -59,8 +60,6 @@ USAGE_REPR = (
     r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))"  # parentheses in parentheses, three deep
 )
 MOST_TAGS = 64
-WRITTEN = ("cache_creation", "cache_create")
-"""Keys of a number of written tokens. In a repr the first has the counts by their times to live."""
 
 
 def _key(field: str) -> str:
