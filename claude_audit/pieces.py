@@ -23,6 +23,8 @@ HEAD_BYTES = 256 * 1024
 FIRST_LOOK = 8 * 1024
 """Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
+LONGEST_LIST = 16 * 2**20
+"""Of a JSON array in one line its first elements tell what they are."""
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
@@ -145,11 +147,14 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 
 def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
-    """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
+    """The first bytes of the file, decompressed, with one whole line at least, or much of a list: enough to recognise its
+    format.
+    """
     try:
         with opened(file.path) as stream:
             data = stream.read(most)
-            while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
+            longest = LONGEST_LIST if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") else LONGEST_HEAD
+            while b"\n" not in data and len(data) < longest and (block := stream.read(16 * BLOCK_BYTES)):
                 data += block
             return data
     except (OSError, EOFError) as error:
