@@ -84,6 +84,15 @@ def test_a_warning_is_not_called_a_failure() -> None:
     assert words(STEADY, monthly("250", mode="warn"))[0].startswith("WARN budget.monthly: projected")
 
 
+@pytest.mark.parametrize("limit", ["400", "100"])
+def test_requests_without_a_price_are_told_also_where_they_are_few(limit: str) -> None:
+    priced = steady(OCT, 51)
+    without = Row(priced[-1].day, None, model="new")
+    lines = words(FakeHistory([*priced, without]), monthly(limit))
+    assert lines.count("  note: 1 of 21 requests has no price and is not in the figures") == 1
+    assert "no price" not in "".join(words(STEADY, monthly(limit)))
+
+
 def test_an_undecided_budget_says_why_once() -> None:
     lines = words(FakeHistory(steady(date(2026, 11, 19), 2)), monthly("500"))
     reason = "too little history: 2 complete days with records, at least 3 are needed"
