@@ -354,6 +354,12 @@ def test_a_forecast_in_words_keeps_to_the_width(cli: Cli, monkeypatch: pytest.Mo
     assert "within the 80 % interval" in " ".join(out.split())
 
 
+@pytest.mark.parametrize("days", ["0", "367", "-1"])
+def test_a_horizon_that_is_none_is_refused(cli: Cli, days: str) -> None:
+    code, out, err = cli("forecast", "--backtest", f"--horizon={days}")
+    assert (code, out) == (2, "") and f"{days} is not a number of days from 1 to 366" in err
+
+
 def test_forecast_json(cli: Cli) -> None:
     code, out, err = cli("forecast", "--backtest", "--horizon", "7", "--format", "json")
     document = json.loads(out)
