@@ -23,6 +23,8 @@ HEAD_BYTES = 256 * 1024
 FIRST_LOOK = 8 * 1024
 """Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
+LONGEST_LIST = 16 * 2**20
+"""Of a JSON array in one line its first elements tell what they are."""
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
@@ -145,18 +147,21 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 
 def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
-    """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
+    """The first bytes of the file, decompressed, with one whole line at least, or much of a list: enough to recognise its
+    format.
+    """
     try:
         with opened(file.path) as stream:
             data = stream.read(most)
-            while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
+            longest = LONGEST_LIST if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") else LONGEST_HEAD
+            while b"\n" not in data and len(data) < longest and (block := stream.read(16 * BLOCK_BYTES)):
                 data += block
             return data
     except (OSError, EOFError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
-def _placed(path: Path, data: bytes) -> Path:
+def placed(path: Path, data: bytes) -> Path:
     """The path, with the data in it. Raises AuditError where there is no room: the log that is read is not to blame."""
     try:
         path.write_bytes(data)
@@ -168,7 +173,7 @@ def _placed(path: Path, data: bytes) -> Path:
     return path
 
 
-def _unreadable(file: LogFile, error: Exception) -> AuditError:
+def unreadable(file: LogFile, error: Exception) -> AuditError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
 
@@ -207,14 +212,14 @@ def copied(
                 body, rest = data[:cut], data[cut:]
                 if body:
                     text = body.decode("utf-8", "replace").encode("utf-8") if mend else body
-                    path = _placed(work / f"piece-{index}-{count}{'-mended' if mend else ''}", text)
+                    path = placed(work / f"piece-{index}-{count}{'-mended' if mend else ''}", text)
                     yield Piece(path, index, lines, len(text))
                     lines += body.count(b"\n")
                     count += 1
                 if not block:
                     return
     except (OSError, EOFError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _outside_quotes(data: bytes, cut: int) -> int:
@@ -296,59 +301,5 @@ def in_place(index: int, file: LogFile, work: Path) -> Piece:
     try:
         data = file.path.read_bytes()
     except OSError as error:
-        raise _unreadable(file, error) from error
-    return Piece(_placed(work / f"piece-{index}-0", data), index, 0, file.size)
-
-
-def document(index: int, file: LogFile, work: Path) -> Piece:
-    """A file that is one JSON document: where it lies, or unpacked in `work`. Several documents in a row become lines."""
-    import json
-
-    try:
-        with opened(file.path) as stream:
-            text = stream.read()
-    except (OSError, EOFError) as error:
-        raise _unreadable(file, error) from error
-    path = file.path if file.plain else _placed(work / f"piece-{index}-0", text)
-    decoder, body = json.JSONDecoder(), text.decode("utf-8", "replace").removeprefix("\ufeff").strip()
-    try:
-        _, end = decoder.raw_decode(body)
-    except (ValueError, RecursionError):
-        return Piece(path, index, 0, len(text))
-    if end < len(body):
-        found, at = [], 0
-        while at < len(body):
-            try:
-                record, at = decoder.raw_decode(body, at)
-            except (ValueError, RecursionError):
-                found.append(body[at:].replace("\n", " "))
-                break
-            found.append(json.dumps(record))
-            while at < len(body) and body[at] in " \t\r\n,":
-                at += 1
-        path = _placed(work / f"piece-{index}-0", f"[{','.join(found)}]".encode())
-    return Piece(path, index, 0, len(text))
-
-
-def documents_relation(connection: DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
-    """Make the view `lines` over whole-file JSON: a row for each element of an array, or one for an object.
-
-    `line` is the element's number. A file that is no valid JSON is one row, which its format then rejects.
-    """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE pieces AS SELECT unnest(?::VARCHAR[]) AS path, unnest(?::INTEGER[]) AS file",
-        [[str(p.path) for p in pieces], [p.file for p in pieces]],
-    )
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP VIEW lines AS
-        SELECT file, generate_subscripts(items, 1)::BIGINT AS line, unnest(items) AS text
-        FROM (
-            SELECT file, CASE
-                WHEN NOT json_valid(content) THEN [content]
-                WHEN json_type(content) = 'ARRAY' THEN from_json(content, '["JSON"]')::VARCHAR[]
-                ELSE [content] END AS items
-            FROM (
-                SELECT p.file, ltrim(t.content, chr(65279)) AS content
-                FROM read_text({quoted_list([str(p.path) for p in pieces])}) AS t JOIN pieces AS p ON p.path = t.filename
-            )
-        )""")
+        raise unreadable(file, error) from error
+    return Piece(placed(work / f"piece-{index}-0", data), index, 0, file.size)

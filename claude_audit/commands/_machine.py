@@ -9,7 +9,7 @@ from claude_audit.errors import AuditError
 
 NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG))
 FREE = "free some space, or set TMPDIR to a folder that has some; what is stored is unharmed"
-LESS = "ask for less at once (--since, --until, --where), or use a machine with more memory"
+LESS = "take less at once (fewer files; --since, --until, --where), or a machine with more memory"
 
 
 def failure(error: Exception) -> AuditError | None:
