@@ -78,6 +78,10 @@ def _unknown(side: Side) -> bool:
     return side.amount.usd is None and side.amount.unpriced_requests > 0
 
 
+def _cost(side: Side) -> str:
+    return figures.NO_PRICE if _unknown(side) else dollars(side.usd)
+
+
 def _lengths_differ(found: Diff) -> bool:
     return found.before.covered.count != found.after.covered.count
 
@@ -271,6 +275,6 @@ def ranked(found: Diff) -> list[tuple[str, Decimal]]:
 def sides(found: Diff) -> list[str]:
     """Both totals and their requests, a line each."""
     return [
-        f"{word:6}  {side.days.name}{f' in {side.store}' if side.store else ''}: {figures.NO_PRICE if _unknown(side) else dollars(side.usd)}, {count(side.amount.requests, 'request')}"
+        f"{word:6}  {side.days.name}{f' in {side.store}' if side.store else ''}: {_cost(side)}, {count(side.amount.requests, 'request')}"
         for word, side in (("before", found.before), ("after", found.after))
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_audit.bill import SEARCHES
-from claude_audit.money import dollars
 from claude_audit.renderers import figures
 from claude_audit.renderers.figures import compact, percent
 from claude_audit.renderers.terminal.screen import Screen, lines, table
