@@ -38,6 +38,13 @@ class BudgetResult:
     """Why it is undecided."""
     driver: Driver | None
     trials: Backtest | None
+    max_unpriced: Decimal = MAX_UNPRICED
+    """Share of requests without a price up to which its figures stand."""
+
+    @property
+    def unpriced_allowed(self) -> int:
+        """Requests without a price that its figures leave out, where there are few enough of them for a verdict."""
+        return self.outlook.unpriced if self.outlook.unpriced_share <= self.max_unpriced else 0
 
     @property
     def actual_over(self) -> bool:
@@ -147,6 +154,7 @@ def _judge(
         reasons=tuple(reasons),
         driver=history.driver(window.first, min(window.last, as_of.today), budget.only),
         trials=view.trials(days_off),
+        max_unpriced=max_unpriced,
     )
 
 

@@ -93,7 +93,9 @@ class Value:
 
     def text(self) -> str:
         """A word or a number, as written."""
-        if isinstance(self.raw, bool) or not isinstance(self.raw, str | int | Decimal) or self.raw == "":
+        if self.raw == "":
+            raise self.error(f"{self._called} is empty", "give it a value, or leave it out")
+        if isinstance(self.raw, bool) or not isinstance(self.raw, str | int | Decimal):
             raise self.error(f"{self._called} must be text, not {self.raw!r}")
         return str(self.raw)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from claude_audit.budget import BudgetResult, Gate
 from claude_audit.forecast import Backtest
 from claude_audit.money import dollars
+from claude_audit.outlook import Outlook
 from claude_audit.text import count, day_name, printable
 
 NEXT_STEP = "claude-audit whatif --route-simple haiku --cache-hit 0.85"
@@ -83,6 +84,8 @@ def details(result: BudgetResult, advice: Advice) -> list[str]:
         lines += [f"also: {reason}" for reason in result.reasons]
     if result.outlook.forecast.method != "undecided":
         lines += [f"note: {note}" for note in result.outlook.forecast.notes]
+    if result.unpriced_allowed:
+        lines.append(f"note: {left_out(result.outlook)}")
     if result.trials is not None and result.trials.doubtful:
         lines.append(doubt(result.trials))
     if result.verdict in ("over", "at_risk"):
@@ -90,6 +93,13 @@ def details(result: BudgetResult, advice: Advice) -> list[str]:
         worth = f"   saves an estimated {dollars(saving)} a month" if saving is not None and saving > 0 else ""
         lines.append(f"next: {advice.command}{worth}")
     return lines
+
+
+def left_out(view: Outlook) -> str:
+    """How many requests have no price, and so are in none of an outlook's dollars."""
+    one = view.unpriced == 1
+    have, are = ("has", "is") if one else ("have", "are")
+    return f"{view.unpriced:,} of {count(view.requests, 'request')} {have} no price and {are} not in the figures"
 
 
 def doubt(trials: Backtest) -> str:

@@ -113,18 +113,28 @@ _MESSAGES_ONLY = (
 
 _JOINS = """
     JOIN files USING (file)
-    LEFT JOIN models AS m ON m.spelling = p.pass_model"""
+    LEFT JOIN models AS m ON m.spelling = p.pass_model
+    LEFT JOIN models AS own ON own.spelling = p.model_name"""
+"""SQL: m: the model of the pass; own: that of the call. Clouds list the passes of a call under plain ids."""
 
 
 def _sum(field: str) -> str:
     return f"coalesce(list_sum(list_transform(messages, lambda x: x.{field})), 0)"
 
 
+_SUM_OF_WRITES = """coalesce(list_sum(list_transform(messages, lambda x: greatest(
+                        coalesce(x.cache_creation_input_tokens, 0),
+                        coalesce(x.cache_creation.ephemeral_5m_input_tokens, 0)
+                            + coalesce(x.cache_creation.ephemeral_1h_input_tokens, 0)))), 0)"""
+"""SQL: what the message entries wrote, where an entry may hold the total, its split by TTL, or both."""
+
+
 def _several() -> str:
     """SQL: the passes of the calls that list several.
 
     listed: the entries as structs. judged: whether the message entries stand for the top level. chosen: where they do
-    not, one entry of the top level's figures takes their place. placed: a row an entry. sized: its cache writes and TTL.
+    not, one entry of the top level's figures takes their place. placed: a row an entry, and the place of the one that
+    was returned, whose searches and thinking the top level tells. sized: its cache writes and TTL.
     """
     return f"""
         SELECT * FROM (
@@ -142,7 +152,7 @@ def _several() -> str:
                     {_sum("input_tokens")} = coalesce(uncached, 0)
                     AND {_sum("cache_read_input_tokens")} = coalesce(cache_read_tokens, 0)
                     AND {_sum("output_tokens")} = coalesce(output_tokens, 0)
-                    AND {_sum("cache_creation_input_tokens")} = writes) AS whole
+                    AND {_SUM_OF_WRITES} = writes) AS whole
                 FROM typed
             ),
             chosen AS (
@@ -157,7 +167,11 @@ def _several() -> str:
             placed AS (
                 SELECT *, unnest(entries) AS e, generate_subscripts(entries, 1) AS place,
                     CASE WHEN fallback THEN 1
-                        ELSE coalesce(list_position(list_transform(entries, lambda x: x."type"), 'message'), 1) END AS first_place
+                        ELSE coalesce(list_position(list_transform(entries, lambda x: x."type"), 'message'), 1) END AS first_place,
+                    CASE WHEN fallback
+                        THEN len(entries) + 1 - list_position(
+                            list_reverse(list_transform(entries, lambda x: x."type")), 'fallback_message')
+                        ELSE first_place END AS told_place
                 FROM chosen
             ),
             sized AS (
@@ -171,7 +185,7 @@ def _several() -> str:
                         WHEN write_5m > 0 AND coalesce(write_1h, 0) = 0 THEN '5m' END AS one_ttl
                 FROM placed
             )
-            SELECT * EXCLUDE (entries, fallback, messages, whole, e, place, first_place, e_split, e_writes, one_ttl),
+            SELECT * EXCLUDE (entries, fallback, messages, whole, e, place, first_place, told_place, e_split, e_writes, one_ttl),
                 CASE e."type" WHEN 'advisor_message' THEN 'advisor' WHEN 'compaction' THEN 'compaction'
                     WHEN 'fallback_message' THEN 'fallback' ELSE 'call' END AS kind,
                 CASE WHEN place = first_place THEN 0 WHEN place < first_place THEN place ELSE place - 1 END AS pass,
@@ -184,15 +198,15 @@ def _several() -> str:
                 CASE one_ttl WHEN '1h' THEN e_writes ELSE e.cache_creation.ephemeral_1h_input_tokens END AS p_1h,
                 CASE WHEN one_ttl IS NULL AND e_writes > e_split THEN e_writes - e_split END AS p_unknown,
                 e.output_tokens AS p_output,
-                CASE WHEN place = first_place THEN thinking_tokens END AS p_thinking,
-                CASE WHEN place = first_place THEN web_searches END AS p_searches,
+                CASE WHEN place = told_place THEN thinking_tokens END AS p_thinking,
+                CASE WHEN place = told_place THEN web_searches END AS p_searches,
                 CASE WHEN whole OR e."type" <> 'message'
                     THEN coalesce(e.input_tokens, 0) + coalesce(e.cache_read_input_tokens, 0) + e_writes END AS p_prompt
             FROM sized
         )"""
 
 
-PROVIDER = """coalesce(p.provider, m.provider,
+PROVIDER = """coalesce(p.provider, m.provider, own.provider,
             CASE WHEN starts_with(p.message_id, 'msg_bdrk_') THEN 'aws_bedrock' WHEN starts_with(p.message_id, 'msg_vrtx_') THEN 'gcp_vertex' END,
             'anthropic')"""
 """SQL: who bills: as the log names it, as the model is spelt, as the answer's id begins: clouds answer with a plain model."""
@@ -215,7 +229,7 @@ def _columns(catalog: Catalog) -> str:
         "requests": "CASE WHEN requests IS NOT NULL THEN CASE WHEN pass = 0 THEN requests ELSE 0 END "
         "WHEN list_contains(flags, 'sums_only') THEN NULL WHEN pass = 0 THEN 1 ELSE 0 END",
         "provider": PROVIDER,
-        "routing": "coalesce(p.routing, m.routing)",
+        "routing": "coalesce(p.routing, m.routing, own.routing)",
         "model": "m.model",
         "model_raw": "pass_model",
         "input_tokens": "p_input",

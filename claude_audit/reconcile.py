@@ -1,6 +1,6 @@
 """The logs against the invoice: what matches, what was logged and not billed, billed and not logged, and at which price.
 
-Compared by period x model x token class x workspace x key, as far as both sides tell these apart: where the logs leave out
+Compared by period x model x token class x workspace x key x tier, as far as both sides tell these apart: where the logs leave out
 a key, or a report is not grouped by it, that place is compared as a whole instead of guessing. Tokens are compared exactly
 where a report has tokens; dollars within the report's own rounding where it has only those.
 """
@@ -26,7 +26,7 @@ from claude_audit.text import count
 if TYPE_CHECKING:
     from claude_audit.audit import Audit
 
-DIMENSIONS = ("kind", "model", "token_type", "workspace", "api_key")
+DIMENSIONS = ("kind", "model", "token_type", "workspace", "api_key", "tier")
 """In the order in which the two sides are parted."""
 
 PRICED_BY = ("kind", "model", "token_type")
@@ -172,7 +172,7 @@ def _tells(dimension: str, ours: Sequence[Fact], theirs: Sequence[Fact]) -> bool
     if not ours or not theirs:
         return True
     mine, yours = ([getattr(f, dimension) for f in side] for side in (ours, theirs))
-    if dimension in ("kind", "token_type"):
+    if dimension in ("kind", "token_type", "tier"):
         return None not in mine and None not in yours
     return any(v is not None for v in yours) and (dimension == "model" or None not in mine)
 
@@ -291,7 +291,8 @@ def _notes(cells: Sequence[Cell], surplus: Decimal, claims: Billed, logs: Logged
     if surplus >= CENT:
         yield f"tokens worth {dollars(surplus)} at our prices are in the report of usage, but have no row in that of costs"
     unsaid = [cell for cell in cells if cell.api_key is None and cell.unlogged_usd and cell.logged]
-    if unsaid:
+    keyed = any(fact.api_key is not None for fact in (*claims.usage, *claims.cost))
+    if unsaid and keyed and any(fact.api_key is None for fact in logs.facts):
         yield "the logs do not always record the key: where they don't, the rest is not told apart by key"
     dollars_for = {fact.period for fact in claims.cost}
     if dollars_for and any(fact.period not in dollars_for for fact in claims.usage):

@@ -20,7 +20,7 @@ from claude_audit.evidence import Evidence, model_id
 from claude_audit.ingestors_evidence import Report, registry
 from claude_audit.money import EXACT, ZERO
 from claude_audit.rates import Group
-from claude_audit.reconcile_facts import CLAUDE_CODE, DAY, TOKENS, Fact, Period, Periods, Source
+from claude_audit.reconcile_facts import CLAUDE_CODE, DAY, TOKENS, Fact, Period, Periods, Source, told_tier
 from claude_audit.store import Export
 from claude_audit.text import count
 from claude_audit.usage import TOKEN_CLASSES
@@ -197,10 +197,11 @@ def _usage_facts(row: Evidence, period: Period, catalog: Catalog) -> Iterator[Fa
     counts = tuple(n or 0 for n in row.tokens)
     amounts = components(catalog.price(_group(row, model, catalog)), counts, 0, catalog)
     whose: dict[str, Any] = {"workspace": row.workspace, "api_key": row.api_key}
+    tier = told_tier(row.claim.tier)
     for name, tokens in zip(TOKEN_CLASSES, counts, strict=True):
         if tokens:
             usd = amounts[name] if amounts else None
-            yield Fact(period, TOKENS, model or row.claim.model_raw, name, **whose, quantity=tokens, usd=usd)
+            yield Fact(period, TOKENS, model or row.claim.model_raw, name, **whose, quantity=tokens, usd=usd, tier=tier)
     if searches := row.claim.web_searches:
         fee = catalog.search_fee()[0]
         yield Fact(

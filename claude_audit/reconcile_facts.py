@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 TOKENS = "tokens"
 CLAUDE_CODE = "claude_code"
+BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,6 +85,13 @@ class Fact:
     list_usd: Decimal | None = None
     """As billed, but before discounts."""
     rounding_usd: Decimal = ZERO
+    tier: str | None = None
+    """batch, or standard for every other tier: they cost the same."""
+
+
+def told_tier(name: str | None) -> str | None:
+    """A tier as facts tell it."""
+    return name if name in (None, BATCH) else "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +139,11 @@ def logged(audit: Audit, periods: Periods) -> Logged:
             else:
                 elsewhere[provider] = EXACT.add(elsewhere[provider], priced.usd or ZERO)
             continue
+        tier = told_tier(line.group.tier)
         for name, count in zip(TOKEN_CLASSES, line.tokens, strict=True):
             if count:
                 usd = priced.components[name] if priced.components else None
-                facts.append(Fact(period, TOKENS, line.name, name, workspace, key, count, usd))
+                facts.append(Fact(period, TOKENS, line.name, name, workspace, key, count, usd, tier=tier))
         if line.searches:
             fee = EXACT.multiply(audit.catalog.search_fee()[0], Decimal(line.searches))
             facts.append(Fact(period, SEARCHES, line.name, None, workspace, key, line.searches, fee))

@@ -92,6 +92,11 @@ class Report:
         return self.by_who.total_usd
 
     @property
+    def known_usd(self) -> Decimal | None:
+        """The same; None where all that would cost something has no price."""
+        return self.by_who.known_usd
+
+    @property
     def requests(self) -> int:
         """Calls, free ones included."""
         return self.by_who.requests
@@ -113,8 +118,9 @@ class Report:
 
     @property
     def a_day_usd(self) -> Decimal | None:
-        """Mean US dollars a calendar day of the period; None without days."""
-        return EXACT.divide(self.total_usd, Decimal(len(self.days))) if self.days else None
+        """Mean US dollars a calendar day of the period; None without days, and where nothing has a price."""
+        known = self.known_usd
+        return EXACT.divide(known, Decimal(len(self.days))) if self.days and known is not None else None
 
     @property
     def largest(self) -> SpendRow | None:

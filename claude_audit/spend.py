@@ -89,6 +89,11 @@ class Spend:
     notes: tuple[str, ...] = ()
 
     @property
+    def known_usd(self) -> Decimal | None:
+        """The total; None where all that would cost something has no price."""
+        return self.total_usd if self.total_usd or not self.unpriced.requests else None
+
+    @property
     def pareto(self) -> Pareto | None:
         """None for fewer than three groups with a cost, and for rows by time or token type, which no one can cut."""
         costs = sorted((row.cost_usd for row in self.rows if row.cost_usd), reverse=True)

@@ -210,6 +210,7 @@ def test_environment_variables_hold_lists(tmp_path: Path) -> None:
         ("budgets: [{limit: '1000,000'}]", "claude-audit.yaml:1: limit is '1000,000', which is not", ""),
         ("budgets: [{limit: 1e30}]", "claude-audit.yaml:1: limit is 1E+30: use an amount in dollars", ""),
         ("budgets: [{limit: NaN}]", "claude-audit.yaml:1: limit is 'NaN': use an amount in dollars", ""),
+        ("budgets: [{limit: ''}]", "claude-audit.yaml:1: limit is empty", "give it a value, or leave it out"),
         ("budgets: [{limit: true}]", "claude-audit.yaml:1: limit must be text, not True", ""),
         ("budgets: [{increase: 20}]", "claude-audit.yaml:1: increase is 20: a percentage is needed", "write 20% if"),
         ("budgets: [{increase: lots}]", "claude-audit.yaml:1: increase is lots: a percentage is needed", "such as 20%"),

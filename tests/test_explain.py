@@ -113,3 +113,17 @@ def test_a_wrong_lever_is_named_and_an_id_stays_an_id(store: Path, run: Command)
     assert done.returncode == 2 and "did you mean cap_output?" in done.stderr
     assert run("explain", "req_3").returncode == 0
     assert "explain takes one id" in run("explain", "req_3", "req_4").stderr
+
+
+def test_where_nothing_has_a_price_no_answer_is_a_sum_of_dollars(tmp_path: Path, run: Command) -> None:
+    lost = [record(n, model="claude-unknown-9", timestamp=f"2026-11-{n:02d}T10:00:00Z") for n in range(1, 5)]
+    read(tmp_path / ".claude-audit", write(tmp_path / "app.jsonl", lost))
+    assert run("spend").stdout.startswith("no price  Nov 1 to Nov 4, 2026")
+    assert "**no price** in 4 requests" in run("spend", "--format", "markdown").stdout
+    assert run("explain").stdout.endswith("\ntotal no price\n")
+    assert "undecided: there is no evidence" in run("reconcile", "--fail-under", "50%").stderr
+    told = run("diff", "--before", "2026-11-01..2026-11-02", "--after", "2026-11-03..2026-11-04").stdout
+    assert told.startswith("How Nov 3 to Nov 4 compares with Nov 1 to Nov 2 is not known: no request of")
+    assert "before  Nov 1 to Nov 2, 2026: no price, 2 requests" in told and "$" not in told
+    assert run("report", "--html", "audit.html").stdout.startswith("no price in 4 requests")
+    assert ">no price</span></h1>" in (tmp_path / "audit.html").read_text(encoding="utf-8")

@@ -84,6 +84,15 @@ def test_a_warning_is_not_called_a_failure() -> None:
     assert words(STEADY, monthly("250", mode="warn"))[0].startswith("WARN budget.monthly: projected")
 
 
+@pytest.mark.parametrize("limit", ["400", "100"])
+def test_requests_without_a_price_are_told_also_where_they_are_few(limit: str) -> None:
+    priced = steady(OCT, 51)
+    without = Row(priced[-1].day, None, model="new")
+    lines = words(FakeHistory([*priced, without]), monthly(limit))
+    assert lines.count("  note: 1 of 21 requests has no price and is not in the figures") == 1
+    assert "no price" not in "".join(words(STEADY, monthly(limit)))
+
+
 def test_an_undecided_budget_says_why_once() -> None:
     lines = words(FakeHistory(steady(date(2026, 11, 19), 2)), monthly("500"))
     reason = "too little history: 2 complete days with records, at least 3 are needed"
@@ -343,6 +352,12 @@ def test_a_forecast_in_words_keeps_to_the_width(cli: Cli, monkeypatch: pytest.Mo
     _, out, _ = cli("forecast", "--backtest", "--horizon", "7")
     assert max(map(len, out.splitlines())) <= 80
     assert "within the 80 % interval" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("days", ["0", "367", "-1"])
+def test_a_horizon_that_is_none_is_refused(cli: Cli, days: str) -> None:
+    code, out, err = cli("forecast", "--backtest", f"--horizon={days}")
+    assert (code, out) == (2, "") and f"{days} is not a number of days from 1 to 366" in err
 
 
 def test_forecast_json(cli: Cli) -> None:

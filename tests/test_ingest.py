@@ -360,6 +360,63 @@ def test_passes_are_rows_of_their_own_model_and_one_request(tmp_path: Path) -> N
     }
 
 
+def test_searches_are_billed_with_the_attempt_that_was_returned_not_with_the_one_that_declined(tmp_path: Path) -> None:
+    entries = [
+        {"type": "message", "model": "claude-fable-5", "input_tokens": 535, "output_tokens": 0},
+        {"type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 412, "output_tokens": 264},
+    ]
+    usage = {
+        "input_tokens": 412,
+        "output_tokens": 264,
+        "output_tokens_details": {"thinking_tokens": 60},
+        "server_tool_use": {"web_search_requests": 2},
+        "iterations": entries,
+    }
+    answer = audited(tmp_path, [record(1, model="claude-fable-5", usage=usage)])
+    costs = {row.labels: row.cost_usd for row in answer.spend(["model", "token_type"]).rows if row.cost_usd}
+    assert costs == {
+        ("claude-opus-4-8", "input"): Decimal(412 * 5) / 10**6,
+        ("claude-opus-4-8", "output"): Decimal(264 * 25) / 10**6,
+        ("claude-opus-4-8", "web_search"): Decimal("0.02"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("spelling", "advisor", "factor"),
+    [
+        ("us.anthropic.claude-sonnet-5", "claude-opus-4-8", "1.1"),
+        ("global.anthropic.claude-sonnet-5", "claude-opus-4-8", "1"),
+        ("us.anthropic.claude-sonnet-5", "global.anthropic.claude-opus-4-8", "1"),
+        ("claude-sonnet-5", "claude-opus-4-8", "1"),
+    ],
+)
+def test_a_pass_under_a_plain_id_is_served_where_its_call_was(
+    tmp_path: Path, spelling: str, advisor: str, factor: str
+) -> None:
+    entries = [
+        {"type": "message", "input_tokens": 1000, "output_tokens": 100},
+        {"type": "advisor_message", "model": advisor, "input_tokens": 2000, "output_tokens": 20},
+    ]
+    usage = {"input_tokens": 1000, "output_tokens": 100, "iterations": entries}
+    answer = audited(tmp_path, [record(1, model=spelling, usage=usage)])
+    costs = {row.labels[0]: row.cost_usd for row in answer.spend(["model"]).rows}
+    assert costs["claude-opus-4-8"] == Decimal(2000 * 5 + 20 * 25) / 10**6 * Decimal(factor)
+    assert len(answer.spend(["provider"]).rows) == 1
+
+
+def test_passes_that_tell_their_writes_by_ttl_alone_are_judged_one_by_one(tmp_path: Path) -> None:
+    by_ttl = {"ephemeral_5m_input_tokens": 30_000, "ephemeral_1h_input_tokens": 20_000}
+    entries = [
+        {"type": "message", "input_tokens": 60_000, "output_tokens": 0, "cache_creation": by_ttl},
+        {"type": "message", "input_tokens": 40_000, "output_tokens": 0},
+    ]
+    whole = {"output_tokens": 0, "cache_creation_input_tokens": 50_000, "cache_creation": by_ttl}
+    usage = whole | {"input_tokens": 100_000, "iterations": entries}
+    answer = audited(tmp_path, [record(1, model="claude-haiku-5-5", usage=usage)]).spend()
+    over, under = Decimal(60_000 * 5 + 30_000 * 6.25 + 20_000 * 10), Decimal(40_000)  # 110,000 and 40,000 tokens
+    assert answer.total_usd == (over + under) / 10 / 10**6
+
+
 def test_a_count_that_is_none_inside_iterations_rejects_the_line(tmp_path: Path) -> None:
     bad = {"iterations": [{"type": "message", "input_tokens": -1, "output_tokens": 1}]}
     report = read(tmp_path / "store", write(tmp_path / "a.jsonl", [record(1), record(2, usage=bad)]))

@@ -99,6 +99,28 @@ class TestTokens:
         assert (found.explained_usd, found.unlogged_usd, found.unbilled_usd) == (0, 3, 3)
         assert "explain none" in sentence(found)
 
+    @pytest.mark.parametrize(
+        ("missing", "unlogged"),
+        [("batch", "1"), ("standard", "2")],  # a million tokens at 2, in a batch at 1
+    )
+    def test_what_is_missing_costs_what_its_own_tier_does(self, tmp_path: Path, missing: str, unlogged: str) -> None:
+        logged = ["batch", "standard", "batch" if missing == "standard" else "standard"]
+        logs = [call(n, output=0, usage={"service_tier": tier}) for n, tier in enumerate(logged)]
+        rows = [used(counts=(2 * MILLION, 0, 0, 0, 0), tier=tier) for tier in ("batch", "standard")]
+        found = compared(tmp_path, logs, usage(tmp_path, *rows))
+        assert (found.billed_usd, found.unlogged_usd, found.unbilled_usd) == (6, Decimal(unlogged), 0)
+        assert len(found.by(["day", "model", "token_type"])) == 1
+
+    def test_where_a_side_leaves_out_the_tier_it_is_not_guessed(self, tmp_path: Path) -> None:
+        rows = [used(counts=(MILLION, 0, 0, 0, 0), tier=tier) for tier in ("batch", "standard")]
+        found = compared(tmp_path, [call(1, output=0), call(2, output=0)], usage(tmp_path, *rows))
+        assert (found.unlogged_usd, found.unbilled_usd) == (0, 0)
+
+    def test_a_report_without_keys_is_not_blamed_on_the_logs(self, tmp_path: Path) -> None:
+        file = page(tmp_path / "u.json", [bucket(2, tokens(input=2 * MILLION, output=MILLION // 10))])
+        found = compared(tmp_path, [call(1)], file)
+        assert (found.unlogged_usd, found.notes) == (2, ())
+
     def test_one_token_less_is_seen_and_not_rounded_away(self, tmp_path: Path) -> None:
         found = compared(tmp_path, [call(1)], usage(tmp_path, used(counts=(MILLION + 1, 0, 0, 0, MILLION // 10))))
         assert found.unlogged_usd == Decimal("0.000002")

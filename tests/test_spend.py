@@ -11,6 +11,7 @@ from logs import audit, audited, record
 
 from claude_audit.errors import AuditError
 from claude_audit.filters import parse
+from claude_audit.renderers.terminal.spend import spend_tables
 from claude_audit.spend import Pareto, as_document
 
 USD = Decimal("0.003")
@@ -36,6 +37,12 @@ def test_an_unknown_model_is_counted_and_never_zero(tmp_path: Path) -> None:
     assert rows == {"claude-sonnet-5-5": (USD, 0), "claude-unknown-9": (None, 1), None: (None, 1)}
     assert (answer.unpriced.requests, answer.unpriced.models) == (2, ("claude-unknown-9",))
     assert as_document(answer)["rows"][1]["cost_usd"] is None
+
+
+@pytest.mark.parametrize(("endpoint", "shown"), [("", "(none)"), ("  ", '"  "'), ("\t", '"\\t"'), ("a b", "a b")])
+def test_a_name_that_would_look_empty_is_seen(tmp_path: Path, endpoint: str, shown: str) -> None:
+    lines = spend_tables(audited(tmp_path, [record(1, endpoint=endpoint)]).spend(["endpoint"]), width=80).splitlines()
+    assert lines[5].startswith(f"{shown} ")
 
 
 def test_a_token_class_without_a_price_unprices_its_requests_only(tmp_path: Path) -> None:

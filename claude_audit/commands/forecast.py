@@ -21,7 +21,7 @@ from claude_audit.commands.common import (
     say,
     session,
 )
-from claude_audit.errors import Exit
+from claude_audit.errors import AuditError, Exit
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +53,8 @@ def forecast(
     from claude_audit.outlook import Window, outlook
     from claude_audit.renderers import forecast as render
 
+    if not 1 <= horizon <= 366:  # typer shows the bounds, and does not hold them
+        raise AuditError(f"--horizon {horizon} is not a number of days from 1 to 366", "for example --horizon 30")
     chosen = cast(Period, one_of(period, PERIODS, "period"))
     here = session(ctx)
     off = frozenset(here.config.days_off)

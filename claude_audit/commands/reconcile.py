@@ -60,7 +60,8 @@ def reconcile(
     if least is not None:
         share = found.explained_share
         if share is None:
-            say("claude-audit reconcile: undecided: the evidence claims no amounts")
+            why = "the evidence claims no amounts" if found.rows else "there is no evidence to compare with"
+            say(f"claude-audit reconcile: undecided: {why}")
             raise typer.Exit(Exit.UNDECIDED)
         if share * 100 < least:
             say(f"FAIL reconcile: {render.verdict(found)[0]} --fail-under {fail_under}")

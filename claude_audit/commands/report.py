@@ -133,11 +133,10 @@ def _budgets(here: Session, monthly: str | None) -> list[Budget]:
 
 
 def _tell(made: Report, path: str, size: int, output: Format) -> None:
-    from claude_audit.money import dollars
     from claude_audit.renderers import figures
     from claude_audit.text import count
 
     write = emit if output is Format.TABLE else say
     period = figures.period(made.since, made.until, made.timezone)
-    write(f"{dollars(made.total_usd)} in {count(made.requests, 'request')}, {period}")
+    write(f"{figures.spent(made.known_usd)} in {count(made.requests, 'request')}, {period}")
     write(f"Report written to {path} ({figures.size(size)}).")

@@ -59,6 +59,8 @@ def words(found: Diff, part: str, usd: Decimal) -> str:
 def verdict(found: Diff) -> str:
     """How much more or less, and why, in a sentence."""
     before, after, change = _name(found, found.before), _name(found, found.after), found.change_usd
+    if unknown := [_name(found, side) for side in (found.before, found.after) if _unknown(side)]:
+        return f"How {after} compares with {before} is not known: no request of {' or '.join(unknown)} has a price."
     if not change and not any(found.parts.values()):
         return f"{_first(after)} cost as much as {before}: {dollars(found.after.usd)}."
     if change:
@@ -70,6 +72,14 @@ def verdict(found: Diff) -> str:
     else:
         head = f"{_first(after)} cost as much as {before}, for other reasons"
     return f"{head}: {'; '.join(_causes(found))}."
+
+
+def _unknown(side: Side) -> bool:
+    return side.amount.usd is None and side.amount.unpriced_requests > 0
+
+
+def _cost(side: Side) -> str:
+    return figures.NO_PRICE if _unknown(side) else dollars(side.usd)
 
 
 def _lengths_differ(found: Diff) -> bool:
@@ -265,6 +275,6 @@ def ranked(found: Diff) -> list[tuple[str, Decimal]]:
 def sides(found: Diff) -> list[str]:
     """Both totals and their requests, a line each."""
     return [
-        f"{word:6}  {side.days.name}{f' in {side.store}' if side.store else ''}: {dollars(side.usd)}, {count(side.amount.requests, 'request')}"
+        f"{word:6}  {side.days.name}{f' in {side.store}' if side.store else ''}: {_cost(side)}, {count(side.amount.requests, 'request')}"
         for word, side in (("before", found.before), ("after", found.after))
     ]

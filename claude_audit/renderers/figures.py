@@ -80,6 +80,11 @@ def cost(row: SpendRow) -> str:
     return f"≥ {dollars(row.cost_usd)}" if row.unpriced_requests else dollars(row.cost_usd)
 
 
+def spent(usd: Decimal | None) -> str:
+    """A total, unless nothing in it has a price."""
+    return NO_PRICE if usd is None else dollars(usd)
+
+
 def part(spend: Spend, component: str) -> tuple[str, str]:
     """(dollars, share of the total) of a component; tokens for nothing are of requests without a price."""
     usd = spend.components[component]
@@ -95,8 +100,8 @@ def rate(usd: Decimal) -> str:
 
 
 def label(value: Label) -> str:
-    """A dimension's value; one that was not recorded says so."""
-    return NONE if value is None else value or '""'
+    """A dimension's value; one that was not recorded says so, and one that would look empty stands in quotes."""
+    return NONE if value is None else value if value.strip() else f'"{value}"'
 
 
 def lever(step: Step) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from claude_audit.forecast import Backtest, DayForecast
+from claude_audit.gate_words import left_out
 from claude_audit.money import dollars, exact
 from claude_audit.outlook import Outlook
 from claude_audit.renderers.columns import as_csv, as_markdown, as_text
@@ -85,10 +86,7 @@ def _lines(view: Outlook, backtest: Backtest | None) -> Sequence[str]:
     else:
         lines.append("  undecided")
     if view.unpriced:
-        lines.append(
-            f"  note: {view.unpriced:,} of {count(view.requests, 'request')} {'has' if view.unpriced == 1 else 'have'} no price "
-            f"and {'is' if view.unpriced == 1 else 'are'} not in the figures"
-        )
+        lines.append(f"  note: {left_out(view)}")
     lines += [f"  note: {note}" for note in guess.notes]
     if backtest is not None:
         lines.append(f"  backtest   {_tried(backtest)}")

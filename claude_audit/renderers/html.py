@@ -90,6 +90,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "usd": dollars,
+        "spent": figures.spent,
         "exact": exact,
         "percent": figures.percent,
         "compact": figures.compact,

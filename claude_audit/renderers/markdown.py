@@ -62,7 +62,7 @@ def _parts(report: Report) -> Iterator[str]:
 
 def _answers(report: Report) -> Iterator[tuple[str, str]]:
     day = f", {dollars(report.a_day_usd)} a day" if report.a_day_usd is not None else ""
-    yield "What did we spend?", f"{dollars(report.total_usd)} in {count(report.requests, 'request')}{day}."
+    yield "What did we spend?", f"{figures.spent(report.known_usd)} in {count(report.requests, 'request')}{day}."
     if row := report.largest:
         name = markdown_text(figures.label(row.labels[0]))
         yield "Where does it go?", f"{name}: {figures.cost(row)}, {percent(row.share)} of it all."

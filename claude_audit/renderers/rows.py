@@ -37,10 +37,7 @@ def spend_csv(spend: Spend) -> str:
     header = [*spend.by, "requests", "unpriced_requests", *TOKEN_CLASSES, "cost_usd", "share"]
     if not spend.by:
         everything = [_text(spend.requests), _text(spend.unpriced.requests), *map(str, spend.tokens.values())]
-        priced = spend.total_usd > 0 or not spend.unpriced.requests
-        return as_csv(
-            header, [[*everything, _text(exact(spend.total_usd)) if priced else "", "1" if spend.total_usd else ""]]
-        )
+        return as_csv(header, [[*everything, _text(exact(spend.known_usd)), "1" if spend.total_usd else ""]])
     return as_csv(
         header,
         [
@@ -63,7 +60,7 @@ def _text(value: object) -> str:
 
 def spend_markdown(spend: Spend) -> str:
     """The total, a table of the rows, how concentrated they are, and what has no price."""
-    total = f"**{dollars(spend.total_usd)}** in {count(spend.requests, 'request')}"
+    total = f"**{figures.spent(spend.known_usd)}** in {count(spend.requests, 'request')}"
     parts = [f"{total}, {figures.period(spend.since, spend.until)}."]
     if spend.by:
         parts.append(spend_table(spend))

@@ -37,6 +37,8 @@ def explain_tables(
     if not every and not passes:
         return screen.print(lines([("", "No billed tokens in this period.")]))
     unpriced = sum(item.usd is None for item in every)
+    if every and unpriced == len(every):
+        return screen.print(*parts, lines([("bold", f"total {figures.NO_PRICE}")]))
     notes = [[("bold", f"total ${exact(explain.total_usd(every))}"), ("dim", "  exact: no figure above is rounded")]]
     if unpriced:
         have = "line has" if unpriced == 1 else "lines have"

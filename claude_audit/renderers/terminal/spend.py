@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_audit.bill import SEARCHES
-from claude_audit.money import dollars
 from claude_audit.renderers import figures
 from claude_audit.renderers.figures import compact, percent
 from claude_audit.renderers.terminal.screen import Screen, lines, table
@@ -30,7 +29,7 @@ def spend_tables(spend: Spend, *, width: int | None = None, color: bool | None =
         return screen.print(lines([("", "No requests.")]))
     when = f"  {figures.period(spend.since, spend.until)}, UTC"
     billed = f"{count(spend.requests, 'request')}, {compact(sum(spend.tokens.values()))} billed tokens"
-    head = lines([("bold", dollars(spend.total_usd)), ("", when)], [("dim", billed)])
+    head = lines([("bold", figures.spent(spend.known_usd)), ("", when)], [("dim", billed)])
     missing = figures.unpriced(spend.unpriced)
     notes = [[("yellow", printable(missing))], [("dim", figures.WAY_OUT)]] if missing else []
     if any(row.unpriced_requests and row.cost_usd is not None for row in spend.rows):
