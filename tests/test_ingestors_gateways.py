@@ -215,6 +215,52 @@ def test_cloudflare_s_own_cache_is_free_and_its_failures_are_none(tmp_path: Path
     assert audit(tmp_path / "store").spend().total_usd == 2 * Decimal("0.0054"), "hanging up does not save the charge"
 
 
+ANSWER = {
+    "id": "msg_1",
+    "type": "message",
+    "model": "claude-sonnet-5-5",
+    "usage": {
+        "input_tokens": 10,
+        "output_tokens": 50,
+        "cache_read_input_tokens": 9000,
+        "cache_creation_input_tokens": 1000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 800},
+    },
+}
+START = {"type": "message_start", "message": ANSWER | {"usage": ANSWER["usage"] | {"output_tokens": 1}}}  # type: ignore[operator]
+DELTA = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 50}}
+
+
+def sent(*events: dict[str, Any], cut: str = "") -> str:
+    """Server-sent events."""
+    return "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events) + cut
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"response_head": json.dumps(ANSWER), "response_head_complete": True},
+        {"response": ANSWER},
+        {"response_head": sent(START, DELTA)},
+        {"response_head": sent(START, cut='event: message_delta\ndata: {"type": "mess'), "tokens_out": 50},
+    ],
+    ids=["head", "body", "stream", "cut stream"],
+)
+def test_an_answer_in_cloudflare_s_record_counts(tmp_path: Path, body: dict[str, Any]) -> None:
+    read(tmp_path / "store", write(tmp_path / "log.jsonl", [logged(1, **body)]))
+    assert rows(tmp_path / "store", f"{CLASSES}, message_id, array_to_string(flags, ' ')") == [
+        (10, 9000, 200, 800, 50, "msg_1", "")
+    ]
+
+
+def test_a_head_that_was_cut_tells_nothing(tmp_path: Path) -> None:
+    head = json.dumps(ANSWER)[:-20]
+    read(tmp_path / "store", write(tmp_path / "log.jsonl", [logged(1, response_head=head)]))
+    assert rows(tmp_path / "store", "input_tokens, output_tokens, array_to_string(flags, ' ')") == [
+        (1200, 300, "basis_assumed cache_unseen")
+    ]
+
+
 def test_a_list_of_cloudflare_s_records_is_read_record_by_record(tmp_path: Path) -> None:
     path = tmp_path / "page.json"
     path.write_text(

@@ -574,6 +574,11 @@ class TestHelicone:
             "usage": usage,
         }
         openai = {"model": "claude-sonnet-5-5", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+        written = {
+            "cached_tokens": 9000,
+            "cache_write_tokens": 600,
+            "cache_write_details": {"write_5m_tokens": 0, "write_1h_tokens": 600},
+        }
         events = [
             {"type": "message_start", "message": body},
             {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 302}},
@@ -583,12 +588,14 @@ class TestHelicone:
             requested(2, response_body=json.dumps(body)),
             requested(3, response_body=openai),
             requested(4, response_body=events),
+            requested(5, response_body={"usage": openai["usage"] | {"prompt_tokens_details": written}}),  # type: ignore[operator]
         ]
         assert told(tmp_path, *records, columns=f"message_id, {CLASSES}") == [
             ("msg_1", 121, 9000, 0, 600, 301),
             ("msg_1", 121, 9000, 0, 600, 301),
             (None, 120, 9000, 600, 0, 300),
             ("msg_1", 121, 9000, 0, 600, 302),
+            (None, 120, 9000, 0, 600, 300),
         ]
 
     def test_what_is_no_billed_call(self, tmp_path: Path) -> None:

@@ -200,11 +200,15 @@ def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
 
 
 def as_json(text: str) -> str:
-    """SQL: valid JSON text, out of its string where an export has a nested value as a string; null for anything else."""
+    """SQL: valid JSON text, out of its string where an export has a nested value as a string; of server-sent events their
+    payloads, as an array; null for anything else.
+    """
     return f"""CASE
-                WHEN NOT coalesce(json_valid({text}), false) OR json_type({text}) = 'NULL' THEN NULL
+                WHEN NOT coalesce(json_valid({text}), false) THEN events_of({text})
+                WHEN json_type({text}) = 'NULL' THEN NULL
                 WHEN json_type({text}) <> 'VARCHAR' THEN {text}
                 WHEN json_valid(CAST({text} AS JSON)->>'$') THEN CAST({text} AS JSON)->>'$'
+                ELSE events_of(CAST({text} AS JSON)->>'$')
             END"""
 
 

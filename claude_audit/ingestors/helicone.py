@@ -45,6 +45,10 @@ def _calls(rows: str) -> str:
         "output_tokens": "completion_tokens",
         "cache_read_tokens": '"read"',
         "cache_write_tokens": "written",
+        **{
+            f"cache_write_{ttl}_tokens": f"json_extract_string(response_body, '$.usage.prompt_tokens_details.cache_write_details.write_{ttl}_tokens')"
+            for ttl in ("5m", "1h")
+        },
     }
     # An answer that Helicone has put into OpenAI's shape has no input_tokens.
     counted = {
