@@ -557,6 +557,20 @@ class TestHelicone:
     def test_input_leaves_out_what_was_cached(self, tmp_path: Path) -> None:
         assert told(tmp_path, requested(), columns=f"flags, {CLASSES}") == [(["ttl_unknown"], 120, 9000, 600, 0, 300)]
 
+    def test_records_without_an_id_that_lines_list_are_calls_each(self, tmp_path: Path) -> None:
+        """An answer of the API a line, and an array of records: those of one line are no duplicates of the next line's."""
+        records = [requested(n, request_id=None, response_id=None) for n in range(1, 8)]
+        lines = [
+            json.dumps({"data": records[:2]}),
+            json.dumps({"data": records[2:4]}),
+            json.dumps(records[4:6]),
+            records[6],
+        ]
+        path = write(tmp_path / "log.jsonl", lines)
+        assert fates(read(tmp_path / "store", path)) == (7, 0, 0, 0)
+        assert len({day for (day,) in rows(tmp_path / "store", "ts")}) == 7
+        assert read(tmp_path / "store", path).counted.kept == 0
+
     def test_cached_tokens_alone_are_usage(self, tmp_path: Path) -> None:
         cached = NO_TOKENS | {"prompt_cache_read_tokens": 9000}
         zero = NO_TOKENS | {"prompt_cache_read_tokens": 0, "prompt_cache_write_tokens": 0}

@@ -81,7 +81,7 @@ def _calls(rows: str) -> str:
     read = nested.with_outer(told, "span_id", parents, """counted AND "type" = 'llm'""")
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN "type" IS DISTINCT FROM 'llm' THEN 'span: ' || coalesce(left("type", 40), 'without type')

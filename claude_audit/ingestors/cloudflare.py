@@ -62,7 +62,7 @@ def _select(_: Reading) -> str:
     listed = """CASE WHEN TRY(json_type(text, '$.result')) = 'ARRAY'
                 THEN from_json(json_extract(text, '$.result'), '["JSON"]')::VARCHAR[] ELSE [] END"""
     each = f"(SELECT file, line, unnest(CASE WHEN len({listed}) > 0 THEN {listed} ELSE [text] END) AS text FROM lines)"
-    found = gateways.records(STRUCTURE, f"({wrapped.unwrapped([MARK], each)})")
+    found = gateways.records(STRUCTURE, f"({wrapped.unwrapped([MARK], each)})", "part")
     bodies = f"""
         SELECT *, coalesce({wrapped.as_json("CAST(r.response AS VARCHAR)")}, {wrapped.as_json("CAST(r.response_head AS VARCHAR)")}) AS body
         FROM ({found})"""
@@ -79,7 +79,7 @@ def _select(_: Reading) -> str:
     nothing = gateways.nothing_counted("r.tokens_in", "r.tokens_out")
     return f"""
         SELECT
-            file, line, {gateways.NOT_JSON} AS reject,
+            file, line, part, {gateways.NOT_JSON} AS reject,
             CASE
                 WHEN {anthropic} THEN NULL
                 WHEN {nothing} AND (lower(r.success) = 'false' OR {gateways.failed("r.status_code")})

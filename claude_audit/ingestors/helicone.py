@@ -59,7 +59,7 @@ def _calls(rows: str) -> str:
     read = labels.labelled(answers.told(answers.answers(rows, "response_body")), gateways.pairs("request_properties"))
     return pairs.with_request(f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN answer_usage IS NULL AND {nothing} AND {gateways.failed("response_status")} THEN 'failed call without usage'

@@ -91,7 +91,7 @@ def _calls(rows: str) -> str:
     )
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN upper("type") IS DISTINCT FROM 'GENERATION' THEN 'observation: ' || coalesce(left("type", 40), 'without type')

@@ -148,7 +148,7 @@ def _calls(rows: str) -> str:
             FROM ({read})
         )
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN run_type IS DISTINCT FROM 'llm' THEN 'run: ' || coalesce(left(run_type, 40), 'without type')
