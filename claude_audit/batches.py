@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_audit import checked, json_lines
+from claude_audit import checked, documents, json_lines
 from claude_audit import pieces as reading
 from claude_audit.checked import Checked
 from claude_audit.ingestors import Ingestor, Kind, Reading
@@ -263,7 +263,7 @@ class Reader:
         from claude_audit.engines.bare import duckdb
 
         json_lines.macros(connection, json=False)
-        view = reading.documents_relation if kind is Kind.DOCUMENT else reading.lines_relation
+        view = documents.relation if kind is Kind.DOCUMENT else reading.lines_relation
         try:
             view(connection, pieces)
             return act(pieces)
@@ -315,7 +315,7 @@ class Reader:
         # A file that leaves the other cores enough to do is read where it lies.
         most = max(reading.PIECE_BYTES, self.size // (2 * cores()) if job.json else 0)
         if job.kind is Kind.DOCUMENT:
-            yield reading.document(job.index, job.file, self.scratch)
+            yield documents.piece(job.index, job.file, self.scratch)
         elif job.kind is Kind.PARQUET:
             yield reading.in_place(job.index, job.file, self.scratch)
         elif piece := reading.whole(job.index, job.file, None if job.ingestor.cross_line else most):

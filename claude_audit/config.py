@@ -172,7 +172,7 @@ def load(
 
     Raises AuditError, with file:line, for an unknown key or a value that can't be right.
     """
-    environ, cwd = os.environ if environ is None else environ, Path.cwd() if cwd is None else cwd
+    environ, cwd = os.environ if environ is None else environ, _here() if cwd is None else cwd
     forced = config_file or (Path(environ[PREFIX + "CONFIG"]) if environ.get(PREFIX + "CONFIG") else None)
     given: dict[str, Value] = {}
     for source in reversed(sources(forced, environ, cwd)):
@@ -190,6 +190,13 @@ def load(
         config = replace(config, budgets=_budgets(given["budgets"], config.fail_on))
     names = (*SETTINGS, "budgets")
     return replace(config, origins={name: given[name].place if name in given else "default" for name in names})
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise AuditError("the current folder is gone", "go to one that is there, and try again") from error
 
 
 def variable(name: str) -> str:

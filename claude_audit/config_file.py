@@ -74,10 +74,10 @@ def read(path: Path, cwd: Path) -> Source | None:
 def _nearest(cwd: Path) -> Source | None:
     for folder in (cwd, *cwd.parents):
         for name in NAMES:
-            if (folder / name).is_file():
+            if _there(folder / name):
                 return read(folder / name, cwd)
         project = folder / "pyproject.toml"
-        if project.is_file() and (source := read(project, cwd)) is not None:
+        if _there(project) and (source := read(project, cwd)) is not None:
             return source
     return None
 
@@ -90,7 +90,15 @@ def _users(environ: Mapping[str, str], cwd: Path) -> Source | None:
     else:
         return None
     path = folder / "claude-audit" / "config.yaml"
-    return read(path, cwd) if path.is_file() else None
+    return read(path, cwd) if _there(path) else None
+
+
+def _there(path: Path) -> bool:
+    """Whether there is such a file, as far as this user can see: in a container the home may be another's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _shown(path: Path, cwd: Path) -> str:

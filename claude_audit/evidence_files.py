@@ -121,7 +121,7 @@ def _taken(
         lines = replace(lines, kept=rows, duplicates=lines.duplicates - rows)
         counted += lines
         if file.name != "<stdin>":
-            files[str(file.path)] = _record(file, report, lines)
+            files[file.key] = _record(file, report, lines)
     parts = manifest.evidence
     if fresh:
         merge = len(parts) >= evidence.MOST_PARTS
@@ -177,7 +177,7 @@ def _export(identity: str, file: LogFile, report: Report, download: evidence.Dow
 def _record(file: LogFile, report: Report, lines: Lines) -> FileRecord:
     # Without digests of its beginning and end: such a file is never read on from where it ended, but anew.
     return FileRecord(
-        path=str(file.path),
+        path=file.key,
         name=file.name,
         format=report.name,
         size=file.size,

@@ -143,7 +143,7 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
     """The files that are new, changed or grown (these from where they ended), and how many are as they were."""
     files, unchanged = [], 0
     for file in found:
-        known = manifest.files.get(str(file.path))
+        known = manifest.files.get(file.key)
         if known is None or file.name == "<stdin>":
             files.append(file)
         elif (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
@@ -160,7 +160,7 @@ def _to_read(found: Sequence[LogFile], manifest: Manifest) -> tuple[list[LogFile
 
 def _read_before(found: Sequence[LogFile], manifest: Manifest) -> tuple[FileRecord, ...]:
     """What is known of the files. Raises AuditError where their rows can't be told from another file's."""
-    known = [record for file in found if (record := manifest.files.get(str(file.path)))]
+    known = [record for file in found if (record := manifest.files.get(file.key))]
     paths, names = {record.path for record in known}, {record.name for record in known}
     for record in manifest.files.values():
         if record.path not in paths and record.name in names:
@@ -178,7 +178,7 @@ def _read_otherwise(found: Sequence[LogFile], manifest: Manifest, assume: Assump
         skipped = [
             record.name
             for file in found
-            if (record := manifest.files.get(str(file.path)))
+            if (record := manifest.files.get(file.key))
             and record.told.get(option) != told[option]
             and (option != "--map" or record.format in ("mapped", "csv"))
         ]

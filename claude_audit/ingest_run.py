@@ -108,7 +108,7 @@ class Run:
 
     def replace(self, records: Sequence[FileRecord]) -> None:
         """Let the rows that the store has of these files give way to those that were read of them now, if they were."""
-        read = {str(job.file.path) for job in self.jobs}
+        read = {job.file.key for job in self.jobs}
         self.anew = [record for record in records if record.path in read]
 
     def commit(self, catalog: Catalog, rejects_file: Path | None) -> IngestReport:
@@ -227,8 +227,8 @@ class Run:
         for job in self.jobs:
             if job.file.name == "<stdin>":
                 continue
-            before = merged.get(str(job.file.path)) if job.file.start else None
-            merged[str(job.file.path)] = accounting.added_up(
+            before = merged.get(job.file.key) if job.file.start else None
+            merged[job.file.key] = accounting.added_up(
                 before,
                 _record(job, extents[job.index], contents.get(job.index), self.assume.told),
                 counts.get(job.index, Lines()),
@@ -290,7 +290,7 @@ def _known_copies(
     known = {(r.sha256, r.end if r.unpacked is None else r.unpacked): r.path for r in others.values() if r.sha256}
     for index in sorted(anonymous):
         file = jobs[index].file
-        own = str(file.path)
+        own = file.key
         marks = sha256_at(file.path, {end for _, end in known}, None if file.packed else extent(file).end)
         end = max(marks)
         contents[index] = Content(marks[end], end)
@@ -315,7 +315,7 @@ def _count(connection: DuckDBPyConnection, query: str) -> int:
 def _record(job: Job, reach: Extent, content: Content | None, told: Mapping[str, str]) -> FileRecord:
     file = job.file
     return FileRecord(
-        path=str(file.path),
+        path=file.key,
         name=file.name,
         format=job.ingestor.name,
         size=file.size,

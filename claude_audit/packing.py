@@ -40,7 +40,7 @@ def opened(path: Path) -> IO[bytes]:
 def _zstd(path: Path) -> io.BufferedReader:
     import pyarrow as pa
 
-    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd"))
 
 
 @lru_cache(maxsize=65536)

@@ -23,6 +23,8 @@ HEAD_BYTES = 256 * 1024
 FIRST_LOOK = 8 * 1024
 """Bytes that tell whether a file begins like one whose format is known already."""
 LONGEST_HEAD = 256 * 2**20
+LONGEST_LIST = 16 * 2**20
+"""Of a JSON array in one line its first elements tell what they are."""
 LONGEST_FIELD = 8 * 2**20
 """How far back a quoted field is believed to have begun."""
 GLOB_CHARACTERS = frozenset("*?[]{}")
@@ -47,17 +49,22 @@ class LogFile:
     """What was read under this path before may have been something else: a log that was rotated since."""
 
     @property
+    def key(self) -> str:
+        """Its path as text: what the store knows it by."""
+        return in_utf8(str(self.path))
+
+    @property
     def packed(self) -> bool:
         """Compressed, by itself or in its format, or no UTF-8: it has no meaningful byte positions and is always read whole."""
         return self.path.suffix.lower() == ".parquet" or packed(self.path, self.size, self.mtime_ns)
 
     @property
     def plain(self) -> bool:
-        """The engine can read it where it lies: it would unpack what is named like a packed file, and take a name for a
-        pattern.
+        """The engine can read it where it lies: it would unpack what is named like a packed file, take a name for a
+        pattern, and takes no name that is no UTF-8.
         """
         named_packed = self.path.suffix.lower() in (".gz", ".zst")
-        return not self.packed and not named_packed and GLOB_CHARACTERS.isdisjoint(str(self.path))
+        return not self.packed and not named_packed and _nameable(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,19 @@ def expand(arguments: Sequence[str], work: Path) -> list[tuple[Path, str]]:
         except PermissionError as error:
             raise AuditError(f"{error.filename}: permission denied", "make it readable for this user") from error
         for file in files:
-            found.setdefault(file.absolute(), file.as_posix())
+            found.setdefault(file.absolute(), in_utf8(file.as_posix()))
     return sorted(found.items(), key=lambda item: item[0])
+
+
+def in_utf8(path: str) -> str:
+    """A path as text that can stand anywhere: bytes of it that are no UTF-8 as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _nameable(path: Path) -> bool:
+    """Whether the engine can be told to read the file at this path."""
+    text = str(path)
+    return GLOB_CHARACTERS.isdisjoint(text) and in_utf8(text) == text
 
 
 def _pattern(path: Path) -> str:
@@ -129,18 +147,33 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 
 def head(file: LogFile, most: int = HEAD_BYTES) -> bytes:
-    """The first bytes of the file, decompressed, with one whole line at least: enough to recognise its format."""
+    """The first bytes of the file, decompressed, with one whole line at least, or much of a list: enough to recognise its
+    format.
+    """
     try:
         with opened(file.path) as stream:
             data = stream.read(most)
-            while b"\n" not in data and len(data) < LONGEST_HEAD and (block := stream.read(16 * BLOCK_BYTES)):
+            longest = LONGEST_LIST if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") else LONGEST_HEAD
+            while b"\n" not in data and len(data) < longest and (block := stream.read(16 * BLOCK_BYTES)):
                 data += block
             return data
     except (OSError, EOFError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
-def _unreadable(file: LogFile, error: Exception) -> AuditError:
+def placed(path: Path, data: bytes) -> Path:
+    """The path, with the data in it. Raises AuditError where there is no room: the log that is read is not to blame."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise AuditError(
+            f"{path.parent}: cannot be written: {error.strerror or error}",
+            "free some space or choose another place with --store DIR; what was stored before is unharmed",
+        ) from error
+    return path
+
+
+def unreadable(file: LogFile, error: Exception) -> AuditError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return AuditError(f"{file.name}: cannot be read: {reason}", "repair or leave out the file and ingest again")
 
@@ -179,15 +212,14 @@ def copied(
                 body, rest = data[:cut], data[cut:]
                 if body:
                     text = body.decode("utf-8", "replace").encode("utf-8") if mend else body
-                    path = work / f"piece-{index}-{count}{'-mended' if mend else ''}"
-                    path.write_bytes(text)
+                    path = placed(work / f"piece-{index}-{count}{'-mended' if mend else ''}", text)
                     yield Piece(path, index, lines, len(text))
                     lines += body.count(b"\n")
                     count += 1
                 if not block:
                     return
     except (OSError, EOFError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _outside_quotes(data: bytes, cut: int) -> int:
@@ -264,65 +296,10 @@ def quoted_list(texts: Sequence[str]) -> str:
 
 def in_place(index: int, file: LogFile, work: Path) -> Piece:
     """A file that is read as it is, whole: where it lies, or copied where the engine would not take its path."""
-    if GLOB_CHARACTERS.isdisjoint(str(file.path)):
+    if _nameable(file.path):
         return Piece(file.path, index, 0, file.size)
-    path = work / f"piece-{index}-0"
-    path.write_bytes(file.path.read_bytes())
-    return Piece(path, index, 0, file.size)
-
-
-def document(index: int, file: LogFile, work: Path) -> Piece:
-    """A file that is one JSON document: where it lies, or unpacked in `work`. Several documents in a row become lines."""
-    import json
-
-    if file.plain:
-        text = file.path.read_bytes()
-        path = file.path
-    else:
-        with opened(file.path) as stream:
-            text = stream.read()
-        path = work / f"piece-{index}-0"
-        path.write_bytes(text)
-    decoder, body = json.JSONDecoder(), text.decode("utf-8", "replace").removeprefix("\ufeff").strip()
     try:
-        _, end = decoder.raw_decode(body)
-    except (ValueError, RecursionError):
-        return Piece(path, index, 0, len(text))
-    if end < len(body):
-        found, at = [], 0
-        while at < len(body):
-            try:
-                record, at = decoder.raw_decode(body, at)
-            except (ValueError, RecursionError):
-                found.append(body[at:].replace("\n", " "))
-                break
-            found.append(json.dumps(record))
-            while at < len(body) and body[at] in " \t\r\n,":
-                at += 1
-        path = work / f"piece-{index}-0"
-        path.write_text("[" + ",".join(found) + "]", encoding="utf-8")
-    return Piece(path, index, 0, len(text))
-
-
-def documents_relation(connection: DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
-    """Make the view `lines` over whole-file JSON: a row for each element of an array, or one for an object.
-
-    `line` is the element's number. A file that is no valid JSON is one row, which its format then rejects.
-    """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE pieces AS SELECT unnest(?::VARCHAR[]) AS path, unnest(?::INTEGER[]) AS file",
-        [[str(p.path) for p in pieces], [p.file for p in pieces]],
-    )
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP VIEW lines AS
-        SELECT file, generate_subscripts(items, 1)::BIGINT AS line, unnest(items) AS text
-        FROM (
-            SELECT file, CASE
-                WHEN NOT json_valid(content) THEN [content]
-                WHEN json_type(content) = 'ARRAY' THEN from_json(content, '["JSON"]')::VARCHAR[]
-                ELSE [content] END AS items
-            FROM (
-                SELECT p.file, ltrim(t.content, chr(65279)) AS content
-                FROM read_text({quoted_list([str(p.path) for p in pieces])}) AS t JOIN pieces AS p ON p.path = t.filename
-            )
-        )""")
+        data = file.path.read_bytes()
+    except OSError as error:
+        raise unreadable(file, error) from error
+    return Piece(placed(work / f"piece-{index}-0", data), index, 0, file.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_audit import pieces as reading
+from claude_audit import temporary
 from claude_audit.audit import Audit
 from claude_audit.errors import AuditError
 from claude_audit.explain import passes, total_usd
@@ -124,14 +124,14 @@ def preview(
     of the same arguments would.
     """
     check_format(input_format)
-    with tempfile.TemporaryDirectory(prefix="claude-audit-dry-run-") as folder:
-        store = Store(Path(folder) / "store")
+    with temporary.folder() as folder:
+        store = Store(folder / "store")
         with store.writing() as scratch:
             found = [log_file(path, name) for path, name in reading.expand(arguments, scratch)]
             recognition = Recognition(found, input_format, assume)
             jobs = list(recognition.jobs())
             papers, unread = recognition.papers, recognition.unread
-            chosen = [*_sampled(jobs, Path(folder)), *(file for file, _ in papers[: MOST_FILES * 3])]
+            chosen = [*_sampled(jobs, folder), *(file for file, _ in papers[: MOST_FILES * 3])]
             if not chosen:
                 chosen = found  # for the error that says why
             report = take_in(chosen, store, scratch, catalog, assume, input_format=input_format)

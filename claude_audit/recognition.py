@@ -47,7 +47,7 @@ class Job:
         """What tells this file's lines from another's, for records without an id."""
         if self.file.name == "<stdin>":
             return "stdin:" + hashlib.sha256(self.file.path.read_bytes()).hexdigest()
-        return str(self.file.path)
+        return self.file.key
 
 
 class Unread(NamedTuple):

@@ -118,8 +118,11 @@ class Store:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever ingested here."""
-        return (self.path / MANIFEST).is_file()
+        """Whether anything was ever ingested here, or may have been: a folder that this user can't look into is no empty one."""
+        try:
+            return (self.path / MANIFEST).is_file()
+        except PermissionError:
+            return True
 
     def manifest(self) -> Manifest:
         """What is in the store now. Raises AuditError when it is unreadable or was written by a newer version."""

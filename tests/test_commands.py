@@ -42,6 +42,18 @@ def audited(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {sys.executable} -m claude_audit spend"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "the current folder is gone" in done.stderr
+
+
+def test_a_store_whose_path_is_no_utf8_is_named(audited: Path) -> None:
+    done = run(audited, "--store", "st\udcff", "ingest", "app.jsonl")
+    assert done.returncode == 2 and "not UTF-8" in done.stderr and "store" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "says", "hint"),
     [

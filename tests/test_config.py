@@ -264,3 +264,16 @@ def test_a_configuration_without_a_file_loads_no_yaml_and_no_numpy(tmp_path: Pat
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_home_that_this_user_may_not_look_into_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as another user than its image was made for."""
+    looked = Path.is_file
+
+    def barred(path: Path) -> bool:
+        if path.is_relative_to("/root-only"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "is_file", barred)
+    assert read(tmp_path, environ={"HOME": "/root-only"}) == read(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -509,3 +510,19 @@ def test_marks_of_a_prompt_are_counted_where_its_blocks_are_told(tmp_path: Path)
     read(tmp_path / "store", tmp_path / "app.jsonl")
     found = audit(tmp_path / "store")
     assert found.engine.sql("SELECT cache_breakpoints FROM usage ORDER BY ts", found.parts) == [(None,), (1,), (0,)]
+
+
+def test_a_name_that_is_no_utf8_is_read_and_shown_as_escapes(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for n, suffix in enumerate((b".jsonl", b".jsonl.gz", b".json")):
+        data = (json.dumps(record(n)) + "\n").encode()
+        Path(os.fsdecode(os.fsencode(logs) + b"/caf\xe9" + suffix)).write_bytes(
+            gzip.compress(data) if suffix.endswith(b"gz") else data
+        )
+    store = tmp_path / "store"
+    assert read(store, logs).rows_added == 3
+    sources = {row.labels[0] for row in audit(store).spend(["source"]).rows}
+    assert sources == {f"{logs}/caf\\xe9{suffix}" for suffix in (".jsonl", ".jsonl.gz", ".json")}
+    again = read(store, logs)
+    assert (again.rows_added, again.rows_total) == (0, 3)

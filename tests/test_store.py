@@ -110,3 +110,16 @@ def test_a_read_only_store_is_named(tmp_path: Path) -> None:
     store.chmod(0o500)
     with pytest.raises(AuditError, match="cannot be written"):
         read(store, write(tmp_path / "a.jsonl", [record(1)]))
+
+
+def test_a_store_that_this_user_may_not_look_into_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def barred(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", barred)
+    monkeypatch.setattr(Path, "read_bytes", barred)
+    assert Store(tmp_path).exists
+    with pytest.raises(AuditError, match="cannot be read: Permission denied"):
+        Store(tmp_path).manifest()

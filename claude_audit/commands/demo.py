@@ -38,15 +38,13 @@ def demo(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Audit the sample logs that ship with claude-audit."""
-    import tempfile
-
-    from claude_audit import clock
+    from claude_audit import clock, temporary
     from claude_audit.renderers import html as page
     from claude_audit.report import SCENARIO, build
 
     place = Path(html).absolute()
-    with tempfile.TemporaryDirectory(prefix="claude-audit-demo-") as folder:
-        counted, audit = read_samples(Path(folder) / "store")
+    with temporary.folder() as folder:
+        counted, audit = read_samples(folder / "store")
         waterfall = audit.whatif(**SCENARIO)
         today = clock.today(audit.filters.timezone)
         tried = audit.opportunities()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import narwhals.stable.v2 as nw
 
+from claude_audit import temporary
 from claude_audit.beside import beside
 from claude_audit.engines._wide import wide
 from claude_audit.engines.footers import damaged
@@ -35,12 +36,14 @@ SETTINGS = (
 
 
 class DuckDB:
-    """Scans Parquet parts on all cores; spills to a temporary folder when memory runs short."""
+    """Scans Parquet parts on all cores; spills to the machine's temporary folder when memory runs short."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self._connection = connection or duckdb.connect()
         for setting in SETTINGS:
             self._connection.execute(f"SET {setting}")
+        if connection is None:
+            self._connection.execute(f"SET temp_directory = {quoted(str(temporary.spill() or ''))}")
         known = self._connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
         off = [name for name in SLOW_OPTIMIZERS if (name,) in known]
         if off:

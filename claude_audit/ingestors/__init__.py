@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """A row under a header: lines too, of pieces that are never cut inside a quoted field (ingestors/_table.py)."""
 
 
+LONG = 4 * 2**20
+"""Bytes of a file in one line, from which on it is no record but a list of them, or may be."""
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 """Bytes that text is not made of; escape sequences colour some logs."""
 FIRST_ENTRY = r'\s*("(\\.|[^"\\\n])*("\s*:|$)|\})'
@@ -67,8 +69,10 @@ class Head:
         text = self.text.lstrip()
         if re.match(r"\[\s*[\[{\]]", text):  # not a text log's "[2026-11-03 …"
             return len(self.lines) < 2 or parsed(self.lines[0]) is None
-        if not text.startswith("{") or isinstance(parsed(self.lines[0]), dict):
+        if not text.startswith("{"):
             return False
+        if isinstance(parsed(self.lines[0]), dict):
+            return len(self.lines) == 1 and len(self.data) >= LONG
         end, whole = _readable(text)
         if whole and text[end:].lstrip().startswith("{"):
             return True
@@ -102,7 +106,8 @@ class Head:
         import pyarrow.parquet as pq
 
         try:
-            return tuple(pq.read_schema(self.path).names)
+            with self.path.open("rb") as file:
+                return tuple(pq.read_schema(file).names)
         except (OSError, pa.ArrowException):
             return ()
 
@@ -146,7 +151,29 @@ def _of_document(text: str) -> tuple[Mapping[str, Any], ...]:
             break
         found.append(record)
         at = text.find("{", end)
+    if not found:
+        begun = parsed(closed(text))
+        found = [one for one in (begun if isinstance(begun, list) else [begun]) if isinstance(one, dict)]
     return tuple(found)
+
+
+def closed(text: str) -> str:
+    """The beginning of a JSON value with what is open in it closed, behind the last value that is whole."""
+    opened: list[str] = []
+    cut, closing = 0, ""
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*(?:"|$)|[\[\]{},]', text, re.DOTALL):
+        match token[0]:
+            case "{":
+                opened.append("}")
+            case "[":
+                opened.append("]")
+            case "}" | "]":
+                if not opened or opened.pop() != token[0]:
+                    break
+                cut, closing = token.end(), "".join(reversed(opened))
+            case ",":
+                cut, closing = token.start(), "".join(reversed(opened))
+    return text[:cut] + closing
 
 
 @dataclass(frozen=True)

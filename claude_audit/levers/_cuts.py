@@ -6,12 +6,12 @@ a cache replay takes from it the blocks that are left (_reblocked.py). So both s
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.levers._batches import batches
 from claude_audit.levers._streams import BROKEN as UNREADABLE
 from claude_audit.levers._streams import GATES as BLOCK_GATES
@@ -66,7 +66,7 @@ class Cuts:
     """Some rows do not tell their blocks."""
     cached: bool = False
     """Some rows are billed cache tokens."""
-    _folder: Any = field(default=None, repr=False)
+    _folder: Path | None = field(default=None, repr=False)
     """Kept, so that the files in it live as long as the lever."""
 
     def column(self, what: str) -> str:
@@ -87,7 +87,7 @@ class Cuts:
         if not any(blocks for blocks, _, _ in found):
             usage = usage.with_columns(**{name: nw.lit(None).cast(nw.Int64) for name in names})
         else:
-            path = Path(self._files().name) / "cuts.parquet"
+            path = self._files() / "cuts.parquet"
             self._write(billed, path)
             usage = usage.join(engine.scan([str(path)]), on="row_id", how="left")
         return self._with_shortest(usage, engine) if self.unknown else usage
@@ -112,17 +112,17 @@ class Cuts:
         )
         shortest = asked.select(prompt=_prompt(), **names).group_by(*names).agg(nw.col("prompt").min().alias(SHORTEST))
         found = engine.rows(shortest.select(*names, SHORTEST))
-        path = Path(self._files().name) / "shortest.parquet"
+        path = self._files() / "shortest.parquet"
         columns = list(zip(*found, strict=True)) or [()] * (len(names) + 1)
         types = [pa.string()] * len(names) + [pa.int64()]
         arrays = [pa.array(map(kind, values), of) for kind, values, of in zip(KINDS_OF, columns, types, strict=True)]
         parquet.write_table(pa.table(dict(zip((*names, SHORTEST), arrays, strict=True))), path)
         return usage.with_columns(**names).join(engine.scan([str(path)]), on=list(names), how="left")
 
-    def _files(self) -> Any:
+    def _files(self) -> Path:
         """A folder that lives as long as the lever."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="claude-audit-")
+            self._folder = temporary.kept_by(self)
         return self._folder
 
     def _write(self, billed: nw.LazyFrame[Any], path: Path) -> None:

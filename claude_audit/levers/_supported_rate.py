@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.replay import TTLS
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def _under(policy: str, rows: nw.LazyFrame[Any], engine: Engine, ttl: str, minim
     from claude_audit.replay import Place, Plan
 
     names = ("provider", "workspace", "model", "speed", minimum)
-    with tempfile.TemporaryDirectory(prefix="claude-audit-") as folder:
-        found = stream(rows, [nw.col(name) for name in names], policy, Path(folder))
+    with temporary.folder() as folder:
+        found = stream(rows, [nw.col(name) for name in names], policy, folder)
         if found.path is None or not found.kinds:
             return None
         kinds = engine.scan([str(found.path)])

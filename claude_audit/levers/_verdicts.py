@@ -7,15 +7,12 @@ around it. The engine sorts and picks what may matter, arrays settle it, and the
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -118,8 +115,7 @@ class Verdicts:
     """Tables by call or row, kept in a folder of their own as long as the lever lives."""
 
     def __init__(self, lever: object) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
-        weakref.finalize(lever, shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder = temporary.kept_by(lever)
 
     def joined(
         self, usage: nw.LazyFrame[Any], engine: Engine, on: str, table: Mapping[str, Any], none: int | None = 0

@@ -22,15 +22,12 @@ When it costs money: cold traffic, with gaps longer than the TTL; parallel first
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, positive
 from claude_audit.money import EXACT, ZERO, exact
@@ -115,8 +112,7 @@ class CacheReplay(Lever):
 
         if self._engine is None or self._scan is None:
             raise AssertionError("rows are joined after survey and classify")
-        folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        folder = temporary.kept_by(self)
         scan = self._scan
         keys = [key for name, key in scan.line_keys(by).items() if name != KIND_OF_ROW]
         beside = {name: nw.col(name) for rewrite in scan.rewrites.values() for name in rewrite.columns}

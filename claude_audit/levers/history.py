@@ -22,14 +22,11 @@ and move the start on where it would fall between a tool's call and its result.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, coverage, kept_out, positive
 from claude_audit.levers._batches import batches
@@ -77,8 +74,7 @@ class History(Lever):
 
         from claude_audit.levers import _messages as known
 
-        folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        folder = temporary.kept_by(self)
         blocks = None
         tables = []
         if known.from_blocks(usage, self._dropped, folder / "blocks.parquet"):

@@ -32,17 +32,14 @@ them all.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.errors import AuditError
 from claude_audit.levers import Kind, Lever, Option, Outcome, Stage, changed_rows, kept_out, not_negative
 from claude_audit.levers._routing_errors import Router, at_once, router_of, share_of, shares
@@ -174,8 +171,7 @@ class RouteSimple(Lever):
 
         if self._engine is None or self.share is None:
             raise AssertionError("rows are joined after survey, where a share is asked for")
-        folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        folder = temporary.kept_by(self)
 
         def gate(code: int, group: Group, endpoint: str | None) -> str | None:
             return self._gate(code, group, endpoint, scan.catalog)

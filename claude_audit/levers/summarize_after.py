@@ -22,15 +22,12 @@ a re-write; and wherever the messages are shorter than their summary.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_audit import temporary
 from claude_audit.errors import AuditError
 from claude_audit.levers import (
     Kind,
@@ -117,8 +114,7 @@ class SummarizeAfter(Lever):
 
         from claude_audit.levers import _messages as known
 
-        folder = Path(tempfile.mkdtemp(prefix="claude-audit-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        folder = temporary.kept_by(self)
         blocks = None
         if known.from_blocks(usage, self._dropped, folder / "blocks.parquet"):
             blocks = engine.scan([str(folder / "blocks.parquet")])
