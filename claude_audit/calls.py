@@ -141,6 +141,9 @@ def macros(connection: DuckDBPyConnection, assume: Assumptions) -> None:
         """counted(v) AS CASE
             WHEN regexp_full_match(trim(v), '[0-9]{1,3}(,[0-9]{3})+') THEN replace(trim(v), ',', '') ELSE trim(v)
         END""",
+        # The payloads of server-sent events, as a JSON array: what a gateway logs of a stream, in one string. The last may be cut.
+        r"""events_of(v) AS CASE WHEN regexp_matches(v, '^\s*(event|data):') THEN '[' || array_to_string(list_filter(
+            regexp_extract_all(v, '(?m)^[ \t]*data:[ \t]*(\{.*\})', 1), lambda x: json_valid(x)), ',') || ']' END""",
         "without_lone_surrogates(v) AS regexp_replace(v, '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '', 'g')",
         # How much output a call tells of: of several lines about one call, the one that tells most counts.
         "passes_in(list) AS CASE WHEN list IS NULL THEN 0 ELSE coalesce(json_array_length(list), 0) END",

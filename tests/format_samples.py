@@ -345,6 +345,8 @@ def message_batches() -> Sample:
         {"custom_id": "r2", "result": {"type": "succeeded", "message": refused(2)}},
         {"custom_id": "r4", "result": {"type": "succeeded", "message": compacted(4)}},
         {"custom_id": "r3", "result": {"type": "expired"}},
+        # Of a job on Vertex AI.
+        {"custom_id": "r5", "response": message(5) | {"type": "message"}, "status": "", "processed_time": at(5)},
     ])  # fmt: skip
 
 
@@ -428,6 +430,10 @@ def langsmith() -> Sample:
          "completion_tokens": 1, "extra": {"metadata": own | {"ls_provider": "amazon_bedrock"}}},
         {"id": "run-3", "trace_id": "t-2", "run_type": "llm", "name": "ChatAnthropic", "status": "error", "start_time": "2026-11-02T10:00:01",
          "prompt_tokens": 5, "completion_tokens": 0, "extra": {"metadata": own}},
+        # A turn of the Agent SDK, as the JavaScript SDK sums it up.
+        {"id": "run-5", "trace_id": "t-4", "run_type": "llm", "name": "claude.assistant.turn", "start_time": "2026-11-02T10:00:05",
+         "prompt_tokens": 210, "completion_tokens": 9, "extra": {"metadata": own},
+         "prompt_token_details": {"cache_read": 100, "ephemeral_5m_input_tokens": 150, "ephemeral_1hr_input_tokens": 100}},
     ])  # fmt: skip
 
 
@@ -436,12 +442,14 @@ def braintrust() -> Sample:
         counts = {
             "start": EPOCH + n, "end": EPOCH + n + 1.2, "time_to_first_token": 0.3, "prompt_tokens": 5500, "completion_tokens": 150, "tokens": 5650,
             "prompt_cached_tokens": 4000, "prompt_cache_creation_tokens": 300, "completion_reasoning_tokens": 40, "estimated_cost": 0.01,
+            "prompt_cache_creation_5m_tokens": 100, "prompt_cache_creation_1h_tokens": 200, "server_tool_use_web_search_requests": 1,
         }  # fmt: skip
         told = {
             "model": "claude-sonnet-4-6",
             "provider": "anthropic",
             "max_tokens": 1024,
             "stop_reason": "end_turn",
+            "usage_service_tier": "standard",
         } | LABELS
         return {
             "id": f"b-{n}", "_xact_id": "1", "created": at(n), "project_id": "shop", "log_id": "g", "span_id": f"s-{n}", "root_span_id": "s-1",
@@ -582,7 +590,8 @@ def openrouter() -> Sample:
         "model": "anthropic/claude-sonnet-4.6",
         "usage": {"input_tokens": 10, "output_tokens": 4, "iterations": passes},
     }
-    return Sample("answers.jsonl", [{"response": answer} | LABELS, {"data": record}, other])
+    again = record | {"id": "gen-4", "upstream_id": None, "response_cache_source_id": "gen-2", "total_cost": 0}
+    return Sample("answers.jsonl", [{"response": answer} | LABELS, {"data": record}, other, {"data": again}])
 
 
 def cloudflare() -> Sample:
@@ -592,6 +601,7 @@ def cloudflare() -> Sample:
 
     return Sample("logs.jsonl", [
         record(1), record(2, cached=True), record(3, provider="aws-bedrock"), record(4, status_code=500, tokens_out=0),
+        *(record(n, response_head=json.dumps(answer(n)), response_head_complete=True) for n, answer in enumerate((message, refused, compacted), 5)),
     ])  # fmt: skip
 
 

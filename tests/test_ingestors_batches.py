@@ -43,6 +43,29 @@ class TestMessageBatches:
         assert found == [("batch", "msg_1", "{custom_id=r1}"), ("batch", "msg_2", "{custom_id=r2}")]
         assert audit(tmp_path / "store").spend().total_usd == 2 * self.USD
 
+    def test_a_list_of_items_is_at_the_batch_price_too(self, tmp_path: Path) -> None:
+        items = [self.item(1), self.item(2)]
+        page, log = tmp_path / "page.json", tmp_path / "log.jsonl"
+        page.write_text(json.dumps({"results": items}, indent=1))
+        write(log, [json.dumps(items), {"timestamp": "2026-11-02T10:00:00Z"} | self.item(3)])
+        for name, path, calls in (("page", page, 2), ("log", log, 3)):
+            assert read(tmp_path / name, path).formats == {"message_batches": 1}
+            assert audit(tmp_path / name).spend().total_usd == calls * self.USD
+        assert rows(tmp_path / "log", "CAST(ts AS VARCHAR)")[0] == ("2026-11-02 10:00:00+00",)
+
+    def test_a_job_on_vertex_writes_the_answer_beside_the_request(self, tmp_path: Path) -> None:
+        answer = self.item(1, of="claude-sonnet-4-6")["result"]["message"] | {"type": "message", "id": "msg_vrtx_1"}
+        asked = {"custom_id": "r1", "request": {"max_tokens": 64, "messages": []}}
+        lines = [
+            asked | {"response": answer, "status": "", "processed_time": "2026-11-02T10:00:00.5+00:00"},
+            asked | {"response": {}, "status": "Quota exceeded"},
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "predictions.jsonl", lines))
+        assert (report.formats, report.counted.ignored) == ({"message_batches": 1}, {"batch item errored": 1})
+        assert rows(tmp_path / "store", "tier, provider, CAST(ts AS VARCHAR)") == [
+            ("batch", "gcp_vertex", "2026-11-02 10:00:00.5+00")
+        ]
+
     def test_searches_have_no_discount(self, tmp_path: Path) -> None:
         told(tmp_path, self.item(1, server_tool_use={"web_search_requests": 2}))
         assert audit(tmp_path / "store").spend().total_usd == self.USD + Decimal("0.02")

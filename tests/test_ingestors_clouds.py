@@ -364,6 +364,16 @@ class TestVertex:
         assert rows(tmp_path / "store", f"provider, model, max_tokens, flags, {CLASSES}")[:3] == [figures] * 3
         assert rows(tmp_path / "store", "latency_ms")[:2] == [(1830,), (5,)]
 
+    @pytest.mark.parametrize("quoted", [False, True])
+    def test_a_stream_logged_as_text(self, tmp_path: Path, quoted: bool) -> None:
+        events = [
+            {"type": "message_start", "message": message(cache_creation=split(2000, 48), output_tokens=1)},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 300}},
+        ]
+        text = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events)
+        line = logged(1) | {"full_response": json.dumps(text) if quoted else text}
+        assert told(tmp_path, line) == [(12, 4096, 2000, 48, 300)]
+
     def test_a_location_that_is_named_decides_the_premium(self, tmp_path: Path) -> None:
         place = "projects/shop/locations/{}/publishers/anthropic/models/claude-sonnet-4-6"
         usage = {

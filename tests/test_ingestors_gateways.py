@@ -141,6 +141,23 @@ def test_a_generation_record_is_billed_on_native_counts(tmp_path: Path) -> None:
     assert audit(tmp_path / "store").spend().total_usd == (2569 * 3 + 3 * Decimal("0.3") + 63 * 15) / 10**6
 
 
+def test_what_openrouter_answers_from_its_own_cache_is_free(tmp_path: Path) -> None:
+    counts = {"native_tokens_prompt": 900, "native_tokens_completion": 40, "model": "anthropic/claude-sonnet-5.5"}
+    generated = counts | {"created_at": "2026-11-02T10:00:00Z", "total_cost": 0}
+    nothing = {"native_tokens_prompt": 0, "native_tokens_completion": 0}
+    lines = [
+        generated | {"id": "gen-1", "response_cache_source_id": None},
+        generated | {"id": "gen-2", "response_cache_source_id": "gen-1"},
+        generated | {"id": "gen-3", "response_cache_source_id": "gen-1"} | nothing,
+    ]
+    read(tmp_path / "store", write(tmp_path / "log.jsonl", lines))
+    assert rows(tmp_path / "store", "identity, requests, unbilled") == [
+        ("gen-1", 1, None),
+        ("gen-2", 1, "gateway_cache"),
+        ("gen-3", 1, "gateway_cache"),
+    ]
+
+
 def test_a_stream_s_chunks_are_one_call_and_those_without_usage_none(tmp_path: Path) -> None:
     chunk = {k: v for k, v in answer(1, object="chat.completion.chunk").items() if k != "usage"}
     report = read(tmp_path / "store", write(tmp_path / "chunks.jsonl", [chunk, chunk, answer(1)]))
@@ -215,6 +232,52 @@ def test_cloudflare_s_own_cache_is_free_and_its_failures_are_none(tmp_path: Path
     assert audit(tmp_path / "store").spend().total_usd == 2 * Decimal("0.0054"), "hanging up does not save the charge"
 
 
+ANSWER = {
+    "id": "msg_1",
+    "type": "message",
+    "model": "claude-sonnet-5-5",
+    "usage": {
+        "input_tokens": 10,
+        "output_tokens": 50,
+        "cache_read_input_tokens": 9000,
+        "cache_creation_input_tokens": 1000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 800},
+    },
+}
+START = {"type": "message_start", "message": ANSWER | {"usage": ANSWER["usage"] | {"output_tokens": 1}}}  # type: ignore[operator]
+DELTA = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 50}}
+
+
+def sent(*events: dict[str, Any], cut: str = "") -> str:
+    """Server-sent events."""
+    return "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events) + cut
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"response_head": json.dumps(ANSWER), "response_head_complete": True},
+        {"response": ANSWER},
+        {"response_head": sent(START, DELTA)},
+        {"response_head": sent(START, cut='event: message_delta\ndata: {"type": "mess'), "tokens_out": 50},
+    ],
+    ids=["head", "body", "stream", "cut stream"],
+)
+def test_an_answer_in_cloudflare_s_record_counts(tmp_path: Path, body: dict[str, Any]) -> None:
+    read(tmp_path / "store", write(tmp_path / "log.jsonl", [logged(1, **body)]))
+    assert rows(tmp_path / "store", f"{CLASSES}, message_id, array_to_string(flags, ' ')") == [
+        (10, 9000, 200, 800, 50, "msg_1", "")
+    ]
+
+
+def test_a_head_that_was_cut_tells_nothing(tmp_path: Path) -> None:
+    head = json.dumps(ANSWER)[:-20]
+    read(tmp_path / "store", write(tmp_path / "log.jsonl", [logged(1, response_head=head)]))
+    assert rows(tmp_path / "store", "input_tokens, output_tokens, array_to_string(flags, ' ')") == [
+        (1200, 300, "basis_assumed cache_unseen")
+    ]
+
+
 def test_a_list_of_cloudflare_s_records_is_read_record_by_record(tmp_path: Path) -> None:
     path = tmp_path / "page.json"
     path.write_text(
@@ -283,6 +346,12 @@ def test_kong_s_cached_tokens_are_part_of_the_prompt_unless_a_line_proves_otherw
 
     columns = "input_tokens, cache_read_tokens, array_to_string(flags, ' ')"
     assert told(tmp_path, with_cached(1, 100), with_cached(2, other), columns=columns)[0] == (uncached, 100, flags)
+
+
+def test_lines_of_kong_without_a_request_id_that_a_line_lists(tmp_path: Path) -> None:
+    calls = [{k: v for k, v in kong(n).items() if k != "request"} for n in range(1, 6)]
+    lines = [json.dumps({"records": calls[:2]}), json.dumps(calls[2:4]), calls[4]]
+    assert read(tmp_path / "store", write(tmp_path / "log.jsonl", lines)).counted.kept == 5
 
 
 def test_kong_s_plugin_under_its_older_and_newer_name_is_one_call(tmp_path: Path) -> None:

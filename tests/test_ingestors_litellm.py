@@ -134,6 +134,23 @@ def test_the_split_of_writes(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("used", "classes"),
+    [
+        (
+            {"input_tokens": 3, "output_tokens": 14, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 2048,
+             "cache_creation": {"ephemeral_5m_input_tokens": 48, "ephemeral_1h_input_tokens": 2000}},
+            (3, 7, 48, 2000, 14),
+        ),
+        ({"input_tokens": 2058, "output_tokens": 14, "input_tokens_details": {"cached_tokens": 2000}}, (58, 2000, 0, 0, 14)),
+    ],
+    ids=["messages", "responses"],
+)  # fmt: skip
+def test_a_usage_block_as_an_api_returned_it(tmp_path: Path, used: Record, classes: tuple[int, ...]) -> None:
+    counts = {"prompt_tokens": 2058, "completion_tokens": 14}
+    assert told(tmp_path, row(used=used, **counts)) == [classes]
+
+
 LABELS = 'endpoint, api_key, team, "user", session, latency_ms, ttft_ms, cost_reported_by, gateway, CAST(tags AS VARCHAR), thinking_tokens'
 
 

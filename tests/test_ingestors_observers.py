@@ -107,6 +107,53 @@ class TestLangfuse:
             (input, 500, 90, 0, 9, flags)
         ]
 
+    @pytest.mark.parametrize(
+        ("usage", "figures", "flags"),
+        [
+            # The anthropic SDK's spans: a name that Langfuse does not know, so that its writes stay in the input.
+            ({"input": 1010, "output": 9, "input_cached_tokens": 9000, "cache_write.input_tokens": 1000, "total": 11019}, (10, 9000, 1000, 0, 9), "ttl_unknown"),
+            # Strands on Bedrock: the reads were taken out of an input that never had them; the total is Bedrock's.
+            ({"input": 0, "output": 9, "input_cached_tokens": 9000, "cache_write_input_tokens": 1000, "total": 10219}, (210, 9000, 1000, 0, 9), "ttl_unknown"),
+            ({"input": 210, "output": 9, "input_cached_tokens": 9000, "cache_write_input_tokens": 1000, "total": 10219}, (210, 9000, 1000, 0, 9), "ttl_unknown"),
+            ({"input": 210, "output": 9, "input_cached_tokens": 9000, "cache_write_input_tokens": 1000}, (210, 9000, 1000, 0, 9), "ttl_unknown"),
+            # The AI SDK on Bedrock: by version the input has the writes or not.
+            ({"input": 1010, "output": 9, "input_cache_creation": 0, "input_cache_write": 1000}, (1010, 0, 1000, 0, 9), "basis_assumed ttl_unknown"),
+            ({"input": 10, "output": 9, "input_cache_creation": 0, "input_cache_write": 1000}, (10, 0, 1000, 0, 9), "ttl_unknown"),
+        ],
+    )  # fmt: skip
+    def test_writes_by_names_that_langfuse_does_not_know(
+        self, tmp_path: Path, usage: Record, figures: tuple[int, ...], flags: str
+    ) -> None:
+        columns = f"{CLASSES}, array_to_string(list_sort(flags), ' ')"
+        assert told(tmp_path, observed(usage=usage), columns=columns) == [(*figures, flags)]
+
+    def test_a_generation_around_others_that_add_up_to_it_repeats_them(self, tmp_path: Path) -> None:
+        """An agent's span, a cycle without counts of its own, and in it the calls."""
+        cached = {"input": 5, "output": 30, "input_cached_tokens": 900}
+        spans = [
+            observed(1, {"input": 900, "output": 50}, name="agent"),
+            observed(2, {}, type="SPAN", parentObservationId="observation-1"),
+            observed(3, {"input": 500, "output": 30}, parentObservationId="observation-2"),
+            observed(
+                4, {"input": 400, "output": 15, "output_reasoning_tokens": 5}, parentObservationId="observation-2"
+            ),
+            # A tool of a call that asked a model itself.
+            observed(5, {"input": 7, "output": 11}, parentObservationId="observation-4"),
+            # A decorator that alone tells the cached tokens of the call in it.
+            observed(6, cached),
+            observed(7, {"input": 5, "output": 30}, parentObservationId="observation-6"),
+        ]
+        for order in (spans, [*spans[::-1], spans[3]]):
+            name = str(len(order))
+            report = read(tmp_path / name, write(tmp_path / f"{name}.jsonl", order))
+            assert report.counted.ignored == {"observation: SPAN": 1, "span that repeats those in it": 2}
+            assert rows(tmp_path / name, "identity, output_tokens") == [
+                ("langfuse:observation-3", 30),
+                ("langfuse:observation-4", 20),
+                ("langfuse:observation-5", 11),
+                ("langfuse:observation-6", 30),
+            ]
+
     def test_only_generations_of_claude_are_calls(self, tmp_path: Path) -> None:
         records = [
             observed(1),
@@ -334,6 +381,28 @@ class TestLangsmith:
             ("langsmith:run-2", 19, 39000, 0, 0, 200),
         ]
 
+    def test_an_llm_run_around_another_that_tells_the_same_repeats_it(self, tmp_path: Path) -> None:
+        records = [
+            run(1, 1000, 50, {}, name="decorated"),
+            run(2, run_type="chain", parent_run_id="run-1"),
+            run(3, 1000, 50, {}, parent_run_id="run-2"),
+            run(4, 300, 20, {}, parent_run_id="run-3"),
+        ]
+        report = read(tmp_path / "store", write(tmp_path / "runs.jsonl", records))
+        assert report.counted.ignored == {"run: chain": 1, "span that repeats those in it": 1}
+        assert rows(tmp_path / "store", "identity") == [("langsmith:run-3",), ("langsmith:run-4",)]
+
+    def test_writes_that_the_agent_sdk_s_tracer_counts_twice(self, tmp_path: Path) -> None:
+        """Its last turn has the hour's writes of all turns once more, as those of five minutes."""
+        turns = [
+            run(1, 7003, details={"cache_read": 0, "ephemeral_5m_input_tokens": 0, "ephemeral_1hr_input_tokens": 7000}),
+            run(2, 7512, details={"cache_read": 7000, "ephemeral_5m_input_tokens": 7500, "ephemeral_1hr_input_tokens": 500}),
+        ]  # fmt: skip
+        assert told(tmp_path, *turns, columns=f"{CLASSES}, array_to_string(flags, ' ')") == [
+            (3, 0, 0, 7000, 200, ""),
+            (12, 7000, 0, 500, 200, "basis_assumed"),
+        ]
+
     def test_only_llm_runs_of_claude_are_calls(self, tmp_path: Path) -> None:
         other = {"metadata": {"ls_provider": "openai", "ls_model_name": "gpt-5"}}
         nothing = {"prompt_tokens": None, "completion_tokens": None}
@@ -488,6 +557,20 @@ class TestHelicone:
     def test_input_leaves_out_what_was_cached(self, tmp_path: Path) -> None:
         assert told(tmp_path, requested(), columns=f"flags, {CLASSES}") == [(["ttl_unknown"], 120, 9000, 600, 0, 300)]
 
+    def test_records_without_an_id_that_lines_list_are_calls_each(self, tmp_path: Path) -> None:
+        """An answer of the API a line, and an array of records: those of one line are no duplicates of the next line's."""
+        records = [requested(n, request_id=None, response_id=None) for n in range(1, 8)]
+        lines = [
+            json.dumps({"data": records[:2]}),
+            json.dumps({"data": records[2:4]}),
+            json.dumps(records[4:6]),
+            records[6],
+        ]
+        path = write(tmp_path / "log.jsonl", lines)
+        assert fates(read(tmp_path / "store", path)) == (7, 0, 0, 0)
+        assert len({day for (day,) in rows(tmp_path / "store", "ts")}) == 7
+        assert read(tmp_path / "store", path).counted.kept == 0
+
     def test_cached_tokens_alone_are_usage(self, tmp_path: Path) -> None:
         cached = NO_TOKENS | {"prompt_cache_read_tokens": 9000}
         zero = NO_TOKENS | {"prompt_cache_read_tokens": 0, "prompt_cache_write_tokens": 0}
@@ -505,6 +588,11 @@ class TestHelicone:
             "usage": usage,
         }
         openai = {"model": "claude-sonnet-5-5", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+        written = {
+            "cached_tokens": 9000,
+            "cache_write_tokens": 600,
+            "cache_write_details": {"write_5m_tokens": 0, "write_1h_tokens": 600},
+        }
         events = [
             {"type": "message_start", "message": body},
             {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 302}},
@@ -514,12 +602,14 @@ class TestHelicone:
             requested(2, response_body=json.dumps(body)),
             requested(3, response_body=openai),
             requested(4, response_body=events),
+            requested(5, response_body={"usage": openai["usage"] | {"prompt_tokens_details": written}}),  # type: ignore[operator]
         ]
         assert told(tmp_path, *records, columns=f"message_id, {CLASSES}") == [
             ("msg_1", 121, 9000, 0, 600, 301),
             ("msg_1", 121, 9000, 0, 600, 301),
             (None, 120, 9000, 600, 0, 300),
             ("msg_1", 121, 9000, 0, 600, 302),
+            (None, 120, 9000, 0, 600, 300),
         ]
 
     def test_what_is_no_billed_call(self, tmp_path: Path) -> None:

@@ -189,6 +189,10 @@ EMITTERS: list[tuple[str, str, dict[str, Any], tuple[int, ...]]] = [
     ("openlit.instrumentation.claude_agent_sdk", "chat", used(9000, 800, 6000), (3000, 6000, 0, 0, 800)),
     ("ai", "ai.generateText.doGenerate", AI, (7, 16399, 89, 2000, 445)),
     ("ai", "ai.streamText.doStream", AI_DETAILS, (100, 900, 0, 0, 5)),
+    ("openlit.instrumentation.bedrock", "chat", used(9000, 800, 6000), (9000, 6000, 0, 0, 800)),
+    ("@openlit/instrumentation-anthropic", "chat", used(9000, 800, 6000), (9000, 6000, 0, 0, 800)),
+    ("openlit", "chat", used(9000, 800, 6000) | {"gen_ai__system": "aws.bedrock"}, (9000, 6000, 0, 0, 800)),
+    ("opentelemetry.instrumentation.bedrock", "bedrock.converse", used(9000, 800, 6000), (9000, 6000, 0, 0, 800)),
     ("my.own.tracing", "ask", used(10_200, 120, 9000, 1000), (200, 9000, 1000, 0, 120)),
 ]
 
@@ -196,6 +200,43 @@ EMITTERS: list[tuple[str, str, dict[str, Any], tuple[int, ...]]] = [
 def test_what_input_includes_depends_on_who_emits(tmp_path: Path) -> None:
     lines = [spans(scope, span(n, name, **values)) for n, (scope, name, values, _) in enumerate(EMITTERS)]
     assert told(tmp_path, *lines) == [classes for *_, classes in EMITTERS]
+
+
+def test_a_total_tells_what_bedrock_s_input_includes(tmp_path: Path) -> None:
+    """OpenInference hands on Converse's input and total as they are, and adds the cached tokens of Anthropic's own answer."""
+    converse = OPENINFERENCE | {"llm__token_count__prompt": 100, "llm__token_count__total": 5144}
+    emitted = spans("openinference.instrumentation.bedrock", span(1, **converse), span(2, **OPENINFERENCE))
+    assert told(tmp_path, emitted) == [(100, 5000, 0, 0, 44), (100, 5000, 0, 0, 44)]
+
+
+@pytest.mark.parametrize("input", [10_010, 10], ids=["the sum", "before March 2026"])
+def test_logfire_tells_cached_tokens_in_the_raw_usage_alone(tmp_path: Path, input: int) -> None:
+    raw = {
+        "input_tokens": 10,
+        "output_tokens": 50,
+        "cache_read_input_tokens": 9000,
+        "cache_creation_input_tokens": 1000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 800},
+        "server_tool_use": {"web_search_requests": 2},
+        "service_tier": "priority",
+    }
+    values = {
+        "gen_ai__provider__name": "anthropic",
+        "gen_ai__usage__input_tokens": input,
+        "gen_ai__usage__output_tokens": 50,
+        "gen_ai__usage__raw": json.dumps(raw),
+        "operation__cost": 0.25,
+    }
+    columns = f"{CLASSES}, web_searches, tier, cost_reported_usd, array_to_string(flags, ' ')"
+    assert told(tmp_path, spans("logfire.anthropic", span(1, **values)), columns=columns) == [
+        (10, 9000, 200, 800, 50, 2, "priority", Decimal("0.25"), "")
+    ]
+
+
+def test_the_raw_usage_of_another_api_is_no_block_of_anthropic_s(tmp_path: Path) -> None:
+    raw = json.dumps({"input_tokens": 900, "output_tokens": 7, "input_tokens_details": {"cached_tokens": 800}})
+    values = used(900, 7, 800) | {"gen_ai__provider__name": "openai", "gen_ai__usage__raw": raw}
+    assert told(tmp_path, spans("logfire.openai", span(1, **values))) == [(100, 800, 0, 0, 7)]
 
 
 def test_an_emitter_that_never_writes_cached_tokens_is_a_lower_bound(tmp_path: Path) -> None:
@@ -315,6 +356,54 @@ def test_spans_of_botocore_tell_no_cached_tokens(tmp_path: Path) -> None:
 
 def test_claude_code_is_known_by_its_record_where_the_scope_is_lost(tmp_path: Path) -> None:
     assert told(tmp_path, events(api_request(), scope="")) == [(3, 0, 0, 12480, 87)]
+
+
+def test_an_unknown_emitter_that_tells_of_no_cached_tokens_is_flagged(tmp_path: Path) -> None:
+    plain = {"gen_ai__usage__input_tokens": 9, "gen_ai__usage__output_tokens": 4}
+    lines = [
+        spans("a.tracer", span(1, **plain), span(2, **plain)),
+        spans("b.tracer", span(3, **plain), span(4, **used(9, 4))),
+        spans("pydantic-ai", span(5, **plain)),
+    ]
+    assert told(tmp_path, *lines, columns="array_to_string(flags, ' ')") == [("cache_unseen",)] * 2 + [("",)] * 3
+
+
+def test_the_id_that_bedrock_was_asked_for_tells_its_region(tmp_path: Path) -> None:
+    values = used(9, 4) | {"gen_ai__request__model": "eu.anthropic.claude-sonnet-4-6", "gen_ai__system": "AWS"}
+    emitted = spans("opentelemetry.instrumentation.bedrock", span(1, **values))
+    assert told(tmp_path, emitted, columns="model_raw, provider, routing") == [
+        ("eu.anthropic.claude-sonnet-4-6", "aws_bedrock", "regional")
+    ]
+
+
+AGENT = {
+    "openinference__span__kind": "AGENT",
+    "llm__token_count__prompt": 100,
+    "llm__token_count__completion": 50,
+    "llm__token_count__prompt_details__cache_read": 5000,
+    "llm__token_count__prompt_details__cache_write": 700,
+    "session__id": "s1",
+}
+RUN = used(10_010, 50, 9000, 1000) | {"gen_ai__operation__name": "invoke_agent", "gen_ai__conversation__id": "s1"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "run", "classes"),
+    [
+        ("openinference.instrumentation.claude_agent_sdk", AGENT, (100, 5000, 700, 0, 50)),
+        ("logfire.claude_agent_sdk", RUN, (10, 9000, 1000, 0, 50)),
+    ],
+)
+def test_of_the_agent_sdk_s_runs_the_sums_are_all_there_is(
+    tmp_path: Path, scope: str, run: dict[str, Any], classes: tuple[int, ...]
+) -> None:
+    """Its spans of the model's turns have no counts, or what a turn begins with. Claude Code's own events tell each call."""
+    part = {"gen_ai__usage__partial__input_tokens": 5005, "gen_ai__usage__partial__output_tokens": 3}
+    line = spans(scope, span(1, "agent", **run), span(2, "chat", **part))
+    columns = f"{CLASSES}, requests, array_to_string(list_sort(flags), ' ')"
+    assert told(tmp_path / "sdk", line, columns=columns) == [(*classes, None, "lower_bound sums_only ttl_unknown")]
+    both = told(tmp_path / "both", line, events(api_request()))
+    assert both == [(3, 0, 0, 12480, 87)]
 
 
 LLM = {"openinference__span__kind": "LLM", "llm__token_count__prompt": 1000}

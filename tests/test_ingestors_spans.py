@@ -58,6 +58,24 @@ class TestBraintrust:
             (3, 9000, 700, 0, 200),
         ]
 
+    @pytest.mark.parametrize("total", [3000.0, None], ids=["beside the total", "in its place"])
+    def test_the_split_of_writes_searches_and_tier_where_the_wrapper_says_them(
+        self, tmp_path: Path, total: float | None
+    ) -> None:
+        metrics = {
+            "prompt_tokens": 12010.0,
+            "prompt_cache_creation_tokens": total,
+            "prompt_cache_creation_5m_tokens": 1000.0,
+            "prompt_cache_creation_1h_tokens": 2000.0,
+            "server_tool_use_web_search_requests": 2.0,
+            "server_tool_use_web_fetch_requests": 1.0,
+        }
+        metadata = {"model": "claude-sonnet-4-6", "provider": "anthropic", "usage_service_tier": "priority"}
+        columns = f"{CLASSES}, web_searches, tier, array_to_string(flags, ' ')"
+        assert told(tmp_path, span(1, metrics, metadata=metadata), columns=columns) == [
+            (10, 9000, 1000, 2000, 200, 2, "priority", "")
+        ]
+
     def test_what_sums_or_repeats_is_no_call(self, tmp_path: Path) -> None:
         """A task has the sum of its calls, a wrapper's llm span repeats the one that it makes, however they are ordered."""
         spans = [

@@ -10,22 +10,41 @@ SDK = "starts_with(scope, 'com.anthropic.sdk') OR starts_with(scope, 'com.anthro
 OWN_NAMES = "(starts_with(scope, 'com.anthropic.claude_code') OR starts_with(coalesce(s.name, ''), 'claude_code.'))"
 """Of Claude Code's records: by their scope, or by their name where a pipeline has dropped the scope."""
 
+OPENLIT = "regexp_matches(scope, '^@?openlit')"
+OWN_INPUT = (
+    "langfuse-sdk",
+    "opentelemetry.instrumentation.bedrock",
+    "openinference.instrumentation.claude_agent_sdk",
+    "@arizeai/openinference-instrumentation-bedrock",
+    "@arizeai/openinference-instrumentation-claude-agent-sdk",
+)
+"""Hand on the input as the API counts it, Bedrock's or Anthropic's (read in 2026)."""
 EXCLUSIVE = (
-    "of_claude_code OR scope IN ('openlit.instrumentation.anthropic', 'langfuse-sdk') "
-    "OR starts_with(scope, 'openlit') AND NOT contains(scope, '.instrumentation.') AND lower(vendor) = 'anthropic'"
+    f"of_claude_code OR scope IN {OWN_INPUT} "
+    f"OR {OPENLIT} AND regexp_matches(scope, 'instrumentation[.-](anthropic|bedrock)') "
+    f"OR {OPENLIT} AND NOT contains(scope, 'instrumentation') AND regexp_matches(lower(vendor), 'anthropic|bedrock')"
 )
 """OpenLIT had one scope for all libraries before it had one for each."""
 INCLUSIVE = (
-    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai', 'litellm') "
+    f"{SDK} OR scope IN ('opentelemetry.instrumentation.anthropic', 'gen_ai', 'pydantic-ai', 'litellm', 'logfire.claude_agent_sdk') "
     "OR starts_with(scope, 'openinference.instrumentation.anthropic') "
-    "OR starts_with(scope, 'openlit') AND (lower(vendor) = 'litellm' OR regexp_matches(scope, 'litellm|claude_agent_sdk'))"
+    f"OR {OPENLIT} AND (lower(vendor) = 'litellm' OR regexp_matches(scope, 'litellm|claude.agent.sdk'))"
 )
+TOTAL_TELLS = "scope = 'openinference.instrumentation.bedrock'"
+"""Hands on the input of Converse as Bedrock counts it, beside Bedrock's total, which adds the cached tokens; to that of Anthropic's
+own answers it adds them itself, and tells no total."""
+SUMS = (
+    "scope IN ('logfire.claude_agent_sdk', 'openinference.instrumentation.claude_agent_sdk', "
+    "'@arizeai/openinference-instrumentation-claude-agent-sdk')"
+)
+"""Of a run of the Claude Agent SDK they tell the sums of its main loop, on the agent's span, and no call's counts (read in 2026)."""
 
 MIXED_INPUT = ("gcp.vertex.agent", "litellm")
 """Their input has the cached tokens in it where LiteLLM made the call, and Google's ADK leaves them out elsewhere."""
 NO_CACHE_COUNTS = (
     *MIXED_INPUT,
     "@arizeai/openinference-instrumentation-anthropic",
+    "@arizeai/openinference-instrumentation-claude-agent-sdk",
     "opentelemetry.instrumentation.botocore.bedrock-runtime",
     "Microsoft.SemanticKernel.Diagnostics",
 )

@@ -74,11 +74,12 @@ def answers(rows: str, body: str) -> str:
 
 
 def _unquoted(body: str) -> str:
-    """SQL: valid JSON text; what is a string of JSON is taken out of its string."""
+    """SQL: valid JSON text; what is a string of JSON, or of a stream's events, is taken out of its string."""
     return f"""CASE
                 WHEN {body} IS NULL OR NOT json_valid({body}) THEN NULL
                 WHEN json_type({body}) <> 'VARCHAR' THEN CAST({body} AS VARCHAR)
                 WHEN json_valid(CAST({body} AS JSON)->>'$') THEN CAST({body} AS JSON)->>'$'
+                ELSE events_of(CAST({body} AS JSON)->>'$')
             END"""
 
 

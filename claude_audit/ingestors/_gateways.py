@@ -33,7 +33,7 @@ def records(structure: Mapping[str, Any], lines: str = "lines", *also: str) -> s
 def provider(name: str) -> str:
     """SQL: who bills, by the name that a gateway or a library gives it; null where the model's spelling decides."""
     return f"""CASE
-                WHEN regexp_matches(lower({name}), 'bedrock') THEN 'aws_bedrock'
+                WHEN regexp_matches(lower({name}), 'bedrock|^(aws|amazon)$') THEN 'aws_bedrock'
                 WHEN regexp_matches(lower({name}), 'vertex|gcp') THEN 'gcp_vertex'
                 WHEN regexp_matches(lower({name}), 'azure|foundry') THEN 'azure_foundry'
                 WHEN regexp_matches(lower({name}), 'openrouter') THEN 'openrouter'

@@ -1,7 +1,7 @@
 """What OpenTelemetry calls the facts of a model call, by the conventions and by the libraries that have names of their own.
 
 Attribute names as of: semantic conventions for generative AI (2026), anthropic SDK 2.11, opentelemetry-instrumentation-
-anthropic 0.62, openinference-instrumentation-anthropic 3.1, OpenLIT 1.45, pydantic-ai (2026-08), ai 6.0, Claude Code 2.1.329.
+anthropic 0.62, openinference-instrumentation-anthropic 3.1, OpenLIT 1.45, pydantic-ai and Logfire (2026-08), ai 6.0, Claude Code 2.1.329.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from claude_audit.ingestors._langfuse_names import OF_FIELD
 
 LANGFUSES = "langfuse.observation.usage_details"
 """Langfuse's SDK (since version 3) has its counts in one attribute, as JSON."""
+RAW = "gen_ai.usage.raw"
+"""The API's own usage block as JSON, where Logfire has it; its attributes have the sum of the input and no cached tokens."""
 OF_LANGFUSE = "langfuse.usage."
 """Before its keys, which are read as attributes of their own."""
 
@@ -104,13 +106,15 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "effort": ("gen_ai.request.reasoning.level",),
     "stream": ("gen_ai.request.stream",),
     "ttft_ms": ("ai.response.msToFirstChunk",),
-    "cost_reported_usd": ("gen_ai.usage.cost",),
+    "cost_reported_usd": ("gen_ai.usage.cost", "operation.cost", "llm.cost.total"),
 }
 NAMES: Mapping[str, Sequence[str]] = {
     field: (*names, *(f"{OF_LANGFUSE}{name}" for name in OF_FIELD.get(field, ()))) for field, names in _NAMES.items()
 }
 """Our field -> the attributes that tell it, the nearest to the response first."""
 
+ASKED = ("gen_ai.request.model", "ai.model.id")
+"""The model that was asked for. Of Bedrock its id tells the region, which the answer's model does not."""
 COUNTED = ("input_tokens", "output_tokens")
 """Fields one of which a record of a call has."""
 

@@ -13,7 +13,16 @@ REST = (
     "input_cache_creation_tokens",
     "cache_creation",
     "input_cache_write",
+    "cache_write.input_tokens",
+    "cache_write_input_tokens",
 )
+BY_PROVIDER = "input_cache_write"
+"""What the AI SDK's provider for Bedrock wrote. Up to its version 5 the input left it out, since version 6 it has it."""
+LEFT_IN = "cache_write.input_tokens"
+"""What the anthropic SDK's spans call their writes. Langfuse does not know the name, and so does not take them out of the input."""
+UNKNOWN = "cache_write_input_tokens"
+"""What Strands calls them, whose input leaves the cache out. Langfuse takes the reads out of it all the same, down to 0; where
+the total is Bedrock's own, it tells how much there was."""
 SPLIT = {
     ttl: (
         f"input_cache_creation_{ttl}",

@@ -1,6 +1,6 @@
 """The records of an export, however it was saved: JSON lines, JSON documents, rows under a header, Parquet.
 
-Each becomes a relation of file, line, `broken` (why it is no record, else null) and the fields that a format asks for, as
+Each becomes a relation of file, line, part (of a line that lists several), `broken` (why it is no record, else null) and the fields that a format asks for, as
 text; a nested value is JSON text, also where the export has it as a string.
 """
 
@@ -142,9 +142,9 @@ def of_json(wanted: Fields, lines: str = "lines") -> str:
         f"{as_json(_first(spellings, nested=True))} AS {identifier(name)}" for name, spellings in wanted.nested.items()
     ]
     return f"""
-        SELECT file, line, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join(columns)}
+        SELECT file, line, part, CASE WHEN r IS NULL THEN 'not valid JSON' END AS broken, {", ".join(columns)}
         FROM (
-            SELECT file, line, coalesce(
+            SELECT file, line, part, coalesce(
                 TRY(json_transform(text, {structure})),
                 TRY(json_transform(without_lone_surrogates(text), {structure}))) AS r
             FROM ({unwrapped(wanted.marks, lines)})
@@ -164,10 +164,11 @@ FIELD_LISTS = """coalesce(
 
 
 def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
-    """SQL: file, line and text of the objects that have one of the keys `marks`, out of lists and wrappers.
+    """SQL: file, line, part and text of the objects that have one of the keys `marks`, out of lists and wrappers.
 
     A list of `field` and `value`, as CloudWatch Logs Insights answers, is taken as an object. `line` counts on through a
-    list. Lines without such an object stay as they are.
+    list, and `part` is the place in it: by both a record is told from those of the lines after it. Lines without such an
+    object stay as they are.
     """
     found = f"list_has_any(coalesce(TRY(json_keys(x)), []), {quoted_list(marks)})"
     listed = ", ".join(quoted(f"$.{name}") for name in LISTS)
@@ -184,27 +185,38 @@ def unwrapped(marks: Sequence[str], lines: str = "lines") -> str:
     types = f"TRY(json_type(text, [{listed}]))"
     items = f"from_json(json_extract(text, [{listed}])[list_position({types}, 'ARRAY')], '[\"JSON\"]')::VARCHAR[]"
     return f"""
-        SELECT file, line, CASE WHEN direct THEN text ELSE {inner}[1] END AS text
+        SELECT file, line, part, CASE WHEN direct THEN text ELSE {inner}[1] END AS text
         FROM (
-            SELECT file, line, direct, CASE WHEN starts_with(ltrim(text), '[') THEN {FIELD_LISTS} ELSE text END AS text
+            SELECT file, line, part, direct, CASE WHEN starts_with(ltrim(text), '[') THEN {FIELD_LISTS} ELSE text END AS text
             FROM (
-                SELECT file, direct, line + generate_subscripts(items, 1) - 1 AS line, unnest(items) AS text
+                SELECT file, direct, line + place - 1 AS line, CASE WHEN several THEN place::INTEGER END AS part, text
                 FROM (
-                    SELECT file, line, direct, CASE
-                        WHEN direct OR list_position({types}, 'ARRAY') IS NULL THEN [text]
-                        ELSE coalesce(nullif({items}, []), [text]) END AS items
-                    FROM (SELECT file, line, text, {found.replace("json_keys(x)", "json_keys(text)")} AS direct FROM {lines})
+                    SELECT file, direct, line, len(items) > 1 AS several, unnest(items) AS text, generate_subscripts(items, 1) AS place
+                    FROM (
+                        SELECT file, line, direct, CASE
+                            WHEN direct THEN [text]
+                            WHEN starts_with(ltrim(text), '[')
+                                    AND coalesce(TRY(json_type(text, '$[0]') = 'OBJECT' AND NOT json_exists(text, '$[0].field')), false)
+                                THEN coalesce(nullif(TRY(from_json(text, '["JSON"]'))::VARCHAR[], []), [text])
+                            WHEN list_position({types}, 'ARRAY') IS NULL THEN [text]
+                            ELSE coalesce(nullif({items}, []), [text]) END AS items
+                        FROM (SELECT file, line, text, {found.replace("json_keys(x)", "json_keys(text)")} AS direct FROM {lines})
+                    )
                 )
             )
         )"""
 
 
 def as_json(text: str) -> str:
-    """SQL: valid JSON text, out of its string where an export has a nested value as a string; null for anything else."""
+    """SQL: valid JSON text, out of its string where an export has a nested value as a string; of server-sent events their
+    payloads, as an array; null for anything else.
+    """
     return f"""CASE
-                WHEN NOT coalesce(json_valid({text}), false) OR json_type({text}) = 'NULL' THEN NULL
+                WHEN NOT coalesce(json_valid({text}), false) THEN events_of({text})
+                WHEN json_type({text}) = 'NULL' THEN NULL
                 WHEN json_type({text}) <> 'VARCHAR' THEN {text}
                 WHEN json_valid(CAST({text} AS JSON)->>'$') THEN CAST({text} AS JSON)->>'$'
+                ELSE events_of(CAST({text} AS JSON)->>'$')
             END"""
 
 
@@ -213,10 +225,10 @@ def of_table(reading: Reading, wanted: Fields) -> str:
     parts = []
     for part in table.tables(reading):
         columns = {normalized(name): f"c{place}" for place, name in reversed([*enumerate(part.names, 1)])}
-        parts.append(f"SELECT file, line, broken, {_cells(wanted, columns)} FROM {part.rows}")
+        parts.append(f"SELECT file, line, NULL::INTEGER AS part, broken, {_cells(wanted, columns)} FROM {part.rows}")
     if not parts:
         nothing = ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in wanted.names)
-        return f"SELECT file, line, NULL::VARCHAR AS broken, {nothing} FROM csv_lines"
+        return f"SELECT file, line, NULL::INTEGER AS part, NULL::VARCHAR AS broken, {nothing} FROM csv_lines"
     return "\nUNION ALL BY NAME\n".join(parts)
 
 
@@ -236,7 +248,7 @@ def of_parquet(reading: Reading, wanted: Fields) -> str:
             raise AuditError(f"{path}: no readable Parquet file: {str(error).splitlines()[0][:200]}") from error
         columns = {normalized(str(name)): _plain(identifier(str(name)), str(kind)) for name, kind, *_ in described}
         parts.append(f"""
-            SELECT {file} AS file, file_row_number + 1 AS line, NULL::VARCHAR AS broken, {_cells(wanted, columns)}
+            SELECT {file} AS file, file_row_number + 1 AS line, NULL::INTEGER AS part, NULL::VARCHAR AS broken, {_cells(wanted, columns)}
             FROM read_parquet({source}, file_row_number = true)""")
     return "\nUNION ALL BY NAME\n".join(parts)
 

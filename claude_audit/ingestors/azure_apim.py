@@ -79,7 +79,7 @@ def _calls(rows: str) -> str:
     nothing = gateways.nothing_counted("prompt", "completion")
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN correlation IS NULL AND prompt IS NULL AND completion IS NULL THEN 'other record'
@@ -117,7 +117,7 @@ def _of_json(lines: str) -> str:
         f"json_extract_string(properties, '$.{column}')) AS {name}"
         for name, (column, *_) in FIELDS.texts.items()
     ]
-    return f"SELECT file, line, broken, {', '.join(inner)} FROM ({records.of_json(FIELDS, lines)})"
+    return f"SELECT file, line, part, broken, {', '.join(inner)} FROM ({records.of_json(FIELDS, lines)})"
 
 
 def _select(_: Reading) -> str:

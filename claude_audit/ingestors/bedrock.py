@@ -189,7 +189,7 @@ def _calls(read: str) -> str:
     )
     return f"""
             SELECT
-                file, line, broken, errorCode,
+                file, line, part, broken, errorCode,
                 modelInput IS NOT NULL AND recordId IS NOT NULL AS of_batch,
                 processedRecordCount IS NOT NULL AND modelInput IS NULL AS sums,
                 c."amazon-bedrock-guardrailAction" AS guardrail,

@@ -9,8 +9,8 @@ of one name has more cached tokens than that, all of that name are taken to leav
 
 Tells: model, provider, token classes, time, latency, time to the first token, stop reason, output cap, project, metadata and
 tags as labels (every one a tag; those named endpoint, user and so on fill those columns). `estimated_cost` is Braintrust's own
-estimate: kept as reported cost, never used. Cannot tell: the TTL of cache writes (billed as 5m, flagged), searches, tier,
-geography, passes.
+estimate: kept as reported cost, never used. Since 2026 also the TTL of cache writes, searches and tier, where the wrapper says
+them; writes without a TTL are billed as 5m, flagged. Cannot tell: geography, passes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ METRICS = json.dumps(
     dict.fromkeys(
         (
             *("start", "end", "time_to_first_token", "prompt_tokens", "completion_tokens", "completion_reasoning_tokens"),
-            *("prompt_cached_tokens", "prompt_cache_creation_tokens", "estimated_cost"),
+            *("prompt_cached_tokens", "prompt_cache_creation_tokens", "prompt_cache_creation_5m_tokens"),
+            *("prompt_cache_creation_1h_tokens", "estimated_cost"),
+            *("server_tool_use_web_search_requests", "server_tool_use_web_fetch_requests"),
         ),
         "VARCHAR",
     )
@@ -48,6 +50,7 @@ OWN = (
     "stop_reason",
     "stop_sequence",
     "tool_choice",
+    "usage_service_tier",
 )
 """Metadata that Braintrust's wrappers write."""
 
@@ -59,9 +62,10 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
 def _calls(rows: str) -> str:
     """SQL: the calls. told: counts and labels. judged: whether the name's input has cached tokens, and what lies in what."""
     labelled = labels.labelled(rows, gateways.pairs("metadata"), labels.words("tags"))
-    cached = (
-        "coalesce(count_of(m.prompt_cached_tokens), 0)::HUGEINT + coalesce(count_of(m.prompt_cache_creation_tokens), 0)"
-    )
+    split = "coalesce(count_of(m.prompt_cache_creation_5m_tokens), 0)::HUGEINT + coalesce(count_of(m.prompt_cache_creation_1h_tokens), 0)"
+    written = f"greatest(coalesce(count_of(m.prompt_cache_creation_tokens), 0), {split})"
+    cached = f"coalesce(count_of(m.prompt_cached_tokens), 0)::HUGEINT + {written}"
+    searches, fetches = (f"m.server_tool_use_web_{what}_requests" for what in ("search", "fetch"))
     told = f"""
         SELECT *, coalesce(bool_or({cached} > count_of(m.prompt_tokens)) OVER (PARTITION BY file, "name"), false) AS exclusive,
             coalesce(m.prompt_tokens, m.completion_tokens) IS NOT NULL AS counted
@@ -77,7 +81,7 @@ def _calls(rows: str) -> str:
     read = nested.with_outer(told, "span_id", parents, """counted AND "type" = 'llm'""")
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN "type" IS DISTINCT FROM 'llm' THEN 'span: ' || coalesce(left("type", 40), 'without type')
@@ -98,7 +102,13 @@ def _calls(rows: str) -> str:
             m.completion_reasoning_tokens AS thinking_tokens,
             m.prompt_cached_tokens AS cache_read_tokens,
             m.prompt_cache_creation_tokens AS cache_write_tokens,
-            m.prompt_cached_tokens IS NULL AND m.prompt_cache_creation_tokens IS NULL AS cache_unseen,
+            m.prompt_cache_creation_5m_tokens AS cache_write_5m_tokens,
+            m.prompt_cache_creation_1h_tokens AS cache_write_1h_tokens,
+            {searches} AS web_searches,
+            coalesce(count_of({searches}), 0)::HUGEINT + coalesce(count_of({fetches}), 0) AS server_calls,
+            json_extract_string(metadata, '$.usage_service_tier') AS tier,
+            coalesce(m.prompt_cached_tokens, m.prompt_cache_creation_tokens, m.prompt_cache_creation_5m_tokens,
+                m.prompt_cache_creation_1h_tokens) IS NULL AS cache_unseen,
             CASE WHEN error IS NOT NULL AND {gateways.nothing_counted("m.completion_tokens")} THEN 'error' END AS status,
             CAST(round((TRY_CAST(m."end" AS DOUBLE) - TRY_CAST(m."start" AS DOUBLE)) * 1000, 3) AS VARCHAR) AS latency_ms,
             CAST(round(TRY_CAST(m.time_to_first_token AS DOUBLE) * 1000, 3) AS VARCHAR) AS ttft_ms,

@@ -5,9 +5,10 @@ from the gateway's own cache (`cached`) is a request that cost nothing. Failed r
 models, are ignored; a failed one that counts input alone is kept and cost nothing.
 
 Tells: model, tokens in and out, duration, and `metadata`: every label there is a tag, and those named endpoint, user,
-session, team, project or environment (or by another name that claude_audit knows) fill those columns. Cannot tell: prompt
-caching, nor whether `tokens_in` includes cached tokens, so that input and cost are guesses wherever prompts are cached
-(`cache_unseen`, `basis_assumed`). `cost` is the gateway's own estimate: kept as reported cost, never used.
+session, team, project or environment (or by another name that claude_audit knows) fill those columns. Where the record has the
+answer (`response`, or a `response_head` that is all of it), its own usage block counts. Cannot tell without it: prompt caching,
+nor whether `tokens_in` includes cached tokens, so that input and cost are guesses wherever prompts are cached (`cache_unseen`,
+`basis_assumed`). `cost` is the gateway's own estimate: kept as reported cost, never used.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from claude_audit.ingestors import Head, Ingestor, Kind, Reading
+from claude_audit.ingestors import _events as answers
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _records as wrapped
 
@@ -37,7 +39,10 @@ STRUCTURE = {
         "VARCHAR",
     ),
     "metadata": "JSON",
+    "response": "JSON",
+    "response_head": "JSON",
 }
+"""`response_head` is the beginning of the answer's body, whole where it is short; `response` the body, where it was added."""
 MARK = "tokens_in"
 MARKS = frozenset((MARK, "tokens_out", "cached"))
 
@@ -57,13 +62,26 @@ def _select(_: Reading) -> str:
     listed = """CASE WHEN TRY(json_type(text, '$.result')) = 'ARRAY'
                 THEN from_json(json_extract(text, '$.result'), '["JSON"]')::VARCHAR[] ELSE [] END"""
     each = f"(SELECT file, line, unnest(CASE WHEN len({listed}) > 0 THEN {listed} ELSE [text] END) AS text FROM lines)"
-    found = gateways.records(STRUCTURE, f"({wrapped.unwrapped([MARK], each)})")
+    found = gateways.records(STRUCTURE, f"({wrapped.unwrapped([MARK], each)})", "part")
+    bodies = f"""
+        SELECT *, coalesce({wrapped.as_json("CAST(r.response AS VARCHAR)")}, {wrapped.as_json("CAST(r.response_head AS VARCHAR)")}) AS body
+        FROM ({found})"""
+    told = answers.told(answers.answers(bodies, "body"))
+    anthropic = "answer_usage.input_tokens IS NOT NULL"
+    own = {"input_tokens": "r.tokens_in", "output_tokens": "r.tokens_out"}
+    counted = {
+        name: f"CASE WHEN {anthropic} THEN {sql} ELSE {own.get(name, 'NULL')} END"
+        for name, sql in answers.usage().items()
+    }
+    # Of a long stream the head has the beginning alone, and the record how much came out in the end.
+    counted["output_tokens"] = "coalesce(answer_usage.output_tokens, r.tokens_out)"
     metadata = "CASE json_type(r.metadata) WHEN 'VARCHAR' THEN r.metadata->>'$' ELSE CAST(r.metadata AS VARCHAR) END"
     nothing = gateways.nothing_counted("r.tokens_in", "r.tokens_out")
     return f"""
         SELECT
-            file, line, {gateways.NOT_JSON} AS reject,
+            file, line, part, {gateways.NOT_JSON} AS reject,
             CASE
+                WHEN {anthropic} THEN NULL
                 WHEN {nothing} AND (lower(r.success) = 'false' OR {gateways.failed("r.status_code")})
                     THEN 'failed call without usage'
                 WHEN r.tokens_in IS NULL AND r.tokens_out IS NULL THEN 'record without usage'
@@ -74,10 +92,10 @@ def _select(_: Reading) -> str:
             nullif(r.id, '') AS identity,
             {gateways.provider("r.provider")} AS provider,
             'cloudflare' AS gateway,
-            r.tokens_in AS input_tokens,
-            r.tokens_out AS output_tokens,
-            true AS cache_unseen,
-            ['basis_assumed'] AS notes,
+            CASE WHEN {anthropic} THEN answer_id END AS message_id,
+            {answers.columns(counted)},
+            NOT {anthropic} AS cache_unseen,
+            CASE WHEN NOT {anthropic} THEN ['basis_assumed'] WHEN r.tokens_out IS NULL THEN {answers.NOTES} END AS notes,
             CASE WHEN truth(r.cached) THEN 'gateway_cache' END AS unbilled,
             CASE WHEN {gateways.failed("r.status_code")} AND {gateways.nothing_counted("r.tokens_out")} THEN 'error' END AS status,
             r.duration AS latency_ms,
@@ -85,7 +103,7 @@ def _select(_: Reading) -> str:
             CASE WHEN r.cost IS NOT NULL THEN 'gateway_estimate' END AS cost_reported_by,
             {gateways.labels("labels")},
             {gateways.tags("labels")} AS tags
-        FROM (SELECT *, {gateways.pairs(metadata)} AS labels FROM ({found}))"""
+        FROM (SELECT *, {gateways.pairs(metadata)} AS labels FROM ({told}))"""
 
 
 CLOUDFLARE = Ingestor(

@@ -77,15 +77,16 @@ def _first(field: str) -> str:
 
 
 def _select(_: Reading) -> str:
+    read = gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})", "part")
     told = ", ".join(f'{_first(field)} AS "{field}_told"' for field in FIELDS)
     nothing = gateways.nothing_counted("input_tokens_told", "output_tokens_told")
     unread = f"list_filter(fields, lambda e: NOT regexp_matches(lower(e.key), '{CONNECTION}'))"
     return f"""
         WITH told AS (
-            SELECT file, line, text, r, {gateways.pairs("text")} AS fields, {told} FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})")})
+            SELECT file, line, part, text, r, {gateways.pairs("text")} AS fields, {told} FROM ({read})
         )
         SELECT
-            file, line, {gateways.NOT_JSON} AS reject,
+            file, line, part, {gateways.NOT_JSON} AS reject,
             -- The provider's name is the user's own word for a backend: only the model tells another vendor.
             CASE WHEN {nothing} THEN
                 CASE WHEN {gateways.failed("r.response_code")} THEN 'failed call without usage' ELSE 'record without usage' END

@@ -45,6 +45,10 @@ def _calls(rows: str) -> str:
         "output_tokens": "completion_tokens",
         "cache_read_tokens": '"read"',
         "cache_write_tokens": "written",
+        **{
+            f"cache_write_{ttl}_tokens": f"json_extract_string(response_body, '$.usage.prompt_tokens_details.cache_write_details.write_{ttl}_tokens')"
+            for ttl in ("5m", "1h")
+        },
     }
     # An answer that Helicone has put into OpenAI's shape has no input_tokens.
     counted = {
@@ -55,7 +59,7 @@ def _calls(rows: str) -> str:
     read = labels.labelled(answers.told(answers.answers(rows, "response_body")), gateways.pairs("request_properties"))
     return pairs.with_request(f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN answer_usage IS NULL AND {nothing} AND {gateways.failed("response_status")} THEN 'failed call without usage'

@@ -98,7 +98,7 @@ def _select(_: Reading) -> str:
                 list_transform(map_entries(TRY(from_json(r.ai, '"MAP(VARCHAR, JSON)"'))), lambda e: {{
                     'name': e.key, 'told': TRY(json_transform(e.value, {shape}))}}),
                 lambda e: e.told.usage IS NOT NULL OR e.told.meta IS NOT NULL OR e.told.cache IS NOT NULL) AS told
-            FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})")})
+            FROM ({gateways.records(STRUCTURE, f"({wrapped.unwrapped(MARKS)})", "part")})
         ),
         calling AS (
             SELECT *, list_filter(usages, lambda e, i: list_position(list_transform(usages, lambda x: {SAME}), {SAME.replace("x.", "e.")}) = i)
@@ -123,7 +123,7 @@ def _select(_: Reading) -> str:
             FROM counted
         )
         SELECT
-            file, line, {gateways.NOT_JSON} AS reject,
+            file, line, part, {gateways.NOT_JSON} AS reject,
             CASE
                 WHEN {nothing} AND NOT coalesce(hit, false) THEN
                     CASE WHEN {failed} THEN 'failed call without usage' ELSE 'record without usage' END

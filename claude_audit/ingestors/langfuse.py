@@ -1,10 +1,12 @@
 """Langfuse observations: exports from its pages, its API and to blob storage, as JSON, JSON lines, CSV or Parquet.
 
 Recognised by `usageDetails` (or `usage_details`) beside `type`. An observation of type GENERATION is a call, by its id; all
-others (spans, events, tools, agents) repeat what is in them and are ignored, and so are generations without usage and other
-vendors' models. Times are UTC. `input` leaves cached tokens out; reads and writes stand under several names.
+others (spans, events, tools, agents) repeat what is in them and are ignored, and so are generations without usage, those whose
+output is that of the generations in them (Strands' agents, a decorator's around its library's; the file must hold both) and
+other vendors' models. Times are UTC. `input` leaves cached tokens out; reads and writes stand under several names.
 `input_cache_creation` is what is left of the writes beside `_5m` and `_1h`, unless it equals their sum. Reasoning is taken
-out of `output` by Langfuse and added again here. LiteLLM's callback takes only the reads out of `input`: where the total is
+out of `output` by Langfuse and added again here. Writes by a name that Langfuse does not know (the anthropic SDK's spans) it
+leaves in `input`: taken out here. LiteLLM's callback takes only the reads out of `input`: where the total is
 that of input, reads and output, the writes are in the input and are taken out here. A total of input and output alone beside
 cached tokens is LiteLLM's older one, whose input has them all, or that of an input without them: read as the latter, and
 flagged (`basis_assumed`).
@@ -23,11 +25,13 @@ from typing import Any
 
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _labels as labels
+from claude_audit.ingestors import _langfuse_names as names
+from claude_audit.ingestors import _nested as nested
 from claude_audit.ingestors import _records as records
-from claude_audit.ingestors._langfuse_names import INPUT, OUTPUT, READ, REASONING, REST, SPLIT, TOTAL
 
 FIELDS = records.fields(
-    texts="id type start=startTime|start_time end=endTime|end_time first=completionStartTime|completion_start_time "
+    texts="id parent=parentObservationId|parent_observation_id type "
+    "start=startTime|start_time end=endTime|end_time first=completionStartTime|completion_start_time "
     "model=model|providedModelName|provided_model_name cost=totalCost|total_cost|calculatedTotalCost latency "
     "ttft=timeToFirstToken|time_to_first_token user_id=userId|user_id session_id=sessionId|session_id "
     "trace_name=traceName|trace_name name environment prompt_name=promptName|prompt_name project_id=projectId|project_id "
@@ -41,10 +45,19 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
     return "type" in record and ("usageDetails" in record or "usage_details" in record)
 
 
-def _first(names: Sequence[str]) -> str:
+def _count(name: str) -> str:
+    return f"""json_extract_string(usage, '$."{name}"')"""
+
+
+def _first(spellings: Sequence[str]) -> str:
     """SQL: the first recorded count of these names."""
-    values = ", ".join(f"""json_extract_string(usage, '$."{name}"')""" for name in names)
-    return f"coalesce({values})"
+    return f"coalesce({', '.join(map(_count, spellings))})"
+
+
+def _some(spellings: Sequence[str]) -> str:
+    """SQL: the same, but one of zero only where none is more."""
+    some = ", ".join(f"nullif({_count(name)}, '0')" for name in spellings)
+    return f"coalesce({some}, {_first(spellings)})"
 
 
 def _seconds(later: str) -> str:
@@ -52,26 +65,47 @@ def _seconds(later: str) -> str:
     return f"CASE WHEN {later} > began THEN date_diff('microsecond', began, {later}) / 1000 END"
 
 
+def _number(count: str) -> str:
+    return f"coalesce(count_of({count}), 0)::HUGEINT"
+
+
+NOTHING = """coalesce("in", "out", thought, "read", rest, w5, w1) IS NULL"""
+OUT = """CASE WHEN "out" IS NULL THEN thought
+                WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
+                THEN CAST(count_of("out")::HUGEINT + count_of(thought) AS VARCHAR) ELSE "out" END"""
+"""SQL: the output as it is billed."""
+
+
 def _calls(rows: str) -> str:
     split = "coalesce(count_of(w5), 0)::HUGEINT + coalesce(count_of(w1), 0)"
     labelled = labels.labelled(
         rows, gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
     )
+    read = nested.with_repeated(
+        _counted(labelled),
+        span="id",
+        parent="parent",
+        counted=f"""upper("type") = 'GENERATION' AND NOT ({NOTHING})""",
+        output=f"count_of({OUT})",
+        cached=f"""{_number('"read"')} + {_number("rest")} + {split}""",
+    )
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN upper("type") IS DISTINCT FROM 'GENERATION' THEN 'observation: ' || coalesce(left("type", 40), 'without type')
-                WHEN coalesce("in", "out", thought, "read", rest, w5, w1) IS NULL THEN 'generation without usage'
+                WHEN {NOTHING} THEN 'generation without usage'
+                WHEN repeated THEN '{nested.REPEATS}'
             END AS ignore,
             {records.utc('"start"')} AS ts,
             model AS model_raw,
             'langfuse:' || id AS identity,
-            CASE basis WHEN 'writes' THEN CAST(count_of("in") - written AS VARCHAR) ELSE "in" END AS input_tokens,
-            CASE WHEN "out" IS NULL THEN thought
-                WHEN count_of(thought) > 0 AND count_of("out") IS NOT NULL AND plain
-                THEN CAST(count_of("out")::HUGEINT + count_of(thought) AS VARCHAR) ELSE "out" END AS output_tokens,
+            CASE basis WHEN 'writes' THEN CAST(count_of("in") - written AS VARCHAR)
+                WHEN 'total' THEN CAST(beyond + {_number('"in"')} - {
+        _number('"read"')
+    } - written AS VARCHAR) ELSE "in" END AS input_tokens,
+            {OUT} AS output_tokens,
             thought AS thinking_tokens,
             "read" AS cache_read_tokens,
             CASE WHEN count_of(rest) IS NULL THEN rest
@@ -100,32 +134,34 @@ def _calls(rows: str) -> str:
             SELECT *,
                 {_number("total")} - {_number('"in"')} - {_number('"out"')} - {_number("thought")} AS beyond,
                 greatest({_number("rest")}, {split}) AS written,
-                CASE WHEN absent(total) OR {_number('"in"')} < written THEN NULL
+                CASE WHEN {_number(_count(names.LEFT_IN))} BETWEEN 1 AND {_number('"in"')} THEN 'writes'
+                    WHEN {_number(_count(names.UNKNOWN))} > 0 AND beyond + {_number('"in"')} >= {
+        _number('"read"')
+    } + written
+                        AND NOT absent(total) THEN 'total'
+                    WHEN {_number(_count(names.BY_PROVIDER))} BETWEEN 1 AND {_number('"in"')} THEN 'unsure'
+                    WHEN absent(total) OR {_number('"in"')} < written THEN NULL
                     WHEN written > 0 AND beyond = {_number('"read"')} AND count_of("read") > 0 THEN 'writes'
                     WHEN beyond = 0 AND written + {_number('"read"')} BETWEEN 1 AND {
         _number('"in"')
     } THEN 'unsure' END AS basis
-            FROM ({_counted(labelled)})
+            FROM ({read})
         )"""
-
-
-def _number(count: str) -> str:
-    return f"coalesce(count_of({count}), 0)::HUGEINT"
 
 
 def _counted(labelled: str) -> str:
     """SQL: the observations with the counts that they record, and their times."""
     return f"""
             SELECT *,
-                {_first(TOTAL)} AS total,
-                {_first(INPUT)} AS "in",
-                {_first(OUTPUT)} AS "out",
+                {_first(names.TOTAL)} AS total,
+                {_first(names.INPUT)} AS "in",
+                {_first(names.OUTPUT)} AS "out",
                 json_exists(usage, '$.output') AS plain,
-                {_first(REASONING)} AS thought,
-                {_first(READ)} AS "read",
-                {_first(REST)} AS rest,
-                {_first(SPLIT["5m"])} AS w5,
-                {_first(SPLIT["1h"])} AS w1,
+                {_first(names.REASONING)} AS thought,
+                {_some(names.READ)} AS "read",
+                {_some(names.REST)} AS rest,
+                {_first(names.SPLIT["5m"])} AS w5,
+                {_first(names.SPLIT["1h"])} AS w1,
                 instant({records.utc('"start"')}) AS began,
                 instant({records.utc('"end"')}) AS ended,
                 instant({records.utc('"first"')}) AS answered
@@ -139,5 +175,6 @@ LANGFUSE = records.ingestor(
     wanted=FIELDS,
     calls=_calls,
     rank=36,
+    cross_line=True,
     doc=__doc__ or "",
 )

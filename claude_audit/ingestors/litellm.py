@@ -36,9 +36,11 @@ USAGE = {
             "ephemeral_1h_input_tokens": "VARCHAR",
         },
     },
+    "input_tokens_details": {"cached_tokens": "VARCHAR"},
     "completion_tokens_details": {"reasoning_tokens": "VARCHAR"},
     "cache_read_input_tokens": "VARCHAR",
     "cache_creation_input_tokens": "VARCHAR",
+    "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
     "server_tool_use": {"web_search_requests": "VARCHAR", "web_fetch_requests": "VARCHAR"},
     "service_tier": "VARCHAR",
     "inference_geo": "VARCHAR",
@@ -110,6 +112,7 @@ def _block() -> str:
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
         "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
         "iterations::VARCHAR",
     )
     some = ("prompt_tokens", "completion_tokens", "service_tier", "inference_geo", "speed")
@@ -218,7 +221,15 @@ def _calls(rows: str, *, listed: bool = False) -> str:
     they are what LiteLLM bills, and a failure has zeros there.
     """
     providers = " ".join(f"WHEN {quoted(name)} THEN {quoted(ours)}" for name, ours in PROVIDERS.items())
-    split = "u.prompt_tokens_details.cache_creation_token_details"
+    # An answer of /v1/messages or /v1/responses that is logged as it came has the API's own names.
+    w5, w1 = (
+        f"coalesce(u.prompt_tokens_details.cache_creation_token_details.{name}, u.cache_creation.{name})"
+        for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+    )
+    was_read = (
+        "coalesce(nullif(u.cache_read_input_tokens, '0'), u.prompt_tokens_details.cached_tokens, "
+        "u.input_tokens_details.cached_tokens)"
+    )
     return rf"""
         WITH named AS (
             SELECT *, {_nested("metadata", METADATA)} AS m, {_nested("hidden_params", HIDDEN)} AS h,
@@ -258,12 +269,12 @@ def _calls(rows: str, *, listed: bool = False) -> str:
             passes_in(listed) = 0 AS inclusive,
             {_count("input_tokens", "prompt")} AS input_tokens,
             {_count("output_tokens", "completion")} AS output_tokens,
-            {_count("cache_read_input_tokens", "coalesce(nullif(u.cache_read_input_tokens, '0'), u.prompt_tokens_details.cached_tokens)")}
+            {_count("cache_read_input_tokens", was_read)}
                 AS cache_read_tokens,
             {_count("cache_creation_input_tokens", _WRITTEN)}
                 AS cache_write_tokens,
-            {_count("cache_creation.ephemeral_5m_input_tokens", split + ".ephemeral_5m_input_tokens")} AS cache_write_5m_tokens,
-            {_count("cache_creation.ephemeral_1h_input_tokens", split + ".ephemeral_1h_input_tokens")} AS cache_write_1h_tokens,
+            {_count("cache_creation.ephemeral_5m_input_tokens", w5)} AS cache_write_5m_tokens,
+            {_count("cache_creation.ephemeral_1h_input_tokens", w1)} AS cache_write_1h_tokens,
             u.completion_tokens_details.reasoning_tokens AS thinking_tokens,
             u.server_tool_use.web_search_requests AS web_searches,
             TRY(coalesce(TRY_CAST(u.server_tool_use.web_search_requests AS BIGINT), 0)

@@ -1,16 +1,17 @@
 """OpenRouter: its responses, in its three dialects, and the records of its /api/v1/generation.
 
 Recognised by `native_tokens_prompt`, or an `id` that begins with `gen-`; at the top of a record, in what an application
-wraps around it (response, data, body, result, message), or in a list under `data`. The generation's id identifies the call: its response, the chunks of
-its stream and its generation record are one, and the one that tells most of the cache counts.
+wraps around it (response, data, body, result, message), or in a list under `data`. The generation's id identifies the call:
+its response, the chunks of its stream and its generation record are one, and the one that tells most of the cache counts.
 
 The prompt's tokens include what was read from and written to the cache, but in the Messages dialect (`usage.input_tokens`).
 Of a generation record the native counts are billed: `tokens_prompt` is of another tokenizer; cache writes are not in it, so
 that they are billed as plain input there.
 
 Tells: model, stop reason, reasoning tokens, upstream provider, and what OpenRouter charged (`usage.cost`, kept as reported
-cost, never used). With the customer's own key (`is_byok`) the upstream provider bills. Cannot tell: the TTL of cache writes
-(billed as 5m), the endpoint, unless the application's record around it names one.
+cost, never used). With the customer's own key (`is_byok`) the upstream provider bills. A generation that came from
+OpenRouter's own cache of responses (`response_cache_source_id`) is a request that cost nothing. Cannot tell: the TTL of cache
+writes (billed as 5m), the endpoint, unless the application's record around it names one.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ STRUCTURE: dict[str, Any] = {
             "origin",
             "app_id",
             "data_region",
+            "response_cache_source_id",
         ),
         "VARCHAR",
     ),
@@ -159,8 +161,9 @@ def _select(_: Reading) -> str:
         )
         SELECT
             file, line, {gateways.NOT_JSON} AS reject,
-            CASE WHEN {gateways.nothing_counted(columns["input_tokens"], columns["output_tokens"])}
+            CASE WHEN {gateways.nothing_counted(columns["input_tokens"], columns["output_tokens"])} AND absent(r.response_cache_source_id)
                 THEN 'record without usage' END AS ignore,
+            CASE WHEN NOT absent(r.response_cache_source_id) THEN 'gateway_cache' END AS unbilled,
             coalesce(r.created_at, r.created, {gateways.label("ts", "around")}) AS ts,
             r.model AS model_raw,
             nullif(r.id, '') AS identity,

@@ -5,19 +5,22 @@ in the counts of lines. A call is a span of a single model call, or an event tha
 
 - the anthropic SDK (`com.anthropic.sdk.*`) and the platform's own spans of the same calls (`com.anthropic.claude-platform`)
 - Claude Code: events `claude_code.api_request`, and spans `claude_code.llm_request`
-- instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, the AI SDK (`ai`, `gen_ai`), Langfuse's SDK, and others with
-  their names
+- instrumentations: Traceloop, OpenInference, OpenLIT, pydantic-ai, Logfire, the AI SDK (`ai`, `gen_ai`), Langfuse's SDK, and
+  others with their names
 
 Spans of agents, workflows and tools repeat the figures of the calls in them and are ignored, and so do spans of a call whose
 output is that of the calls right inside (a framework's, around its library's), unless it alone tells the cached tokens of
-the one call in it; metrics are ignored too. Records that
+the one call in it; metrics are ignored too. Of the Claude Agent SDK's runs OpenInference and Logfire tell sums alone, on the
+agent's span: a row without a number of requests (`sums_only`, `lower_bound`), unless Claude Code itself tells of the session's
+calls in the file. Records that
 share an Anthropic request id or message id are one call, whoever tells of it: an event with the TTL of its cache writes is
 taken before a span without. Without such an id the span's own id identifies it.
 
-Whether input includes cached tokens depends on who emits: it does, but for Claude Code, Langfuse's SDK and what OpenLIT tells of
-the anthropic library (of LiteLLM and the Agent SDK it adds them). Of an unknown emitter it is assumed to (`basis_assumed`),
-unless one of its records in the file proves otherwise: more cached tokens than input, or a total that adds them. The AI
-SDK's `providerMetadata` holds the raw usage block, which is taken then.
+Whether input includes cached tokens depends on who emits: it does, but for Claude Code, Langfuse's SDK, Traceloop's spans of
+Bedrock and what OpenLIT tells of the anthropic library and of Bedrock (of LiteLLM and the Agent SDK it adds them). Of an unknown
+emitter it is assumed to (`basis_assumed`), unless one of its records in the file proves otherwise: more cached tokens than
+input, or a total that adds them; one that tells of no cached tokens in the file is flagged (`cache_unseen`). The AI SDK's
+`providerMetadata` and Logfire's `gen_ai.usage.raw` hold the raw usage block, which is taken then.
 
 service.name is the project, deployment.environment.name the environment, the conversation the session; other attributes of
 the resource are tags. Cannot tell: advisor passes, web searches, speed and geography of the SDK's spans, and the TTL split of
@@ -34,8 +37,8 @@ from claude_audit.ingestors import Head, Ingestor, Kind, Reading
 from claude_audit.ingestors import _emitters as emitters
 from claude_audit.ingestors import _gateways as gateways
 from claude_audit.ingestors import _gen_ai as gen_ai
+from claude_audit.ingestors import _otlp as otlp
 from claude_audit.ingestors._messages_usage import USAGE, counts_of
-from claude_audit.ingestors._otlp import STRUCTURE
 from claude_audit.pieces import quoted, quoted_list
 
 SIGNALS = ("resourceSpans", "resourceLogs", "resourceMetrics")
@@ -109,42 +112,10 @@ def _field(field: str) -> str:
     return f"CASE WHEN of_claude_code THEN coalesce({own}, {shared}) ELSE {shared} END"
 
 
-def _items(array: str, scopes: str, records: str, kind: str) -> str:
-    """SQL: every span or log record of a line, each with its scope and its resource."""
-    return f"""flatten(list_transform({array}, lambda a: flatten(list_transform(a.{scopes}, lambda b:
-                    list_transform(b.{records}, lambda s: {{
-                        'kind': '{kind}', 'resource': a.resource.attributes, 'scope': b.scope.name, {_parts(kind)}}})))))"""
-
-
-def _parts(kind: str) -> str:
-    parts = {
-        "trace_id": "s.traceId",
-        "span_id": "s.spanId",
-        "parent": "s.parentSpanId",
-        "name": "s.name",
-        "began": "nullif(s.startTimeUnixNano, '0')",
-        "ended": "nullif(s.endTimeUnixNano, '0')",
-        "status": "s.status.code",
-        "attributes": "s.attributes",
-    }
-    if kind == "event":
-        parts |= {
-            # An event of the conventions tells what its span tells; other events of one span tell of a call each.
-            "trace_id": "CASE WHEN starts_with(s.eventName, 'gen_ai.') THEN s.traceId END",
-            "name": "coalesce(nullif(s.eventName, ''), s.body.stringValue)",
-            "began": "coalesce(nullif(s.timeUnixNano, '0'), nullif(s.observedTimeUnixNano, '0'))",
-            "parent": "NULL::VARCHAR",
-            "ended": "NULL::VARCHAR",
-            "status": "NULL::VARCHAR",
-        }
-    return ", ".join(f"'{name}': {sql}" for name, sql in parts.items())
-
-
-def _texts(attributes: str) -> str:
-    return (
-        f"list_transform({attributes}, lambda x: coalesce(nullif(x.value.stringValue, ''), x.value.intValue, x.value.doubleValue, "
-        "x.value.boolValue, x.value.arrayValue.values[1].stringValue))"
-    )
+def _of_bedrock() -> str:
+    """SQL: the model's id on Bedrock, if that is what was asked for."""
+    asked = f"coalesce({', '.join(map(_attribute, gen_ai.ASKED))})"
+    return f"CASE WHEN regexp_matches({asked}, '(^|[./])anthropic[.]') THEN {asked} END"
 
 
 def _compaction() -> str:
@@ -172,6 +143,11 @@ WRITES = (
     f"{_number('cache_write_5m_tokens')} + {_number('cache_write_1h_tokens')})"
 )
 CACHED = f"({_number('cache_read_tokens')} + {WRITES})"
+ADDED = (
+    f"coalesce({CACHED} > 0 AND count_of(total_tokens) "
+    f"= {_number('input_tokens')} + {_number('output_tokens')} + {CACHED}, false)"
+)
+"""SQL: whether the total adds the cached tokens, which the input then leaves out."""
 
 
 def _marks(names: Mapping[str, Sequence[str]]) -> str:
@@ -186,7 +162,8 @@ def _select(_: Reading) -> str:
     fields. counted: their counts and ids. around: spans whose output is that of the calls right in them, told under other
     ids. judged: what their input includes.
     """
-    metadata = _attribute("ai.response.providerMetadata")
+    metadata, own_usage = _attribute("ai.response.providerMetadata"), _attribute(gen_ai.RAW)
+    block = quoted(json.dumps(USAGE))
     raw = quoted(
         json.dumps(
             {
@@ -201,9 +178,9 @@ def _select(_: Reading) -> str:
                 CASE WHEN len(spans) + len(events) > 0 THEN list_concat(spans, events) ELSE [NULL] END) AS s
             FROM (
                 SELECT *,
-                    coalesce({_items("r.resourceSpans", "scopeSpans", "spans", "span")}, []) AS spans,
-                    coalesce({_items("r.resourceLogs", "scopeLogs", "logRecords", "event")}, []) AS events
-                FROM ({gateways.records(STRUCTURE)})
+                    coalesce({otlp.items("r.resourceSpans", "scopeSpans", "spans", "span")}, []) AS spans,
+                    coalesce({otlp.items("r.resourceLogs", "scopeLogs", "logRecords", "event")}, []) AS events
+                FROM ({gateways.records(otlp.STRUCTURE)})
             )
         ),
         named AS (
@@ -213,21 +190,21 @@ def _select(_: Reading) -> str:
                 list_transform(s.attributes, lambda x: x.key) AS every_name,
                 list_has_any(every_name,
                     CASE WHEN of_claude_code THEN {_marks(CLAUDE_CODE)} ELSE {_marks(gen_ai.NAMES)} END) AS counted,
-                CASE WHEN counted THEN {_texts("s.attributes")} END AS own_texts,
+                CASE WHEN counted THEN {otlp.texts("s.attributes")} END AS own_texts,
                 own_texts[list_position(every_name, {quoted(gen_ai.LANGFUSES)})] AS of_langfuse,
                 list_filter(TRY(json_keys(of_langfuse)), lambda k: regexp_full_match(k, '[A-Za-z0-9_]+')) AS keys,
                 CASE WHEN counted THEN list_concat(every_name, list_transform(keys, lambda k: {quoted(gen_ai.OF_LANGFUSE)} || k))
                     END AS names,
                 list_concat(own_texts, list_transform(keys, lambda k: json_extract_string(of_langfuse, '$."' || k || '"'))) AS texts,
                 CASE WHEN counted THEN list_transform(s.resource, lambda x: x.key) END AS resource_names,
-                CASE WHEN counted THEN {_texts("s.resource")} END AS resource_texts
+                CASE WHEN counted THEN {otlp.texts("s.resource")} END AS resource_texts
             FROM items
         ),
         told AS (
             SELECT *,
                 {", ".join(f"{_field(name)} AS {name}_told" for name in COUNTS)},
                 {", ".join(f'{_field(name)} AS "{name}"' for name in LABELS if name != "request_id")},
-                {_field("model_raw")} AS model_raw,
+                coalesce({_of_bedrock()}, {_field("model_raw")}) AS model_raw,
                 {_field("request_id")} AS own_request_id,
                 {gen_ai.first("thinking_tokens", _attribute)} AS thinking_told,
                 {gen_ai.first("total_tokens", _attribute)} AS total_tokens,
@@ -246,8 +223,10 @@ def _select(_: Reading) -> str:
                 TRY(json_transform(CASE WHEN starts_with({metadata}, '{{') THEN {metadata} END, {raw})) AS of_provider,
                 of_provider['anthropic'] AS anthropic,
                 of_provider['bedrock']['usage'] AS of_bedrock,
-                anthropic['usage'] AS raw,
-                list_has_any(names, {quoted_list(emitters.DETAILS)}) AS detailed
+                coalesce(anthropic['usage'], CASE WHEN lower(vendor) = 'anthropic' AND starts_with({own_usage}, '{{')
+                    THEN TRY(json_transform({own_usage}, {block})) END) AS raw,
+                list_has_any(names, {quoted_list(emitters.DETAILS)}) AS detailed,
+                {emitters.SUMS} AS sums
             FROM named
         ),
         counted AS MATERIALIZED (
@@ -265,7 +244,7 @@ def _select(_: Reading) -> str:
                     WHEN NOT coalesce(counted, false)
                         OR of_claude_code AND NOT list_has_any([name, {_attribute("event.name")}], {quoted_list(CLAUDE_CODE_CALLS)})
                         THEN kind || ' of no model call'
-                    WHEN {_repeats()} THEN 'span that repeats the calls in it'
+                    WHEN NOT sums AND ({_repeats()}) THEN 'span that repeats the calls in it'
                     WHEN {_nothing()} AND (status IN ('2', 'STATUS_CODE_ERROR') OR lower({_attribute("success")}) = 'false')
                         THEN 'failed call without usage'
                     WHEN {gateways.other_vendor("model_raw", "vendor")} THEN 'other vendor''s model'
@@ -287,6 +266,8 @@ def _select(_: Reading) -> str:
         judged AS (
             SELECT * REPLACE (CASE
                     WHEN ignore IS NOT NULL THEN ignore
+                    WHEN sums AND bool_or(of_claude_code) OVER (PARTITION BY file, session)
+                        THEN 'span that repeats calls told one by one'
                     WHEN (file, trace_id, span_id) IN (SELECT (file, trace_id, span_id) FROM around WHERE NOT alone_tells_cache)
                         THEN 'span that repeats the calls in it'
                     WHEN count_of(output_tokens) > 0 AND (file, trace_id, parent) IN (
@@ -294,10 +275,12 @@ def _select(_: Reading) -> str:
                         THEN 'span of a call that the span around it tells more of' END AS ignore),
                 coalesce(bool_or(raw IS NULL AND not_cached IS NULL AND (
                     {CACHED} > count_of(input_tokens)
-                    OR {CACHED} > 0 AND count_of(total_tokens)
-                        = {_number("input_tokens")} + {_number("output_tokens")} + {CACHED})
+                    OR {ADDED})
                 ) OVER (PARTITION BY file, scope), false) AS proven_exclusive,
+                bool_and(coalesce(cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens) IS NULL)
+                    FILTER (ignore IS NULL) OVER (PARTITION BY file, scope) AS untold,
                 CASE WHEN raw IS NOT NULL OR not_cached IS NOT NULL OR {emitters.EXCLUSIVE} THEN true
+                    WHEN {emitters.TOTAL_TELLS} THEN {ADDED}
                     WHEN {emitters.INCLUSIVE} OR detailed AND of_bedrock IS NULL THEN false
                     WHEN {" OR ".join(f"anthropic.{name} IS NOT NULL" for name in emitters.BESIDE.values())} THEN true END AS exclusive,
                 exclusive IS NOT NULL AS known,
@@ -327,8 +310,10 @@ def _select(_: Reading) -> str:
             CASE WHEN cost_reported_usd IS NOT NULL THEN 'client' END AS cost_reported_by,
             team, project, environment, tags,
             list_filter([
-                CASE WHEN {emitters.SDK} THEN 'lower_bound' END,
-                CASE WHEN list_contains({quoted_list(emitters.NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL THEN 'cache_unseen' END,
+                CASE WHEN {emitters.SDK} OR sums THEN 'lower_bound' END,
+                CASE WHEN list_contains({quoted_list(emitters.NO_CACHE_COUNTS)}, scope) AND cache_read_tokens IS NULL
+                    OR NOT known AND untold THEN 'cache_unseen' END,
+                CASE WHEN sums THEN 'sums_only' END,
                 CASE WHEN NOT known AND inclusive AND {CACHED} > 0
                     OR list_contains({quoted_list(emitters.MIXED_INPUT)}, scope) AND cache_read_tokens IS NULL THEN 'basis_assumed' END
             ], lambda x: x IS NOT NULL) AS notes

@@ -86,7 +86,7 @@ def _calls(rows: str) -> str:
                 THEN ['basis_assumed'] END AS notes
         FROM (
             SELECT
-                file, line, broken, chat, {anthropic} AS anthropic,
+                file, line, part, broken, chat, {anthropic} AS anthropic,
                 {gateways.failed("response_status_code")} AS failed,
                 coalesce(TRY_CAST(response_status_code AS INTEGER) = 499, false) AS cut,
                 created_at AS ts,

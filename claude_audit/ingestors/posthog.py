@@ -82,7 +82,7 @@ def _calls(rows: str) -> str:
     provider = f"coalesce({gateways.provider('vendor')}, {gateways.provider('url')})"
     return f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN event IS DISTINCT FROM '$ai_generation' THEN 'event: ' || coalesce(left(event, 40), 'without name')

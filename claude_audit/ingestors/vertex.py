@@ -37,7 +37,7 @@ def _calls(rows: str) -> str:
         FROM ({answers.told(answers.answers(rows, "full_response"))})"""
     return pairs.with_request(f"""
         SELECT
-            file, line, broken AS reject,
+            file, line, part, broken AS reject,
             CASE
                 WHEN broken IS NOT NULL THEN NULL
                 WHEN answer_usage IS NULL AND json_type(full_response, '$.error') = 'OBJECT' THEN 'error response'
