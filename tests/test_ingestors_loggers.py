@@ -39,6 +39,18 @@ def test_short_names_in_a_usage_block(tmp_path: Path, name: str, usage: dict[str
     assert told(tmp_path, {"timestamp": AT, "model": MODEL, name: usage}) == [COUNTED]
 
 
+def test_written_tokens_where_the_api_has_their_split(tmp_path: Path) -> None:
+    """A number is all that was written; beside it, in other records, the API's own object stays what it is."""
+    number = {"input_tokens": 12, "output_tokens": 45, "cache_read": 300, "cache_creation": 70}
+    split = {"input_tokens": 12, "output_tokens": 45, "cache_creation": {"ephemeral_1h_input_tokens": 70}}
+    none = {"input_tokens": 12, "output_tokens": 45, "cache_creation": None, "cache_creation_input_tokens": 70}
+    bodies = [{"usage": number}, number, {"usage": split}, split, {"usage": none}, none]
+    records = [{"timestamp": f"2026-11-03T08:00:0{n}Z", "model": MODEL, **body} for n, body in enumerate(bodies)]
+    read(tmp_path / "store", write(tmp_path / "app.jsonl", records))
+    whole, hour, plain = COUNTED, (12, None, None, 70, None, 45), (12, None, None, None, 70, 45)
+    assert in_store(tmp_path, CACHED) == [whole, whole, hour, hour, plain, plain]
+
+
 def test_a_number_of_tokens_is_no_usage_block(tmp_path: Path) -> None:
     record = {"timestamp": AT, "model": MODEL, "tokens": 57, "response": {"usage": FLAT}}
     assert told(tmp_path, record) == [COUNTED]

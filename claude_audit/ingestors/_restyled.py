@@ -42,6 +42,7 @@ KNOWN = tuple(dict.fromkeys((*_names(BLOCK), *_names(LANGCHAIN_USAGE))))
 """What may stand in a usage block, by the names it is read by."""
 NESTED = tuple(name for name, inside in (*BLOCK.items(), *LANGCHAIN_USAGE.items()) if isinstance(inside, dict))
 _CANONICAL = {normalized(name): name for name in reversed(KNOWN)}
+SPLIT, WRITTEN = "cache_creation", "cache_creation_input_tokens"
 OTHERWISE = ("token_usage", "accumulated_usage", "total_usage")
 """Other names of a usage block, in any case. The second is Strands', and like the last one the sum of several calls."""
 _OBJECTS = {normalized(name): name for name in reversed(OBJECTS)} | {normalized(name): "usage" for name in OTHERWISE}
@@ -106,7 +107,8 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
     renamed = [name for name in names if name not in OBJECTS and normalized(name) in _OBJECTS]
     blocks, models = _blocks(reading, rows, column, names) if "usage" in names else ([], True)
     odd = {name for found in blocks for name in found if name not in KNOWN and normalized(name) in _CANONICAL}
-    if not renamed and not odd and not _strings(reading, rows, column, names, blocks):
+    numbers = _numbers(reading, rows, column, keys, blocks)
+    if not renamed and not odd and not numbers and not _strings(reading, rows, column, names, blocks):
         return Restyled(rows, keys, _plain(blocks), models, "NULL", _unseen(blocks))
     known: dict[str, list[str]] = {}
     for name in names:
@@ -115,11 +117,15 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
     needs = [f"list_has_any(keys, {quoted_list(renamed)})"] if renamed else []
     if odd:
         needs.append(f"list_has_any(TRY(json_keys({column}, '$.usage')), {quoted_list(sorted(odd))})")
-    needs += [f"json_type({column}, '$.\"{name}\"') = 'VARCHAR'" for name in known if name in names]
+    needs += [f"json_type({column}, '$.\"{name}\"') = 'VARCHAR'" for name in known if name in names] + numbers
     patch = dict.fromkeys(renamed, "NULL")
     patch |= {own: _first(column, own, spellings) for own, spellings in known.items()}
     if TOTAL in names:
         patch |= _totals(column, names, patch["usage"])
+    if SPLIT in patch:
+        flat, value = _is_number(f"json_extract({column}, '$.{SPLIT}')"), f"json_extract({column}, '$.{SPLIT}')"
+        patch[WRITTEN] = f"CASE WHEN {flat} THEN {value} ELSE json_extract({column}, '$.{WRITTEN}') END"
+        patch[SPLIT] = f"CASE WHEN {flat} THEN NULL ELSE {patch[SPLIT]} END"
     entries = ", ".join(f"{quoted(name)}, {sql}" for name, sql in patch.items())
     # A patch is merged into what is there: nothing of that may be left.
     cleared = f"json_merge_patch({column}, {quoted(json.dumps(dict.fromkeys((*renamed, *patch))))})"
@@ -137,6 +143,31 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
         )""")
     blocks, models = _blocks(reading, table, column, names)
     return Restyled(table, wrapped.lists(reading, "keys", table), _plain(blocks), models, "unread", _unseen(blocks))
+
+
+def _numbers(
+    reading: Reading, rows: str, column: str, keys: Sequence[Sequence[str]], blocks: Sequence[Sequence[str]]
+) -> list[str]:
+    """SQL: whether the split of what was written to the cache is a number in a record, if it is in one: applications call all
+    that was written so. The API never tells the split without that count."""
+    places = [f"$.{SPLIT}"] if _split_alone(keys) else []
+    places += [f"$.usage.{SPLIT}"] if _split_alone(blocks) else []
+    tests = [_is_number(f"json_extract({column}, '{place}')") for place in places]
+    if not tests or not _any(reading, rows, tests):
+        return []
+    return tests
+
+
+def _split_alone(keys: Sequence[Sequence[str]]) -> bool:
+    return any(SPLIT in found and WRITTEN not in found for found in keys)
+
+
+def _is_number(value: str) -> str:
+    return f"coalesce(json_type({value}) IN ('UBIGINT', 'BIGINT', 'DOUBLE'), false)"
+
+
+def _any(reading: Reading, rows: str, tests: Sequence[str]) -> bool:
+    return reading.connection.execute(f"SELECT 1 FROM {rows} WHERE {' OR '.join(tests)} LIMIT 1").fetchone() is not None
 
 
 def _plain(blocks: Sequence[Sequence[str]]) -> bool:
@@ -171,7 +202,7 @@ def _strings(reading: Reading, rows: str, column: str, names: Collection[str], b
         tests.append(f"regexp_matches({column}, {quoted(packed)})")
     if not tests:
         return False
-    return reading.connection.execute(f"SELECT 1 FROM {rows} WHERE {' OR '.join(tests)} LIMIT 1").fetchone() is not None
+    return _any(reading, rows, tests)
 
 
 def _first(column: str, own: str, spellings: Sequence[str]) -> str:
@@ -239,7 +270,8 @@ def _renamed(block: str, known: Sequence[str]) -> str:
         f"THEN to_json(map_from_entries(list_transform(map_entries(from_json(e.value, '\"MAP(VARCHAR, JSON)\"')), "
         f"lambda i: {{'k': {_name('i.key')}, 'v': i.value}}))) ELSE e.value END"
     )
-    listed = f"list_transform({entries}, lambda e: {{'k': {_name('e.key')}, 'v': {deeper}}})"
+    key = f"CASE WHEN e.key = '{SPLIT}' AND {_is_number('e.value')} THEN '{WRITTEN}' ELSE {_name('e.key')} END"
+    listed = f"list_transform({entries}, lambda e: {{'k': {key}, 'v': {deeper}}})"
     return f"coalesce(TRY(to_json(map_from_entries({listed}))), {block})"
 
 
