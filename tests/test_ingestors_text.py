@@ -446,6 +446,8 @@ def test_a_model_beside_labels_is_theirs(tmp_path: Path) -> None:
         ("Limits: 200000 input tokens, 8192 output tokens", False),
         ("Usage summary: Input tokens: 3, Output tokens: 6", False),
         ("endpoint=total input_tokens=3 output_tokens=6", True),
+        ("rate limit ok, input_tokens=3 output_tokens=6", True),
+        ("total time 1.2 s, input_tokens=3 output_tokens=6", True),
         ("Total tokens: 9 (input_tokens=3, output_tokens=6)", True),
         ("Total tokens: 9, Input tokens: 3, Output tokens: 6", True),
         ("Generated summary. Input tokens: 3, Output tokens: 6", True),

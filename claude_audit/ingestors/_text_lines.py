@@ -50,6 +50,8 @@ def plain(line: str) -> str:
 NO_SUMS = (
     # What one call's counts add up to is no sum over calls.
     (r"(?i)\btotal(?: tokens?[:=]? *[0-9][0-9,.]*|[:=]? *[0-9][0-9,.]* tokens?)", ""),
+    # Nor is how long it took in all, and a limit to how often one may call is none of its counts.
+    (r"(?i)\btotal (?:time|duration|latency|elapsed|cost|price)|\brate[- ]limit\w*", ""),
     # Labels of a call may be any word; what a line says is none.
     (r"\b(?:msg|message|event)=", " "),
     (PAIR, ""),

@@ -2,10 +2,9 @@
 ~/.pi/agent/sessions and ~/.openclaw/agents/<agent>/sessions; and what `pi --mode json` prints.
 
 Recognised by a session's first line, or lines with a `type` and a `message` whose `usage` counts `input`, `output` and
-`cacheRead`. An assistant's
-message is a call. Forked and moved sessions have copies of it, what is printed tells it several times: calls go by the
-moment they were made and what they counted, and of what is printed only `message_end` counts. Users' messages, those
-without tokens and other vendors' models are ignored.
+`cacheRead`. An assistant's message is a call. Forked and moved sessions have copies of it, what is printed tells it several
+times: calls go by the moment they were made and what they counted, and of what is printed only `message_end` counts. Users'
+messages, those without tokens and other vendors' models are ignored.
 
 `input` leaves cached tokens out; `output` has the thinking in it. `usage.cost` is Pi's own estimate: kept as reported cost,
 never used.

@@ -59,6 +59,8 @@ USAGE_REPR = (
     r"(?:^|[^A-Za-z])((?:Beta)?Usage"
     r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))"  # parentheses in parentheses, three deep
 )
+SUM = "total, average or limit"
+"""Why a line with counts is no call."""
 MOST_TAGS = 64
 
 
@@ -114,7 +116,8 @@ def _select(reading: Reading) -> str:
                 WHEN contains(rest, 'put') AND regexp_matches(rest, {quoted(API_CALL)}) AND {text_lines.of_one_call("rest", API_CALL, SUMMED)}
                     THEN 'call'
                 WHEN contains(rest, '=') AND regexp_matches(rest, {quoted(INPUT)}) AND regexp_matches(rest, {quoted(OUTPUT)})
-                    THEN CASE WHEN {text_lines.of_one_call("rest", INPUT, SUMMED)} AND {text_lines.of_one_call("rest", OUTPUT, SUMMED)} THEN 'pairs' END
+                    THEN CASE WHEN {text_lines.of_one_call("rest", INPUT, SUMMED)} AND {text_lines.of_one_call("rest", OUTPUT, SUMMED)}
+                        THEN 'pairs' ELSE 'sum' END
                 WHEN regexp_matches(body, '(?i)"[a-z_-]*tokens?[a-z_-]*" *:') THEN 'json'
                 WHEN {blocks.matches("rest")} THEN 'block'
             END END AS form
@@ -150,7 +153,11 @@ def _select(reading: Reading) -> str:
             SELECT m.* REPLACE (coalesce(m.ts, t.told_at) AS ts)
             FROM ({messages.select(reading, "text_json")}) AS m JOIN text_json AS t USING (file, line)""")
     return "\nUNION ALL BY NAME\n".join(
-        [*parts, "SELECT file, line, 'no call' AS ignore FROM text_lines WHERE form IS NULL"]
+        [
+            *parts,
+            f"SELECT file, line, CASE form WHEN 'sum' THEN '{SUM}' ELSE 'no call' END AS ignore FROM text_lines "
+            "WHERE form IS NULL OR form = 'sum'",
+        ]
     )
 
 
