@@ -467,3 +467,13 @@ def test_a_row_of_several_calls_counts_as_that_many(tmp_path: Path, name: str) -
     text = f"date,model,{name},input_tokens,output_tokens\n2026-11-02,claude-haiku-5-5,3,300000,30\n"
     ingested(tmp_path, text, name="daily.csv")
     assert in_store(tmp_path, "requests, prompt_tokens, tags") == [(3, None, {})]
+
+
+def test_a_program_that_writes_a_header_is_no_table(tmp_path: Path) -> None:
+    program = 'import csv\n\nout.write("timestamp,model,input_tokens,output_tokens\\n")\nfor call in calls:\n    write(call)\n'
+    (tmp_path / "export.py").write_text(program)
+    (tmp_path / "calls.csv").write_text(
+        "Usage of November\n\ntimestamp,model,input_tokens,output_tokens\n2026-11-03T08:00:00Z,claude-opus-4-8,12,3\n"
+    )
+    report = read(tmp_path / "store", tmp_path / "export.py", tmp_path / "calls.csv")
+    assert dict(report.formats) == {"csv": 1} and (report.counted.kept, report.counted.rejected) == (1, 0)

@@ -64,6 +64,14 @@ def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
     return first or ((), 0)
 
 
+def titled(text: str) -> bool:
+    """Whether something else stands above the header."""
+    names, delimiter = header(text)
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
+    first = next((row for row in rows if any(cell.strip() for cell in row)), [])
+    return tuple(cell.strip() for cell in first) != names
+
+
 def sample(text: str) -> list[dict[str, str]]:
     """The first rows at the beginning of a file, by the names of their columns; one of nothing where there is none."""
     names, delimiter = header(text)

@@ -22,6 +22,7 @@ writes, searches, and the model where no column says it (--assume-model, --map).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,13 @@ def _recognise(head: Head) -> bool:
     if head.mapping and any(_located(p, names) for source in head.mapping.counted for p in source.paths):
         return True
     known = fields(names)
-    return ("input_tokens" in known or "output_tokens" in known) and len(known) > 1
+    counts = [name for field in ("input_tokens", "output_tokens") for name in known.get(field, ())]
+    if not counts or len(known) < 2:
+        return False
+    # A program that writes a header has one too: below other lines it is one of a table only where rows stand under it.
+    return not table.titled(head.text) or any(
+        re.search("[0-9]", row[name]) for row in table.sample(head.text) for name in counts
+    )
 
 
 def _hold(head: Head) -> None:
