@@ -477,3 +477,10 @@ def test_a_program_that_writes_a_header_is_no_table(tmp_path: Path) -> None:
     )
     report = read(tmp_path / "store", tmp_path / "export.py", tmp_path / "calls.csv")
     assert dict(report.formats) == {"csv": 1} and (report.counted.kept, report.counted.rejected) == (1, 0)
+
+
+def test_a_row_that_speaks_of_tokens_is_no_header(tmp_path: Path) -> None:
+    text = "BilledCost,ConsumedQuantity,SkuMeter\n0.010461,10461,claude-haiku-4-5: input tokens\n0.02,5,claude-haiku-4-5: output tokens\n"
+    (tmp_path / "focus.csv").write_text(text)
+    with pytest.raises(AuditError, match="no known name of a token count"):
+        read(tmp_path / "store", tmp_path / "focus.csv")

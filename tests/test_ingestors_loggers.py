@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from logs import read, write
 from plain_logs import CACHED, calls, in_store
 
 from claude_audit.aliases import field_of
+from claude_audit.errors import AuditError
 
 MODEL = "claude-sonnet-4-6"
 AT = "2026-11-03T08:00:00Z"
@@ -194,3 +196,10 @@ def test_a_column_that_seems_to_count_cached_tokens(tmp_path: Path, names: str, 
     text = ",".join(flat) + "\n" + ",".join(map(str, flat.values())) + "\n"
     assert calls(tmp_path / "table", text, "'cache_unseen' IN flags", name="app.csv") == [(missing,)]
     assert told(tmp_path / "json", flat, "'cache_unseen' IN flags") == [(missing,)]
+
+
+def test_a_report_of_tokens_is_no_call(tmp_path: Path) -> None:
+    """What names no model has no usage block under that name: sums of other programs, and of this one."""
+    (tmp_path / "report.json").write_text(json.dumps({"total_usd": "1.2", "tokens": {"input": 12, "output": 45}}))
+    with pytest.raises(AuditError, match="not a log"):
+        read(tmp_path / "store", tmp_path / "report.json")

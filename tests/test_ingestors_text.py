@@ -510,3 +510,12 @@ class TestInsideACollectorsJson:
             "usage": {"input_tokens": 9, "output_tokens": 1},
         }
         assert calls(tmp_path, json.dumps(record) + "\n") == [(1, 9, 1)]
+
+
+def test_prose_about_tokens_is_no_log(tmp_path: Path) -> None:
+    prose = "# My app\n\nEach classification takes about 563 input tokens and 44 output tokens.\nA report has 2,390 prompt and 121 output tokens, as we measured in March.\n"
+    (tmp_path / "README.md").write_text(prose)
+    with pytest.raises(AuditError, match="not a log"):
+        read(tmp_path / "store", tmp_path / "README.md")
+    log = "2026-11-03 08:00:00 Used 12 input tokens and 45 output tokens.\nused 13 input and 45 output tokens\n"
+    assert calls(tmp_path, log + prose, "input_tokens") == [(12,), (13,)]

@@ -55,7 +55,9 @@ def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
             cells = tuple(cell.strip() for cell in row)
             if rows.line_num > MOST_ABOVE or len(cells) > MOST_COLUMNS:
                 break
-            if not COUNTS.isdisjoint(fields(cells)):
+            # What has numbers in it is no header but a row, whatever one of its cells says.
+            named = first is None or not any(re.fullmatch("[0-9.,]+", cell) for cell in cells)
+            if named and not COUNTS.isdisjoint(fields(cells)):
                 return cells, rows.line_num
             if first is None and any(cells) and not re.fullmatch("sep=.?", "".join(cells), re.IGNORECASE):
                 first = cells, rows.line_num

@@ -9,9 +9,9 @@ one that cannot be read rejects its record. Of Mastra's spans a generation count
 
 LangChain's `usage_metadata` is read too; its input includes what was read from and written to the cache. Where
 LangChain or the AI SDK log the API's own block beside theirs (`response_metadata`, `providerMetadata`), that one
-counts. Of the AI SDK's finished answers each of the `steps` is a call, and so are the `calls` beside their sum; where they are not logged, `totalUsage` is
-counted. It, what Strands accumulates and Pydantic AI's runs of several `requests` are sums that cannot be split: their
-tokens are counted, at base rates, and flagged (`sums_only`, `band_unknown`).
+counts. Of the AI SDK's finished answers each of the `steps` is a call, and so are the `calls` beside their sum; where they
+are not logged, `totalUsage` is counted. It, what Strands accumulates and Pydantic AI's runs of several `requests` are sums
+that cannot be split: their tokens are counted, at base rates, and flagged (`sums_only`, `band_unknown`).
 
 Tells: whatever the usage block tells (all token classes, TTL split, tier, speed, geography, searches, passes), and the
 fields that the record names. Of request and response pairs also: hashes and sizes of the prompt's blocks, the output cap,
@@ -49,11 +49,11 @@ MOST_LOOKED_AT = 200
 def token_record(record: object) -> bool:
     """Whether a JSON object, or what it wraps or lists, holds a usage block or token counts."""
 
-    def holds(value: object, depth: int) -> bool:
+    def holds(value: object, depth: int, of_model: bool) -> bool:
         if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
             value = parsed(value)
         if isinstance(value, list):
-            return any(holds(inside, depth) for inside in value[:MOST_LISTED])
+            return any(holds(inside, depth, of_model) for inside in value[:MOST_LISTED])
         if not isinstance(value, dict):
             return False
         named = {field_of(name) for name in value}
@@ -61,11 +61,14 @@ def token_record(record: object) -> bool:
             return True
         lists = [value[name] for name in (*LISTS, *STEPS) if isinstance(value.get(name), list)]
         found = wrapped.containers(value)
-        if any(normalized(name) in wrapped.COUNTS and counts_in(value[name]) for name in found):
+        # What a report has under such a name is no call's.
+        of_model |= "model_raw" in named
+        if of_model and any(normalized(name) in wrapped.COUNTS and counts_in(value[name]) for name in found):
             return True
-        return depth < 3 and any(holds(inside, depth + 1) for inside in (*lists, *(value[name] for name in found)))
+        inner = (*lists, *(value[name] for name in found))
+        return depth < 3 and any(holds(inside, depth + 1, of_model) for inside in inner)
 
-    return holds(record, 0)
+    return holds(record, 0, False)
 
 
 def _recognise(head: Head) -> bool:

@@ -53,6 +53,13 @@ API_CALL = (
     r"|\b([0-9][\w.,]*) (?:input|prompt)(?: tokens?)?(?:,? and|,| [+/|])? +([0-9][\w.,]*) (?:output|completion)\b)"
 )
 """Group 1 is the endpoint; 2 and 3, or 4 and 5, are the counts."""
+NAMED = r"(?i)API call \["
+LOGGED = (
+    r"^\W*(?:\d{2,4}[-/:.]\d{1,2}|[A-Z][a-z]{2} +\d{1,2},? \d)|(?i:\b(?:trace|debug|info|notice|warn(?:ing)?|error)\b)"
+)
+"""What a logger puts before its words: a time, a level."""
+LONGEST_SAID = 100
+"""Characters of a line that says two counts and was not logged: a longer one, or one that ends with a period, is prose."""
 SUMMED = r"(?i)(?:^|[^\w-])(?:totals?|cumulative|average|avg|mean|overall|sum of|limits?|[0-9,]+ (?:calls|requests))(?:[^\w-]|$)"
 """Before the counts of a line it says that they are not those of one call."""
 USAGE_REPR = (
@@ -88,7 +95,9 @@ def _recognise(head: Head) -> bool:
 def _is_call(line: str) -> bool:
     found = re.search(API_CALL, line)
     if found and not text_lines.summed(line[: found.start()], SUMMED):
-        return True
+        said_so = len(line) <= LONGEST_SAID and not line.rstrip().endswith(".")
+        if said_so or re.search(NAMED, line) or re.search(LOGGED, line):
+            return True
     if re.search(INPUT + r"[\"']?[0-9]", line) and re.search(OUTPUT + r"[\"']?[0-9]", line):
         return True
     body = re.search(r"\{.*\}", line) or re.search(r'\{\s*".*\}', line)
@@ -114,7 +123,7 @@ def _select(reading: Reading) -> str:
                 WHEN contains(rest, 'Usage(') AND regexp_matches(rest, {quoted(USAGE_REPR)})
                     AND regexp_matches(rest, '[( ]input_tokens=') THEN 'repr'
                 WHEN contains(rest, 'put') AND regexp_matches(rest, {quoted(API_CALL)}) AND {text_lines.of_one_call("rest", API_CALL, SUMMED)}
-                    THEN 'call'
+                    AND ({_printed("text")} OR outer_at IS NOT NULL) THEN 'call'
                 WHEN contains(rest, '=') AND regexp_matches(rest, {quoted(INPUT)}) AND regexp_matches(rest, {quoted(OUTPUT)})
                     THEN CASE WHEN {text_lines.of_one_call("rest", INPUT, SUMMED)} AND {text_lines.of_one_call("rest", OUTPUT, SUMMED)}
                         THEN 'pairs' ELSE 'sum' END
@@ -159,6 +168,12 @@ def _select(reading: Reading) -> str:
             "WHERE form IS NULL OR form = 'sum'",
         ]
     )
+
+
+def _printed(line: str) -> str:
+    """SQL: whether a program printed a line with the counts of a call in words; or it is prose."""
+    said_so = f"strlen({line}) <= {LONGEST_SAID} AND NOT suffix(rtrim({line}), '.')"
+    return f"({said_so} OR regexp_matches({line}, {quoted(NAMED)}) OR regexp_matches({line}, {quoted(LOGGED)}))"
 
 
 def _pairs(reading: Reading, forms: set[str]) -> list[str]:
