@@ -12,7 +12,7 @@ import pytest
 from exports import CLASSES, fates, garbage, native_again, quick, rows, survives, told
 from hypothesis import given
 from hypothesis import strategies as st
-from logs import audit, read, table, write
+from logs import audit, read, record, table, write
 
 Event = dict[str, Any]
 
@@ -262,3 +262,9 @@ def test_written_back_as_native_records_the_bill_is_the_same(tmp_path: Path) -> 
     before = table(tmp_path / "store")
     assert len(before) == 3
     assert native_again(tmp_path / "store") == audit(tmp_path / "store").spend().total_usd
+
+
+def test_a_program_that_speaks_of_events_and_data_is_no_stream(tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text("class Event:\n    event: str\n    data: bytes\n    database = connect()\n")
+    read(tmp_path / "store", tmp_path / "client.py", write(tmp_path / "app.jsonl", [record(1)]))
+    assert audit(tmp_path / "store").spend().requests == 1

@@ -37,7 +37,7 @@ SSE = re.compile(r"^\s*(?:event|data):")
 def _recognise(head: Head) -> bool:
     if head.json:
         return any(_told(found) for record in head.records if not _foreign(record) for found in _inside(record))
-    payloads = (line.split(":", 1)[1] for line in head.lines if line.lstrip().startswith("data"))
+    payloads = (line.split(":", 1)[1] for line in head.lines if line.lstrip().startswith("data:"))
     return any(SSE.match(line) for line in head.lines) and any(
         _told(found) for text in payloads if (found := _object(text))
     )
