@@ -117,8 +117,8 @@ class TestTokens:
         assert (found.unlogged_usd, found.unbilled_usd) == (0, 0)
 
     def test_a_report_without_keys_is_not_blamed_on_the_logs(self, tmp_path: Path) -> None:
-        file = page(tmp_path / "u.json", [bucket(2, tokens(input=2 * MILLION, output=MILLION // 10))])
-        found = compared(tmp_path, [call(1)], file)
+        file = page(tmp_path / "u.json", [bucket(2, tokens(input=3 * MILLION, output=MILLION // 5))])
+        found = compared(tmp_path, [call(1), call(2, key="app")], file)
         assert (found.unlogged_usd, found.notes) == (2, ())
 
     def test_one_token_less_is_seen_and_not_rounded_away(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from claude_audit.commands import _machine, _plain_options
+from claude_audit.commands import _plain_options
 from claude_audit.errors import AuditError, Exit
 
 COMMANDS = {
@@ -70,6 +70,8 @@ def run(argv: list[str]) -> int:
     except Exception as error:
         if os.environ.get("CLAUDE_AUDIT_DEBUG"):
             raise
+        from claude_audit.commands import _machine
+
         if machine := _machine.failure(error):
             emit_error(argv, machine.message, machine.hint)
             return machine.exit_code

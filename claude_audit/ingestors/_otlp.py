@@ -74,6 +74,7 @@ def _parts(kind: str) -> str:
 
 
 def texts(attributes: str) -> str:
+    """SQL: the values of attributes, as texts."""
     return (
         f"list_transform({attributes}, lambda x: coalesce(nullif(x.value.stringValue, ''), x.value.intValue, x.value.doubleValue, "
         "x.value.boolValue, x.value.arrayValue.values[1].stringValue))"

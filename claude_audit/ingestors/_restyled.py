@@ -43,6 +43,7 @@ KNOWN = tuple(dict.fromkeys((*_names(BLOCK), *_names(LANGCHAIN_USAGE))))
 NESTED = tuple(name for name, inside in (*BLOCK.items(), *LANGCHAIN_USAGE.items()) if isinstance(inside, dict))
 _CANONICAL = {normalized(name): name for name in reversed(KNOWN)}
 SPLIT, WRITTEN = "cache_creation", "cache_creation_input_tokens"
+"""What was written to the cache by its times to live, and all of it."""
 OTHERWISE = ("token_usage", "accumulated_usage", "total_usage")
 """Other names of a usage block, in any case. The second is Strands', and like the last one the sum of several calls."""
 _OBJECTS = {normalized(name): name for name in reversed(OBJECTS)} | {normalized(name): "usage" for name in OTHERWISE}
@@ -123,7 +124,8 @@ def restyled(reading: Reading, rows: str, column: str, keys: Sequence[Sequence[s
     if TOTAL in names:
         patch |= _totals(column, names, patch["usage"])
     if SPLIT in patch:
-        flat, value = _is_number(f"json_extract({column}, '$.{SPLIT}')"), f"json_extract({column}, '$.{SPLIT}')"
+        value = f"json_extract({column}, '$.{SPLIT}')"
+        flat = _is_number(value)
         patch[WRITTEN] = f"CASE WHEN {flat} THEN {value} ELSE json_extract({column}, '$.{WRITTEN}') END"
         patch[SPLIT] = f"CASE WHEN {flat} THEN NULL ELSE {patch[SPLIT]} END"
     entries = ", ".join(f"{quoted(name)}, {sql}" for name, sql in patch.items())
@@ -153,9 +155,7 @@ def _numbers(
     places = [f"$.{SPLIT}"] if _split_alone(keys) else []
     places += [f"$.usage.{SPLIT}"] if _split_alone(blocks) else []
     tests = [_is_number(f"json_extract({column}, '{place}')") for place in places]
-    if not tests or not _any(reading, rows, tests):
-        return []
-    return tests
+    return tests if tests and _any(reading, rows, tests) else []
 
 
 def _split_alone(keys: Sequence[Sequence[str]]) -> bool:

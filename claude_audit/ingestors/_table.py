@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,46 +49,42 @@ def _first_row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
 
     Reports have titles and remarks above it; spreadsheets may say the delimiter there (`sep=;`).
     """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
     first: tuple[tuple[str, ...], int] | None = None
-    try:
-        for row in rows:
-            cells = tuple(cell.strip() for cell in row)
-            if rows.line_num > MOST_ABOVE or len(cells) > MOST_COLUMNS:
-                break
-            # What has numbers in it is no header but a row, whatever one of its cells says.
-            named = first is None or not any(re.fullmatch("[0-9.,]+", cell) for cell in cells)
-            if named and not COUNTS.isdisjoint(fields(cells)):
-                return cells, rows.line_num
-            if first is None and any(cells) and not re.fullmatch("sep=.?", "".join(cells), re.IGNORECASE):
-                first = cells, rows.line_num
-    except csv.Error:  # a field of more than 128 KiB
-        pass
+    for cells, line in _rows(text, delimiter):
+        if line > MOST_ABOVE or len(cells) > MOST_COLUMNS:
+            break
+        # What has numbers in it is no header but a row, whatever one of its cells says.
+        named = first is None or not any(re.fullmatch("[0-9.,]+", cell) for cell in cells)
+        if named and not COUNTS.isdisjoint(fields(cells)):
+            return cells, line
+        if first is None and any(cells) and not re.fullmatch("sep=.?", "".join(cells), re.IGNORECASE):
+            first = cells, line
     return first or ((), 0)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """The cells of each row, and the number of its last line; no further than to a field of more than 128 KiB."""
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
+    with suppress(csv.Error):
+        for row in rows:
+            yield tuple(cell.strip() for cell in row), rows.line_num
 
 
 def titled(text: str) -> bool:
     """Whether something else stands above the header."""
     names, delimiter = header(text)
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
-    first = next((row for row in rows if any(cell.strip() for cell in row)), [])
-    return tuple(cell.strip() for cell in first) != names
+    return next((cells for cells, _ in _rows(text, delimiter) if any(cells)), ()) != names
 
 
 def sample(text: str) -> list[dict[str, str]]:
     """The first rows at the beginning of a file, by the names of their columns; one of nothing where there is none."""
     names, delimiter = header(text)
     found: list[dict[str, str]] = []
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            if len(cells) == len(names) and tuple(cells) != names and any(cells):
-                found.append(dict(zip(names, cells, strict=True)))
-            if len(found) == 60:
-                break
-    except csv.Error:  # a field of more than 128 KiB
-        pass
+    for cells, _ in _rows(text, delimiter):
+        if len(cells) == len(names) and cells != names and any(cells):
+            found.append(dict(zip(names, cells, strict=True)))
+        if len(found) == 60:
+            break
     return found or [dict.fromkeys(names, "")]
 
 

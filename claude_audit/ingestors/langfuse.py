@@ -78,6 +78,7 @@ OUT = """CASE WHEN "out" IS NULL THEN thought
 
 def _calls(rows: str) -> str:
     split = "coalesce(count_of(w5), 0)::HUGEINT + coalesce(count_of(w1), 0)"
+    own, was_read = _number('"in"'), _number('"read"')
     labelled = labels.labelled(
         rows, gateways.pairs("metadata"), labels.words("words"), labels.columns(release="release", version="version")
     )
@@ -87,7 +88,7 @@ def _calls(rows: str) -> str:
         parent="parent",
         counted=f"""upper("type") = 'GENERATION' AND NOT ({NOTHING})""",
         output=f"count_of({OUT})",
-        cached=f"""{_number('"read"')} + {_number("rest")} + {split}""",
+        cached=f"""{was_read} + {_number("rest")} + {split}""",
     )
     return f"""
         SELECT
@@ -102,9 +103,7 @@ def _calls(rows: str) -> str:
             model AS model_raw,
             'langfuse:' || id AS identity,
             CASE basis WHEN 'writes' THEN CAST(count_of("in") - written AS VARCHAR)
-                WHEN 'total' THEN CAST(beyond + {_number('"in"')} - {
-        _number('"read"')
-    } - written AS VARCHAR) ELSE "in" END AS input_tokens,
+                WHEN 'total' THEN CAST(beyond + {own} - {was_read} - written AS VARCHAR) ELSE "in" END AS input_tokens,
             {OUT} AS output_tokens,
             thought AS thinking_tokens,
             "read" AS cache_read_tokens,
@@ -132,19 +131,15 @@ def _calls(rows: str) -> str:
     }
         FROM (
             SELECT *,
-                {_number("total")} - {_number('"in"')} - {_number('"out"')} - {_number("thought")} AS beyond,
+                {_number("total")} - {own} - {_number('"out"')} - {_number("thought")} AS beyond,
                 greatest({_number("rest")}, {split}) AS written,
-                CASE WHEN {_number(_count(names.LEFT_IN))} BETWEEN 1 AND {_number('"in"')} THEN 'writes'
-                    WHEN {_number(_count(names.UNKNOWN))} > 0 AND beyond + {_number('"in"')} >= {
-        _number('"read"')
-    } + written
+                CASE WHEN {_number(_count(names.LEFT_IN))} BETWEEN 1 AND {own} THEN 'writes'
+                    WHEN {_number(_count(names.UNKNOWN))} > 0 AND beyond + {own} >= {was_read} + written
                         AND NOT absent(total) THEN 'total'
-                    WHEN {_number(_count(names.BY_PROVIDER))} BETWEEN 1 AND {_number('"in"')} THEN 'unsure'
-                    WHEN absent(total) OR {_number('"in"')} < written THEN NULL
-                    WHEN written > 0 AND beyond = {_number('"read"')} AND count_of("read") > 0 THEN 'writes'
-                    WHEN beyond = 0 AND written + {_number('"read"')} BETWEEN 1 AND {
-        _number('"in"')
-    } THEN 'unsure' END AS basis
+                    WHEN {_number(_count(names.BY_PROVIDER))} BETWEEN 1 AND {own} THEN 'unsure'
+                    WHEN absent(total) OR {own} < written THEN NULL
+                    WHEN written > 0 AND beyond = {was_read} AND count_of("read") > 0 THEN 'writes'
+                    WHEN beyond = 0 AND written + {was_read} BETWEEN 1 AND {own} THEN 'unsure' END AS basis
             FROM ({read})
         )"""
 

@@ -92,6 +92,7 @@ def _belongs(record: Mapping[str, Any] | Sequence[str]) -> bool:
 def _calls(rows: str) -> str:
     """SQL: the calls. told: usage and labels, wherever they stand. judged: whether the name's input has cached tokens."""
     usage = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in USAGE_PLACES)
+    details, unanswered = json.dumps(DETAILS), gateways.nothing_counted('"out"')
     returned = ", ".join(f"CASE WHEN json_type({place}) = 'OBJECT' THEN {place} END" for place in RETURNED_PLACES)
     raw = counts_of("api")
     # The SDK for JavaScript sends zeros where its run has no counts of its own.
@@ -131,9 +132,7 @@ def _calls(rows: str) -> str:
                     json_extract_string(extra, '$.invocation_params.model_id')) AS model,
                 json_extract_string(extra, '$.metadata.ls_provider') AS vendor
             FROM (
-                SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{
-        json.dumps(DETAILS)
-    }')), u.input_token_details) AS details,
+                SELECT *, coalesce(TRY(json_transform(prompt_token_details, '{details}')), u.input_token_details) AS details,
                     {counted} IS NOT NULL AS counted
                 FROM (
                     SELECT *, TRY(json_transform(coalesce({usage}), '{json.dumps(USAGE)}')) AS u,
@@ -171,9 +170,7 @@ def _calls(rows: str) -> str:
             CASE WHEN {again} THEN ['basis_assumed'] END AS notes,
             w1 AS cache_write_1h_tokens,
             'langsmith' AS gateway,
-            CASE WHEN (status = 'error' OR error <> '') AND {
-        gateways.nothing_counted('"out"')
-    } THEN 'error' END AS status,
+            CASE WHEN (status = 'error' OR error <> '') AND {unanswered} THEN 'error' END AS status,
             CAST(date_diff('microsecond', began, nullif(ended, began)) / 1000 AS VARCHAR) AS latency_ms,
             CASE WHEN answered > began THEN CAST(date_diff('microsecond', began, answered) / 1000 AS VARCHAR) END AS ttft_ms,
             coalesce(json_extract_string(extra, '$.metadata.ls_max_tokens'),
